@@ -1,0 +1,184 @@
+"""The controller: an LSTM policy that walks a space's program of decisions (Pham et al. 2018, section 2; facts 2.2).
+
+It never asks which space it serves. `sample` draws many proposals in one batched pass without a tape, `score` walks
+given tokens and is differentiable. Facts about the reference stand in general_controller.py of the authors' code.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from enas_tf.options import option, require
+from enas_tf.spaces.decisions import MarkNode, PickOp, PickSkips, Space
+
+
+@dataclasses.dataclass(frozen=True)
+class ControllerConfig:
+    """The reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
+
+    hidden_size: int = option(64, "size of the controller's LSTM and embeddings")
+    tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them (paper: 2.5)")
+    temperature: float = option(0.0, "logits are divided by this; 0 leaves them (paper: 5.0)")
+    skip_target: float = option(0.4, "prior probability of a skip connection, the target of the KL term")
+
+    def __post_init__(self):
+        require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
+        require(self.tanh_constant >= 0, "tanh_constant", self.tanh_constant, "0 or more")
+        require(self.temperature >= 0, "temperature", self.temperature, "0 or more")
+        require(0 < self.skip_target < 1, "skip_target", self.skip_target, "a probability between 0 and 1")
+
+
+class Walk(NamedTuple):
+    """What one pass over the program says of `n` proposals.
+
+    Attributes:
+      tokens: int32 [n, num_tokens].
+      log_prob: float32 [n], natural log of the probability of the whole proposal, <= 0.
+      entropy: float32 [n], the sum over decisions of the entropy of the decision given those before it. Its mean over
+        proposals estimates the entropy of the policy. (The reference's macro code sums the sampled term only.)
+      skip_divergence: float32 [n], KL of the skip probabilities from the prior, summed over the skips of a layer and
+        averaged over layers. Departure: the probability here is the one that is sampled from; the reference puts
+        sigmoid(z) in the KL while it samples with sigmoid(2 z), which moves the optimum from 0.4 to 0.31.
+      op_probabilities: name of the decision -> float32 [n, choices].
+    """
+
+    tokens: tf.Tensor
+    log_prob: tf.Tensor
+    entropy: tf.Tensor
+    skip_divergence: tf.Tensor
+    op_probabilities: dict[str, tf.Tensor]
+
+
+class Controller(keras.layers.Layer):
+    """The policy. All weights start uniform in [-0.1, 0.1]; the LSTM has no biases (facts 2.1)."""
+
+    def __init__(self, space: Space, config: ControllerConfig | None = None):
+        super().__init__(name="controller")
+        self.space, self.config = space, config or ControllerConfig()
+        size, uniform = self.config.hidden_size, keras.initializers.RandomUniform(-0.1, 0.1)
+        self.cell = keras.layers.LSTMCell(
+            size, use_bias=False, kernel_initializer=uniform, recurrent_initializer=uniform, name="lstm"
+        )
+        self.cell.build((None, size))
+        self.start = self.add_weight(name="start", shape=(1, size), initializer=uniform)
+        self.embeddings, self.softmaxes = {}, {}
+        for decision in space.decisions:
+            if isinstance(decision, PickOp) and decision.vocabulary not in self.embeddings:
+                word, num = decision.vocabulary, decision.num_values
+                self.embeddings[word] = self.add_weight(name=f"embed_{word}", shape=(num, size), initializer=uniform)
+                self.softmaxes[word] = self.add_weight(name=f"softmax_{word}", shape=(size, num), initializer=uniform)
+        if any(isinstance(decision, PickSkips) for decision in space.decisions):
+            self.key = self.add_weight(name="attention_key", shape=(size, size), initializer=uniform)
+            self.query = self.add_weight(name="attention_query", shape=(size, size), initializer=uniform)
+            self.attention = self.add_weight(name="attention", shape=(size, 1), initializer=uniform)
+        self.built = True
+
+    def sample(self, num: int | tf.Tensor, seed: tf.Tensor) -> Walk:
+        """Draws `num` proposals; a pure function of the weights and `seed` (int32 [2])."""
+        uniforms = tf.random.stateless_uniform([num, self.space.num_tokens], seed=seed)
+        return self._walk(num, uniforms=uniforms)
+
+    def score(self, tokens: tf.Tensor) -> Walk:
+        """The walk of given `tokens`, int32 [n, num_tokens]; differentiable in the weights."""
+        return self._walk(tf.shape(tokens)[0], given=tokens)
+
+    def log_prob(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Natural log of the probability of `tokens` [n, num_tokens]: float32 [n]."""
+        return self.score(tokens).log_prob
+
+    def _walk(self, num, uniforms=None, given=None) -> Walk:
+        steps = _Steps(self, num, uniforms, given)
+        for decision in self.space.decisions:
+            match decision:
+                case PickOp():
+                    steps.pick_op(decision)
+                case MarkNode():
+                    steps.mark_node()
+                case PickSkips():
+                    steps.pick_skips(decision)
+        return steps.walk()
+
+    def shape_logits(self, logits: tf.Tensor) -> tf.Tensor:
+        """Divides by the temperature and squashes: c tanh(z / t). Keeps the policy from settling early."""
+        if self.config.temperature:
+            logits = logits / self.config.temperature
+        return self.config.tanh_constant * tf.tanh(logits) if self.config.tanh_constant else logits
+
+
+class _Steps:
+    """The state of one pass: LSTM state, next input, anchors, and what has been gathered so far."""
+
+    def __init__(self, controller: Controller, num, uniforms, given):
+        self.policy, self.num, self.uniforms, self.given = controller, num, uniforms, given
+        self.begin = tf.repeat(tf.convert_to_tensor(controller.start), num, axis=0)
+        zeros = tf.zeros_like(self.begin)
+        self.input, self.state = self.begin, [zeros, zeros]
+        self.anchors, self.keys = [], []
+        self.column = 0
+        self.tokens, self.op_probabilities, self.divergences = [], {}, []
+        self.log_prob, self.entropy = tf.zeros([num]), tf.zeros([num])
+
+    def _advance(self) -> tf.Tensor:
+        """One LSTM step on the pending input; the new hidden state [n, hidden]."""
+        hidden, self.state = self.policy.cell(self.input, self.state)
+        return hidden
+
+    def _take_columns(self, num: int) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        columns = slice(self.column, self.column + num)
+        self.column += num
+        return (None, self.given[:, columns]) if self.uniforms is None else (self.uniforms[:, columns], None)
+
+    def pick_op(self, decision: PickOp) -> None:
+        logits = self.policy.shape_logits(self._advance() @ self.policy.softmaxes[decision.vocabulary])
+        log_probs = tf.nn.log_softmax(logits)
+        probs = tf.exp(log_probs)
+        uniform, token = self._take_columns(1)
+        if token is None:
+            # Inverse of the distribution function: how many of its steps lie below the uniform number.
+            steps = tf.cumsum(probs, axis=1)[:, :-1]
+            token = tf.reduce_sum(tf.cast(steps <= uniform, tf.int32), axis=1, keepdims=True)
+        self.tokens.append(token)
+        self.log_prob += tf.gather(log_probs, token, batch_dims=1)[:, 0]
+        self.entropy -= tf.reduce_sum(probs * log_probs, axis=1)
+        self.op_probabilities[decision.name] = probs
+        self.input = tf.gather(self.policy.embeddings[decision.vocabulary], token[:, 0])
+
+    def mark_node(self) -> None:
+        hidden = self._advance()
+        self.anchors.append(hidden)
+        if hasattr(self.policy, "key"):
+            self.keys.append(hidden @ self.policy.key)
+
+    def pick_skips(self, decision: PickSkips) -> None:
+        """A bit per anchor, all at once; the next input is the mean of the chosen anchors and a zero."""
+        count = decision.num_candidates
+        if count == 0:
+            self.input = self.begin
+            return
+        query = (self.anchors[-1] @ self.policy.query)[:, None, :]
+        keys = tf.stack(self.keys[:count], axis=1)
+        scores = tf.squeeze(tf.tanh(keys + query) @ self.policy.attention, axis=-1)
+        # The reference's softmax over the pair [-z, z] is a sigmoid of 2 z.
+        logits = 2.0 * self.policy.shape_logits(scores)
+        uniforms, tokens = self._take_columns(count)
+        if tokens is None:
+            tokens = tf.cast(uniforms < tf.sigmoid(logits), tf.int32)
+        self.tokens.append(tokens)
+        bits = tf.cast(tokens, tf.float32)
+        log_yes, log_no = tf.math.log_sigmoid(logits), tf.math.log_sigmoid(-logits)
+        yes, no = tf.exp(log_yes), tf.exp(log_no)
+        self.log_prob += tf.reduce_sum(bits * log_yes + (1 - bits) * log_no, axis=1)
+        self.entropy -= tf.reduce_sum(yes * log_yes + no * log_no, axis=1)
+        target = self.policy.config.skip_target
+        divergence = yes * (log_yes - math.log(target)) + no * (log_no - math.log(1 - target))
+        self.divergences.append(tf.reduce_sum(divergence, axis=1))
+        chosen = tf.reduce_sum(bits[:, :, None] * tf.stack(self.anchors[:count], axis=1), axis=1)
+        self.input = chosen / (1.0 + tf.reduce_sum(bits, axis=1, keepdims=True))
+
+    def walk(self) -> Walk:
+        divergence = tf.add_n(self.divergences) / len(self.divergences) if self.divergences else tf.zeros([self.num])
+        tokens = tf.concat(self.tokens, axis=1)
+        return Walk(tokens, self.log_prob, self.entropy, divergence, self.op_probabilities)

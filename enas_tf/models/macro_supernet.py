@@ -1,0 +1,187 @@
+"""The macro supernet: every network of a `MacroSpace` in one Keras layer, of which a call computes just one.
+
+Weights lie in banks, one row per edge or place (design: every edge of the paper's graph owns its weight). The layers
+between two reductions form a stage and run in one `tf.while_loop`, so that the traced graph does not grow with depth,
+and one trace serves every architecture. Departures from the reference's search network, all so that what is searched
+is what is retrained: the sampled operation is really used; ReLU stands before a convolution; skips are concatenated
+and merged by a 1x1 convolution (the paper's text), written as a sum over the chosen edges of their own 1x1 weight.
+"""
+
+import functools
+
+import keras
+import tensorflow as tf
+
+from enas_tf.layers import functions
+from enas_tf.layers.operations import Convolution, FactorizedReduction, build_operation
+from enas_tf.models.images import ImageConfig, NetworkConfig, check_halvings
+from enas_tf.spaces.macro import MacroSpace, reduction_places, skip_candidates
+
+
+class MacroSupernet(keras.layers.Layer):
+    """`supernet(images, tokens)` is the child of `tokens` applied to `images`, with shared weights.
+
+    Args:
+      space: what can be built.
+      network: width and dropout.
+      image: shape, statistics and classes of the images.
+    """
+
+    def __init__(self, space: MacroSpace, network: NetworkConfig, image: ImageConfig, **kwargs):
+        super().__init__(name="supernet", **kwargs)
+        self.space, self.network, self.image = space, network, image
+        depth, channels = space.num_layers, network.channels
+        self.reductions = reduction_places(depth)
+        check_halvings(image, channels, num_halvings=len(self.reductions))
+        self._read_layout()
+
+        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance)
+        stem_init = functions.he_normal(9 * image.channels)
+        self.stem_kernel = self.add_weight(name="stem", shape=(3, 3, image.channels, channels), initializer=stem_init)
+        self.stem_gamma = self.add_weight(name="stem_gamma", shape=(channels,), initializer="ones")
+        self.stem_beta = self.add_weight(name="stem_beta", shape=(channels,), initializer="zeros")
+        # Place (layer, op): each operation of each layer has its own 1x1 convolution before it.
+        self.entry = Convolution(depth * len(space.ops), channels, 1, name="entry")
+        self.operations = [build_operation(op, depth, channels) for op in space.ops]
+        # One row per edge: layer k (from 1) has k of them, its own operation's first, then one per skip bit.
+        self.edge_kernels = self.add_weight(
+            name="edges",
+            shape=(depth * (depth + 1) // 2, 1, 1, channels, channels),
+            initializer=functions.he_normal(channels),
+        )
+        self.merge_gamma = self.add_weight(name="merge_gamma", shape=(depth, channels), initializer="ones")
+        self.merge_beta = self.add_weight(name="merge_beta", shape=(depth, channels), initializer="zeros")
+        self.node_reductions = [
+            FactorizedReduction(place + 1, channels, name=f"reduction_{i}") for i, place in enumerate(self.reductions)
+        ]
+        self.classifier = self.add_weight(
+            name="classifier", shape=(channels, image.num_classes), initializer=functions.he_normal(channels)
+        )
+        self.built = True
+
+    def _read_layout(self) -> None:
+        """Where in the tokens the operation and the skip bits of each layer stand, and which node a bit means."""
+        depth = self.space.num_layers
+        self._op_tokens = [k * (k - 1) // 2 for k in range(1, depth + 1)]
+        self._skip_tokens = [(start + 1, k) for k, start in enumerate(self._op_tokens)]
+        self._node_offset = skip_candidates(depth, self.space.skip_sources).start
+
+    def _decode(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Tokens int32 [num_tokens] to ops int32 [depth] and skips bool [depth, depth]; a row is a layer's bits."""
+        depth = self.space.num_layers
+        ops = tf.gather(tokens, self._op_tokens)
+        rows = [tf.pad(tokens[start : start + num], [[0, depth - num]]) for start, num in self._skip_tokens]
+        return ops, tf.stack(rows) > 0
+
+    def call(
+        self, images: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Computes one child.
+
+        Args:
+          images: uint8 [batch, height, width, channels], 0..255.
+          tokens: int32 [num_tokens], of `space`.
+          dropout_seed: int32 [2]; dropout is applied before the classifier when it is given.
+
+        Returns:
+          logits float32 [batch, num_classes], and the sum of squares of the weights this child is made of.
+        """
+        ops, skips = self._decode(tokens)
+        x = functions.convolve(self.normalization(images), self.stem_kernel)
+        x = functions.batch_normalize(x, self.stem_gamma, self.stem_beta)
+        squares = functions.sum_of_squares([self.stem_kernel, self.stem_gamma, self.stem_beta, self.classifier])
+        depth = self.space.num_layers
+        nodes = self._new_nodes(x).write(0, x)
+        first = 0
+        for place, reduction in zip((*self.reductions, depth), (*self.node_reductions, None), strict=True):
+            x, nodes, squares = self._run_stage(first, place, ops, skips, x, nodes, squares)
+            if reduction is not None:
+                x, nodes, squares = self._reduce_nodes(reduction, place, skips, nodes, squares)
+            first = place
+        features = tf.reduce_mean(x, axis=[1, 2])
+        if dropout_seed is not None and self.network.dropout > 0:
+            features = tf.nn.experimental.stateless_dropout(features, self.network.dropout, seed=dropout_seed)
+        return tf.matmul(features, self.classifier), squares
+
+    def _new_nodes(self, like: tf.Tensor) -> tf.TensorArray:
+        return tf.TensorArray(
+            like.dtype, self.space.num_layers + 1, clear_after_read=False, element_shape=like.shape
+        )
+
+    def _run_stage(self, first, last, ops, skips, x, nodes, squares):
+        """Layers first .. last - 1 (from 0): one loop, whose body is one layer."""
+
+        def run_layer(layer, x, nodes, squares):
+            y, op_squares = self._run_op(layer, ops[layer], x)
+            x, merge_squares = self._merge(layer, skips[layer], y, nodes)
+            return layer + 1, x, nodes.write(layer + 1, x), squares + op_squares + merge_squares
+
+        _, x, nodes, squares = tf.while_loop(
+            lambda layer, *_: layer < last,
+            run_layer,
+            (tf.constant(first), x, nodes, squares),
+            maximum_iterations=last - first,
+        )
+        return x, nodes, squares
+
+    def _run_op(self, layer, op, x):
+        """The sampled operation of `layer` on `x`: ReLU-1x1-BN, then the operation itself."""
+        entry = self.entry.rows(layer * len(self.operations) + op)
+        x = self.entry.compute(x, entry)
+
+        def branch(operation, rows):
+            return operation.compute(x, rows), functions.sum_of_squares(rows)
+
+        branches = [functools.partial(branch, o, o.rows(layer)) for o in self.operations]
+        y, squares = tf.switch_case(op, branches) if len(branches) > 1 else branches[0]()
+        return y, squares + functions.sum_of_squares(entry)
+
+    def _merge(self, layer, bits, y, nodes):
+        """ReLU-1x1-BN of the concatenation of `y` and the chosen nodes, as a sum over edges that visits only those."""
+        own = layer * (layer + 1) // 2
+        kernel = tf.gather(self.edge_kernels, own)
+        gamma, beta = tf.gather(self.merge_gamma, layer), tf.gather(self.merge_beta, layer)
+        chosen = tf.reshape(tf.where(bits), [-1])
+
+        def add_edge(i, total, squares):
+            bit = tf.cast(chosen[i], tf.int32)
+            kernel = tf.gather(self.edge_kernels, own + 1 + bit)
+            source = nodes.read(bit + self._node_offset)
+            return i + 1, total + functions.convolve(tf.nn.relu(source), kernel), squares + _squares(kernel)
+
+        total = functions.convolve(tf.nn.relu(y), kernel)
+        _, total, squares = tf.while_loop(
+            lambda i, *_: i < tf.size(chosen),
+            add_edge,
+            (0, total, functions.sum_of_squares([kernel, gamma, beta])),
+            maximum_iterations=self.space.num_layers,
+        )
+        return functions.batch_normalize(total, gamma, beta), squares
+
+    def _reduce_nodes(self, reduction, place, skips, nodes, squares):
+        """Halves the last node and every node that a later layer still uses, each with its own weights."""
+        used_bits = tf.reduce_any(skips[place:], axis=0)
+        used = tf.pad(used_bits, [[self._node_offset, 1 - self._node_offset]])[: place + 1]
+        used = tf.logical_or(used, tf.one_hot(place, place + 1, True, False, dtype=tf.bool))
+        chosen = tf.cast(tf.reshape(tf.where(used), [-1]), tf.int32)
+
+        def reduce_node(i, _, halved, squares):
+            rows = reduction.rows(chosen[i])
+            y = reduction.compute(nodes.read(chosen[i]), rows)
+            return i + 1, y, halved.write(chosen[i], y), squares + functions.sum_of_squares(rows)
+
+        batch, height, width, channels = nodes.element_shape
+        like = tf.zeros([tf.shape(nodes.read(place))[0], (height + 1) // 2, (width + 1) // 2, channels])
+        like = tf.ensure_shape(like, [batch, *like.shape[1:]])
+        # `chosen` ascends and holds `place`, so that the loop leaves with the last node in hand.
+        _, x, nodes, squares = tf.while_loop(
+            lambda i, *_: i < tf.size(chosen),
+            reduce_node,
+            (0, like, self._new_nodes(like), squares),
+            maximum_iterations=place + 1,
+        )
+        return x, nodes, squares
+
+
+def _squares(kernel):
+    return functions.sum_of_squares([kernel])

@@ -1,0 +1,189 @@
+"""The macro space: a whole convolutional network, layer by layer (Pham et al. 2018, section 2.3).
+
+Nodes are numbered as in the paper: node 0 is the stem, node k is the output of layer k, counted from 1. Every layer
+picks one operation, which runs on the output of the layer before it, and any subset of earlier nodes, which are
+concatenated to the operation's result. Two readings of "any subset" exist, with the same number of bits:
+
+    skip_sources="layers"     bit i of layer k is layer i + 1: layers 1 .. k-1, the one before included (the paper)
+    skip_sources="reference"  bit i of layer k is node i: the stem and layers 1 .. k-2 (the authors' code,
+                              general_child.py, `prev_layers`)
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from enas_tf.errors import InputError
+from enas_tf.options import option, require
+from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, PickOp, PickSkips, Space
+
+#: In the numbering of the reference code (general_child.py; README of the reference).
+MACRO_OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+SKIP_SOURCES = ("layers", "reference")
+#: An arc string of the paper's reading opens with this word; one without it is the reference's.
+LAYERS_PREFIX = "layers:"
+
+
+@dataclasses.dataclass(frozen=True)
+class MacroLayer:
+    """One layer: the operation's name and the nodes concatenated to its result, in ascending order."""
+
+    op: str
+    skips: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class MacroArchitecture(Architecture):
+    """A network of the macro space. Layer k of the paper is `layers[k - 1]`."""
+
+    layers: tuple[MacroLayer, ...]
+    skip_sources: str = "layers"
+    space_name = "macro"
+
+    def __post_init__(self):
+        require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
+        for number, layer in enumerate(self.layers, start=1):
+            allowed = skip_candidates(number, self.skip_sources)
+            if layer.op not in MACRO_OPS:
+                raise InputError(f"layer {number} has the operation {layer.op!r}: expected one of {MACRO_OPS}.")
+            if list(layer.skips) != sorted(set(layer.skips)) or not set(layer.skips) <= set(allowed):
+                raise InputError(
+                    f"layer {number} has the skips {list(layer.skips)}: expected ascending numbers out of "
+                    f"{list(allowed)} with skip_sources={self.skip_sources}."
+                )
+
+    @property
+    def num_layers(self) -> int:
+        return len(self.layers)
+
+    def space(self) -> "MacroSpace":
+        return MacroSpace(num_layers=self.num_layers, skip_sources=self.skip_sources)
+
+    def to_json(self) -> dict[str, Any]:
+        layers = [{"op": layer.op, "skips": list(layer.skips)} for layer in self.layers]
+        return {"space": "macro", "skip_sources": self.skip_sources, "layers": layers, "arc": self.to_arc()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "MacroArchitecture":
+        try:
+            layers = tuple(MacroLayer(str(row["op"]), tuple(int(s) for s in row["skips"])) for row in data["layers"])
+            return cls(layers, data["skip_sources"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the macro architecture cannot be read ({type(error).__name__}: {error}): expected the keys "
+                '"skip_sources" and "layers", a list of {"op": name, "skips": [node, ...]}.'
+            ) from error
+
+    def to_arc(self) -> str:
+        arc = " ".join(str(token) for token in self.space().encode(self))
+        return arc if self.skip_sources == "reference" else f"{LAYERS_PREFIX} {arc}"
+
+    @classmethod
+    def from_arc(cls, arc: str) -> "MacroArchitecture":
+        """Reads `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
+        is_papers = arc.strip().startswith(LAYERS_PREFIX)
+        numbers = arc.strip().removeprefix(LAYERS_PREFIX).split()
+        if not numbers or not all(number.lstrip("-").isdigit() for number in numbers):
+            raise InputError(f"the arc string {arc!r} is not a list of integers separated by blanks.")
+        depth = (math.isqrt(8 * len(numbers) + 1) - 1) // 2
+        if depth * (depth + 1) // 2 != len(numbers):
+            raise InputError(
+                f"the arc string has {len(numbers)} integers: expected n (n + 1) / 2 for a macro network of n layers "
+                f"(one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} layers "
+                f"or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
+            )
+        space = MacroSpace(num_layers=depth, skip_sources="layers" if is_papers else "reference")
+        return space.decode([int(number) for number in numbers])
+
+    def in_words(self) -> list[str]:
+        lines = []
+        for number, layer in enumerate(self.layers, start=1):
+            source = node_name(number - 1)
+            skips = f", joined with {', '.join(node_name(node) for node in layer.skips)}" if layer.skips else ""
+            lines.append(f"layer {number}: {layer.op} of {source}{skips}")
+        return lines
+
+
+@dataclasses.dataclass(frozen=True)
+class MacroSpace(Space):
+    """All networks of `num_layers` layers over `ops`: len(ops)^L 2^(L (L - 1) / 2) of them."""
+
+    num_layers: int = option(12, "depth of a macro network (12 in the paper's search); a multiple of 3")
+    ops: tuple[str, ...] = option(MACRO_OPS, f"operations of the macro space, out of {', '.join(MACRO_OPS)}")
+    skip_sources: str = option(
+        "layers",
+        "what a skip bit means: layers = every earlier layer (the paper), reference = the stem and all but the "
+        "previous layer (the authors' code)",
+        choices=SKIP_SOURCES,
+    )
+    name = "macro"
+
+    def __post_init__(self):
+        require(self.num_layers >= 1, "num_layers", self.num_layers, "at least 1")
+        unknown = [op for op in self.ops if op not in MACRO_OPS]
+        is_valid = bool(self.ops) and not unknown and len(set(self.ops)) == len(self.ops)
+        require(is_valid, "ops", ",".join(self.ops), f"different names out of {', '.join(MACRO_OPS)}")
+        require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
+
+    @functools.cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        program: list[Decision] = []
+        for number in range(1, self.num_layers + 1):
+            program += [
+                PickOp(f"layer_{number}/op", self.ops),
+                MarkNode(f"layer_{number}"),
+                PickSkips(f"layer_{number}/skip", number - 1),
+            ]
+        return tuple(program)
+
+    def decode(self, tokens: Sequence[int]) -> MacroArchitecture:
+        tokens = self.check_tokens(tokens)
+        layers = []
+        for number in range(1, self.num_layers + 1):
+            start = number * (number - 1) // 2
+            bits = tokens[start + 1 : start + number]
+            candidates = skip_candidates(number, self.skip_sources)
+            skips = tuple(node for node, bit in zip(candidates, bits, strict=True) if bit)
+            layers.append(MacroLayer(self.ops[tokens[start]], skips))
+        return MacroArchitecture(tuple(layers), self.skip_sources)
+
+    def encode(self, architecture: Architecture) -> np.ndarray:
+        if not isinstance(architecture, MacroArchitecture):
+            raise InputError(f"a {architecture.space_name} architecture is not one of the macro space.")
+        for mine, its, what in (
+            (self.num_layers, architecture.num_layers, "num_layers"),
+            (self.skip_sources, architecture.skip_sources, "skip_sources"),
+        ):
+            if mine != its:
+                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+        tokens: list[int] = []
+        for number, layer in enumerate(architecture.layers, start=1):
+            if layer.op not in self.ops:
+                raise InputError(f"layer {number} has the operation {layer.op}: the space has {', '.join(self.ops)}.")
+            candidates = skip_candidates(number, self.skip_sources)
+            tokens += [self.ops.index(layer.op), *(int(node in layer.skips) for node in candidates)]
+        return np.array(tokens, np.int32)
+
+
+def skip_candidates(number: int, skip_sources: str) -> range:
+    """The nodes that layer `number` (from 1) may skip to, in the order of its bits."""
+    return range(1, number) if skip_sources == "layers" else range(number - 1)
+
+
+def node_name(node: int) -> str:
+    return "the stem" if node == 0 else f"layer {node}"
+
+
+def reduction_places(num_layers: int) -> tuple[int, int]:
+    """The two layers (from 1) behind which height and width are halved: at 1/3 and 2/3 of the depth.
+
+    Source: general_child.py, `pool_layers`. Raises `InputError` when the depth has no such thirds.
+    """
+    require(num_layers % 3 == 0, "num_layers", num_layers, "a multiple of 3: reductions stand at 1/3 and 2/3 of it")
+    return num_layers // 3, 2 * (num_layers // 3)
