@@ -19,6 +19,24 @@ class NetworkConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ChildConfig:
+    """Width and dropout of a retrained child; the reference's values (scripts/cifar10_macro_final.sh).
+
+    Departure: the reference's child always doubles its channels at a reduction, its search network never does. Here
+    both keep them, so that what is searched is what is retrained, unless `channel_growth` is 2.
+    """
+
+    channels: int = option(96, "channels of the child before the first reduction")
+    channel_growth: int = option(1, "factor of the child's channels at each reduction (2 in the reference's script)")
+    dropout: float = option(0.5, "share of features dropped before the classifier")
+
+    def __post_init__(self):
+        require(self.channels >= 1, "channels", self.channels, "at least 1")
+        require(self.channel_growth >= 1, "channel_growth", self.channel_growth, "at least 1")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "a share in [0, 1)")
+
+
+@dataclasses.dataclass(frozen=True)
 class ImageConfig:
     """Shape of the images, mean and variance per channel (in 0..255 units), and number of classes."""
 

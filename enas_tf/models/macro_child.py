@@ -3,27 +3,16 @@
 The same function as the supernet computes for the architecture, with batch normalisation that keeps moving averages.
 """
 
-import dataclasses
-
 import keras
 
 from enas_tf.layers import functions
 from enas_tf.models.costs import Cost
-from enas_tf.models.images import ImageConfig, check_halvings
+from enas_tf.models.images import ChildConfig, ImageConfig, check_halvings
 from enas_tf.models.macro_supernet import MacroSupernet
 from enas_tf.spaces.macro import MacroArchitecture, reduction_places, skip_candidates
 
 #: Share of the old moving average that a step keeps (image_ops.py of the reference).
 MOMENTUM = 0.9
-
-
-@dataclasses.dataclass(frozen=True)
-class ChildConfig:
-    """Width of a child, the factor by which it grows at each reduction, and dropout before the classifier."""
-
-    channels: int
-    channel_growth: int = 1
-    dropout: float = 0.0
 
 
 def used_nodes(architecture: MacroArchitecture, place: int) -> list[int]:

@@ -114,8 +114,8 @@ class Checkpoints:
     def _other_configuration(self, path: str, detail: str) -> InputError:
         """The error of a checkpoint that belongs to other objects."""
         return InputError(
-            f"The checkpoint {path} is of another configuration: {detail}. Repeat the run with the flags it was started "
-            "with (run.flags in its workdir), name another --workdir, or start afresh with --overwrite."
+            f"The checkpoint {path} is of another configuration: {detail}. Repeat the run with the flags it was "
+            "started with (run.flags in its workdir), name another --workdir, or start afresh with --overwrite."
         )
 
 

@@ -25,6 +25,9 @@ PHASES = ("search", "controller", "derive", "retrain")
 class Reporter:
     """The one place that prints. On a terminal with bars and tables, elsewhere as plain whole lines.
 
+    A run that can be continued calls `record` before it saves the checkpoint of that epoch, and `truncate` when it
+    resumes: then no epoch is missing and none is there twice.
+
     Epochs are counted from 0 in `metrics.jsonl` and in TensorBoard, as in `range`; the console counts them from 1,
     so that the last line of ten epochs reads 10/10.
 
@@ -112,7 +115,7 @@ class Reporter:
             yield lambda: None
             return
         with _bar(self._console) as bar:
-            task = bar.add_task(rich.text.Text(description).markup, total=total)
+            task = bar.add_task(description, total=total)
             yield lambda: bar.advance(task)
 
     def truncate(self, phase_epochs: Mapping[str, int]) -> None:
@@ -129,8 +132,7 @@ class Reporter:
         self.close()
         self._truncate_metrics(phase_epochs)
         for phase, epoch in phase_epochs.items():
-            for path in sorted(self._tensorboard(phase).glob("*tfevents*")):
-                _truncate_events(path, epoch)
+            _truncate_tensorboard(self._tensorboard(phase), epoch)
 
     def close(self) -> None:
         """Flushes and closes the TensorBoard files; a later report opens new ones."""
@@ -153,12 +155,11 @@ class Reporter:
 
     @contextlib.contextmanager
     def _summaries(self, phase: str) -> Iterator[None]:
-        """Directs `tf.summary` to the phase's files, which the first summary creates, and flushes them."""
+        """Directs `tf.summary` to the phase's files, made for the first summary; leaving `as_default` flushes."""
         if phase not in self._writers:
             self._writers[phase] = tf.summary.create_file_writer(str(self._tensorboard(phase)))
         with self._writers[phase].as_default():
             yield
-        self._writers[phase].flush()
 
     def _truncate_metrics(self, phase_epochs: Mapping[str, int]) -> None:
         """Rewrites `metrics.jsonl` without the records `phase_epochs` rules out and without a torn last line."""
@@ -178,7 +179,7 @@ def _records(path: Path, content: str) -> list[dict[str, Any]]:
     for number, line in enumerate(lines, start=1):
         try:
             record = json.loads(line)
-            records.append({"phase": str(record["phase"]), "epoch": int(record["epoch"]), **record})
+            records.append({**record, "phase": str(record["phase"]), "epoch": int(record["epoch"])})
         except (ValueError, KeyError, TypeError) as error:
             if number < len(lines):
                 raise InputError(
@@ -186,6 +187,15 @@ def _records(path: Path, content: str) -> list[dict[str, Any]]:
                     "this program writes it. Remove the line, or start afresh with --overwrite."
                 ) from error
     return records
+
+
+def _truncate_tensorboard(directory: Path, epoch: int) -> None:
+    """Removes the events of `epoch` and later ones from the files of one phase."""
+    # Left by a kill within this very function; TensorBoard would read it beside the original.
+    for leftover in directory.glob(".*tfevents*.new"):
+        leftover.unlink()
+    for path in directory.glob("*tfevents*"):
+        _truncate_events(path, epoch)
 
 
 def _truncate_events(path: Path, epoch: int) -> None:
@@ -216,8 +226,9 @@ def _is_odd(value: Any) -> bool:
 def _line(phase: str, epoch: int, total_epochs: int, numbers: Mapping[str, int | float]) -> str:
     """The console's line of one epoch, its columns as wide as in the lines before."""
     width = len(str(total_epochs))
-    columns = (f"{name} {f'{value:.4g}' if isinstance(value, float) else value:<10}" for name, value in numbers.items())
-    return f"{phase}  epoch {epoch + 1:>{width}}/{total_epochs}  {' '.join(columns)}".rstrip()
+    texts = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in numbers.items()}
+    columns = "  ".join(f"{name} {text:<10}" for name, text in texts.items())
+    return f"{phase}  epoch {epoch + 1:>{width}}/{total_epochs}  {columns}".rstrip()
 
 
 def _table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
@@ -240,7 +251,7 @@ class _Rate(rich.progress.ProgressColumn):
 def _bar(console: rich.console.Console) -> rich.progress.Progress:
     """A progress bar that vanishes when it is done: the epoch's line takes its place."""
     return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
+        rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
         _Rate(),

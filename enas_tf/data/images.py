@@ -1,0 +1,101 @@
+"""Images with labels, held in memory as bytes: what every image source ends as."""
+
+import dataclasses
+from functools import cached_property
+
+import numpy as np
+
+# Images per step when statistics are summed: the float copy stays small for every data set.
+_CHUNK = 2048
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Split:
+    """One part of a data set: images uint8 [n, h, w, c] and their labels int32 [n]."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        if self.images.dtype != np.uint8 or self.images.ndim != 4:
+            raise TypeError(f"images must be uint8 [n, h, w, c], not {self.images.dtype} {list(self.images.shape)}")
+        if self.labels.dtype != np.int32 or self.labels.shape != self.images.shape[:1]:
+            raise TypeError(f"labels must be int32 [n], not {self.labels.dtype} {list(self.labels.shape)}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """The images and labels at `indices` (int [m]), in that order, as a copy."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def concatenate(self, other: "Split") -> "Split":
+        """This split followed by `other`; both have images of one shape."""
+        return Split(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Parts:
+    """What a source holds as it comes: `valid` and `test` are None where the source has no such part.
+
+    `test_fraction` of the training images become the test part of a source without one.
+    """
+
+    class_names: tuple[str, ...]
+    train: Split
+    valid: Split | None = None
+    test: Split | None = None
+    test_fraction: float = 0.1
+
+    def present(self) -> dict[str, Split]:
+        """The parts that exist, by name, `train` first."""
+        parts = {"train": self.train, "valid": self.valid, "test": self.test}
+        return {name: split for name, split in parts.items() if split is not None}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageData:
+    """A data set ready to be used: three disjoint parts with images of one shape and labels 0..num_classes-1."""
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    valid: Split
+    test: Split
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of every image."""
+        height, width, channels = self.train.images.shape[1:]
+        return height, width, channels
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def channel_mean(self) -> np.ndarray:
+        """Mean of each channel over the training part, float32 [c], in units of 0..255."""
+        return self._moments[0]
+
+    @property
+    def channel_variance(self) -> np.ndarray:
+        """Variance (divided by n, not n - 1) of each channel over the training part, float32 [c], in units of 0..255²."""
+        return self._moments[1]
+
+    @cached_property
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        return channel_moments(self.train.images)
+
+
+def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance, both float32 [c], of each channel of `images` (uint8 [n, h, w, c])."""
+    channels = images.shape[-1]
+    total, total_of_squares, count = np.zeros(channels), np.zeros(channels), images.size // channels
+    for start in range(0, len(images), _CHUNK):
+        # Sums of bytes and of their squares are whole numbers below 2**53: float64 holds them without rounding.
+        pixels = images[start : start + _CHUNK].reshape(-1, channels).astype(np.float64)
+        total += pixels.sum(axis=0)
+        total_of_squares += np.einsum("pc,pc->c", pixels, pixels)
+    mean = total / count
+    return mean.astype(np.float32), (total_of_squares / count - mean**2).astype(np.float32)

@@ -1,0 +1,170 @@
+"""Images from TensorFlow Datasets: from disk, and downloaded where they are not there yet."""
+
+import contextlib
+import difflib
+import logging
+import urllib.parse
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.data.decoding import decode, decode_each
+from enas_tf.data.images import Parts, Split
+from enas_tf.errors import InputError
+
+# Images decoded by one call of the parallel map.
+_BATCH = 250
+# Seconds within which a server of the data set has to answer before a download is tried.
+_PROBE_SECONDS = 5
+
+
+def load_tfds(location: str, data_dir: str | None, image_size: int | None) -> Parts:
+    """The data set `location` (NAME, NAME/CONFIG or NAME:VERSION) below `data_dir`, None being TFDS' own default.
+
+    A data set without a test part gives its official validation part as the test part.
+
+    Raises:
+        InputError: no such data set; neither on disk nor to be downloaded; no images with class labels in it.
+    """
+    import tensorflow_datasets as tfds  # Slow to import, and not needed by the other sources.
+
+    with _quiet():
+        builder = _find(tfds, location, data_dir)
+        if not builder.is_prepared():
+            _download(builder)
+        image, label = _features(tfds, builder, location)
+        present = {part: name for part, name in _part_names(list(builder.info.splits), location).items() if name}
+        splits = {part: _read_split(tfds, builder, name, image, image_size) for part, name in present.items()}
+    return Parts(tuple(label.names), **splits)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps notes that TFDS writes for its own developers off the terminal."""
+    loggers = {logging.getLogger(name): logging.getLogger(name).level for name in ("absl", "urllib3.connectionpool")}
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in loggers.items():
+            logger.setLevel(level)
+
+
+def _find(tfds: Any, name: str, data_dir: str | None) -> Any:
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:
+        known = tfds.list_builders(with_community_datasets=False)
+        close = difflib.get_close_matches(name.split("/")[0].split(":")[0], known, n=5)
+        hint = f" Close to it are {', '.join(close)}." if close else ""
+        raise InputError(f"--dataset=tfds:{name}: TensorFlow Datasets knows no such data set.{hint}") from None
+    except Exception as error:
+        # What a builder raises for a wrong configuration, version or directory is not documented.
+        raise InputError(f"--dataset=tfds:{name} cannot be opened: {_first_line(error)}") from None
+
+
+def _download(builder: Any) -> None:
+    """Downloads and prepares a data set.
+
+    TFDS repeats each request ten times and needs minutes to give up without a network, so its servers are tried first.
+    """
+    try:
+        _probe(sorted(builder.url_infos))
+        builder.download_and_prepare()
+    except Exception as error:
+        # The network, the disk, missing packages and files to be fetched by hand each raise errors of their own.
+        raise InputError(
+            f"The data set {builder.info.full_name} is not at {builder.data_dir} and could not be downloaded "
+            f"({_first_line(error)}). Give the directory that holds it with --data_dir, or prepare it on a machine with "
+            f"a network by `tfds build {builder.name}` and copy it there."
+        ) from None
+
+
+def _probe(urls: list[str]) -> None:
+    """Raises unless a server of `urls` answers, with whatever status; does nothing if no URL is known beforehand."""
+    import requests
+
+    failure = None
+    for _, url in sorted({urllib.parse.urlsplit(url).netloc: url for url in urls}.items())[:3]:
+        try:
+            requests.head(url, timeout=_PROBE_SECONDS)
+            return
+        except requests.RequestException as error:
+            failure = ConnectionError(f"no answer from {urllib.parse.urlsplit(url).netloc}: {type(error).__name__}")
+    if failure:
+        raise failure
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+
+
+def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
+    """The features `image` and `label`, checked to be byte images and one class each."""
+    features = builder.info.features
+    image, label = (features[key] if key in features else None for key in ("image", "label"))
+    is_image = isinstance(image, tfds.features.Image) and image.np_dtype == np.uint8
+    if not is_image or not isinstance(label, tfds.features.ClassLabel):
+        raise InputError(
+            f"--dataset=tfds:{name} is no set of images with classes: expected the features image (uint8) and label (a "
+            f"class), it has {', '.join(sorted(features))}. Choose an image classification data set."
+        )
+    return image, label
+
+
+def _part_names(available: list[str], name: str) -> dict[str, str | None]:
+    """Which official split each part is read from; None for a part that has to be split off."""
+    if "train" not in available:
+        raise InputError(f"--dataset=tfds:{name} has no train split: expected one, it has {', '.join(available) or 'none'}.")
+    test, valid = (part if part in available else None for part in ("test", "validation"))
+    return {"train": "train", "valid": valid, "test": test} if test else {"train": "train", "valid": None, "test": valid}
+
+
+def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int | None) -> Split:
+    """Decodes one official split on all cores."""
+    examples = builder.as_dataset(
+        split=name, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    height, width, channels = image.shape
+    if image_size is not None:
+        height = width = image_size
+    try:
+        if height and width and channels:
+            return _read_equal(examples, (height, width, channels), image_size)
+        return _read_unequal(examples, channels or 3, image_size, builder.info.full_name)
+    except tf.errors.OpError as error:
+        raise InputError(
+            f"The files of {builder.info.full_name} at {builder.data_dir} cannot be read ({_first_line(error)}). "
+            "Remove that directory and prepare the data set again."
+        ) from None
+
+
+def _read_equal(examples: tf.data.Dataset, shape: tuple[int, int, int], image_size: int | None) -> Split:
+    """Images whose shape is known beforehand, decoded a batch at a time."""
+
+    def decode_batch(example):
+        images = tf.map_fn(
+            lambda item: decode(item, shape[-1], image_size), example["image"], tf.TensorSpec(shape, tf.uint8)
+        )
+        return images, example["label"]
+
+    batches = examples.batch(_BATCH).map(decode_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    images, labels = zip(*batches.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
+    return Split(np.concatenate(images), np.concatenate(labels).astype(np.int32))
+
+
+def _read_unequal(examples: tf.data.Dataset, channels: int, image_size: int | None, name: str) -> Split:
+    """Images whose shape the data set does not promise: read one by one, and refused at the first that differs."""
+    labels = np.fromiter((example["label"] for example in examples.as_numpy_iterator()), np.int32)
+    images: list[np.ndarray] = []
+    for image in decode_each(examples.map(lambda example: example["image"]), channels, image_size):
+        if images and image.shape != images[0].shape:
+            sizes = [f"{shape[0]}x{shape[1]}" for shape in (images[0].shape, image.shape)]
+            raise InputError(
+                f"Images of {name} differ in size ({sizes[0]} and {sizes[1]} pixels, height x width). Expected one size; "
+                "--image_size=32, for example, resizes all of them to 32x32."
+            )
+        images.append(image)
+    return Split(np.stack(images), labels)

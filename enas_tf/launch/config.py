@@ -1,0 +1,153 @@
+"""All options of a run as one value, and the thin skin of flags over it.
+
+Every field of every component's config is a flag of the same name (with the group's prefix); a test holds them to it.
+"""
+
+import dataclasses
+import types
+from typing import Any, get_args
+
+from absl import flags
+
+from enas_tf.controller.policy import ControllerConfig
+from enas_tf.data.augmentation import AugmentationConfig
+from enas_tf.data.sources import DataConfig
+from enas_tf.errors import InputError
+from enas_tf.models.images import ChildConfig, NetworkConfig
+from enas_tf.options import option, require
+from enas_tf.search.derive import DeriveConfig
+from enas_tf.search.evaluators import SharedTrainingConfig
+from enas_tf.search.loop import SearchConfig
+from enas_tf.search.searchers import SEARCHERS, ReinforceConfig
+from enas_tf.spaces.architectures import SPACES
+from enas_tf.spaces.macro import MacroSpace
+from enas_tf.training.optimizers import SgdConfig
+from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """What belongs to no single component."""
+
+    space: str = option("macro", "what is searched", choices=tuple(SPACES))
+    searcher: str = option("reinforce", "who proposes: reinforce = the paper's policy, random", choices=SEARCHERS)
+    seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals")
+    deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
+
+    def __post_init__(self):
+        require(self.seed >= 0, "seed", self.seed, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The whole configuration of a run: one config per component."""
+
+    run: RunConfig
+    data: DataConfig
+    augmentation: AugmentationConfig
+    macro: MacroSpace
+    network: NetworkConfig
+    controller: ControllerConfig
+    reinforce: ReinforceConfig
+    shared: SharedTrainingConfig
+    sgd: SgdConfig
+    search: SearchConfig
+    derive: DeriveConfig
+    child: ChildConfig
+    retrain: RetrainConfig
+    retrain_sgd: SgdConfig
+
+
+#: Field of `Config` -> default value and prefix of its flags.
+GROUPS: dict[str, tuple[Any, str]] = {
+    "run": (RunConfig(), ""),
+    "data": (DataConfig(), ""),
+    "augmentation": (AugmentationConfig(), ""),
+    "macro": (MacroSpace(), ""),
+    "network": (NetworkConfig(), ""),
+    "controller": (ControllerConfig(), ""),
+    "reinforce": (ReinforceConfig(), ""),
+    "shared": (SharedTrainingConfig(), ""),
+    "sgd": (SgdConfig(), ""),
+    "search": (SearchConfig(), ""),
+    "derive": (DeriveConfig(), ""),
+    "child": (ChildConfig(), "retrain_"),
+    "retrain": (RetrainConfig(), ""),
+    "retrain_sgd": (RETRAIN_SGD, "retrain_"),
+}
+#: The groups that decide what a stage computes; a stage goes on in a workdir only where they are equal.
+SEARCH_GROUPS = ("run", "data", "augmentation", "macro", "network", "controller", "reinforce", "shared", "sgd", "search")
+RETRAIN_GROUPS = ("data", "augmentation", "child", "retrain", "retrain_sgd")
+#: Flags that say where things are or how they are computed, not what.
+_PLACES = ("data_dir",)
+
+
+def define_flags() -> None:
+    """Defines a flag for every field of every group."""
+    for default, prefix in GROUPS.values():
+        for field in dataclasses.fields(default):
+            _define(prefix + field.name, field, getattr(default, field.name))
+
+
+def _define(name: str, field: dataclasses.Field, default: Any) -> None:
+    kind, text = _kind(field), field.metadata["help"]
+    if field.metadata["choices"]:
+        flags.DEFINE_enum(name, default, field.metadata["choices"], text)
+    elif kind is tuple:
+        flags.DEFINE_list(name, list(default), text)
+    else:
+        define = {
+            bool: flags.DEFINE_bool,
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            str: flags.DEFINE_string,
+        }[kind]
+        define(name, default, text)
+
+
+def _kind(field: dataclasses.Field) -> type:
+    """The type of a field's values: `int | None` is int, `tuple[str, ...]` is tuple."""
+    annotation = field.type
+    if isinstance(annotation, types.UnionType):
+        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
+    return getattr(annotation, "__origin__", annotation)
+
+
+def read_config(values: flags.FlagValues = flags.FLAGS) -> Config:
+    """The configuration that the parsed flags say; raises `InputError` for values that cannot be."""
+    return Config(**{group: _read_group(values, *GROUPS[group]) for group in GROUPS})
+
+
+def _read_group(values: flags.FlagValues, default: Any, prefix: str) -> Any:
+    given = {}
+    for field in dataclasses.fields(default):
+        value = values[prefix + field.name].value
+        given[field.name] = tuple(value) if isinstance(value, list) else value
+    try:
+        return type(default)(**given)
+    except InputError as error:
+        raise InputError(str(error).replace("--", f"--{prefix}")) from error
+
+
+def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict[str, Any]:
+    """Flag name -> value of `groups`, in order."""
+    values = {}
+    for group in groups:
+        _, prefix = GROUPS[group]
+        for field in dataclasses.fields(GROUPS[group][0]):
+            value = getattr(getattr(config, group), field.name)
+            values[prefix + field.name] = ",".join(value) if isinstance(value, tuple) else value
+    return values
+
+
+def stage_values(config: Config, groups: tuple[str, ...]) -> dict[str, Any]:
+    """The flags that decide what a stage computes."""
+    values = {name: value for name, value in flag_values(config, groups).items() if name not in _PLACES}
+    return values | {"seed": config.run.seed, "deterministic": config.run.deterministic}
+
+
+def to_flagfile(config: Config) -> str:
+    """The text of a flagfile that says this configuration: every flag that differs from its default."""
+    defaults = flag_values(Config(**{group: default for group, (default, _) in GROUPS.items()}))
+    lines = [f"--{name}={value}" for name, value in flag_values(config).items() if value != defaults[name]]
+    return "\n".join(lines) + "\n"

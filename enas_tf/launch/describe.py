@@ -1,0 +1,88 @@
+"""python -m enas_tf.launch.describe --architecture=FILE|ARC|NAME [--picture=FILE.svg] [--json]
+
+Says what an architecture is: its layers in words, what its child costs, how large its space is; and draws it.
+"""
+
+import json
+from pathlib import Path
+
+from absl import flags
+
+from enas_tf.errors import InputError
+from enas_tf.launch import app
+from enas_tf.launch.config import read_config
+from enas_tf.launch.stages import derived_architecture, format_size
+from enas_tf.launch.workdir import Workdir
+from enas_tf.models.families import FAMILIES
+from enas_tf.models.images import ImageConfig
+from enas_tf.pictures import draw, save
+from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.decisions import Architecture
+
+FLAGS = flags.FLAGS
+
+
+def define_flags() -> None:
+    app.define_common_flags()
+    app.define_architecture_flag()
+    flags.DEFINE_bool("json", False, "print one object for programs")
+    flags.DEFINE_string("picture", None, "also draw the architecture to this file, .svg or .png")
+    flags.DEFINE_list("image_shape", None, "height,width,channels that costs are for; default: the workdir's, or 32,32,3")
+    flags.DEFINE_integer("num_classes", None, "classes that costs are for; default: the workdir's, or 10")
+
+
+def main() -> None:
+    architecture = _read()
+    if FLAGS.picture:
+        save(draw(architecture), Path(FLAGS.picture))
+    child, image = read_config().child, _image()
+    cost = FAMILIES[architecture.space_name].count(architecture, child, image)
+    space = architecture.space()
+    if FLAGS.json:
+        described = {
+            "space": architecture.space_name,
+            "architecture": architecture.to_json(),
+            "arc": architecture.to_arc(),
+            "tokens": space.encode(architecture).tolist(),
+            "parameters": cost.parameters,
+            "flops": cost.flops,
+            "space_size": space.size,
+        }
+        print(json.dumps(described))
+        return
+    print("\n".join(architecture.in_words()))
+    print(f"arc: {architecture.to_arc()}")
+    print(
+        f"child of {child.channels} channels (times {child.channel_growth} at each reduction) for "
+        f"{image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
+        f"{cost.parameters:,} parameters, {cost.flops:,} FLOPs per image (a multiply-add is two; convolutions and "
+        "matrix products)"
+    )
+    print(f"one of {format_size(space.size)} architectures of its space")
+
+
+def _read() -> Architecture:
+    if FLAGS.architecture:
+        return read_architecture(FLAGS.architecture)
+    if not FLAGS.workdir:
+        raise InputError("nothing to describe: expected --architecture= or the --workdir= of a run.")
+    return derived_architecture(Workdir(Path(FLAGS.workdir)))
+
+
+def _image() -> ImageConfig:
+    """What costs are counted for: the flags, else the data of the workdir's run, else CIFAR's shape."""
+    shape, num_classes = (32, 32, 3), 10
+    environment = Workdir(Path(FLAGS.workdir)).environment if FLAGS.workdir else None
+    if environment is not None and environment.exists():
+        data = json.loads(environment.read_text())["data"]
+        shape, num_classes = tuple(data["image_shape"]), len(data["class_names"])
+    if FLAGS.image_shape:
+        if len(FLAGS.image_shape) != 3 or not all(side.isdigit() and int(side) for side in FLAGS.image_shape):
+            raise InputError(f"--image_shape={','.join(FLAGS.image_shape)} is not valid: expected height,width,channels.")
+        shape = tuple(int(side) for side in FLAGS.image_shape)
+    return ImageConfig(*shape, FLAGS.num_classes or num_classes, (0.0,) * shape[2], (1.0,) * shape[2])
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,45 @@
+"""python -m enas_tf.launch.evaluate --workdir=DIR [--weights=shared --architecture=FILE|ARC|NAME]
+
+Measures the retrained child on the test part, or an architecture with the searched weights on the validation part.
+"""
+
+import json
+
+from absl import flags
+
+from enas_tf.launch import app
+from enas_tf.launch.config import read_config
+from enas_tf.launch.stages import Run, SearchStage, check_is_architecture_of, derived_architecture, measure_child
+from enas_tf.spaces.architectures import read_architecture
+
+
+def define_flags() -> None:
+    app.define_common_flags()
+    app.define_architecture_flag()
+    flags.DEFINE_enum(
+        "weights",
+        "child",
+        ["child", "shared"],
+        "child = the retrained child on the test part; shared = the searched weights on the validation part, "
+        "normalised by batch statistics",
+    )
+
+
+def main() -> None:
+    run = Run(read_config(), app.required_workdir())
+    named = flags.FLAGS.architecture
+    architecture = read_architecture(named) if named else None
+    if flags.FLAGS.weights == "child":
+        check_is_architecture_of(run.workdir, architecture)
+        metrics = {f"test_{name}": value for name, value in measure_child(run).items()}
+    else:
+        stage = SearchStage.build(run)
+        tokens = run.space.encode(architecture or derived_architecture(run.workdir))
+        stage.restore()
+        metrics = {"shared_weights_valid_accuracy": stage.evaluator.score(tokens)}
+    print(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,43 @@
+"""python -m enas_tf.launch.retrain --workdir=DIR [--architecture=FILE|ARC|NAME] [--then=export]
+
+Trains an architecture from scratch and tests it once, at the end; goes on where the same command stopped.
+"""
+
+from absl import flags
+
+from enas_tf.errors import InputError
+from enas_tf.launch import app
+from enas_tf.launch.config import read_config
+from enas_tf.launch.stages import RetrainStage, Run, closing_block, derived_architecture, export
+from enas_tf.spaces.architectures import read_architecture
+
+
+def define_flags() -> None:
+    app.define_common_flags()
+    app.define_architecture_flag()
+    flags.DEFINE_list("then", [], "stages to run after: export")
+    flags.DEFINE_bool("overwrite", False, "start anew: remove the child that an earlier run left in --workdir")
+
+
+def main() -> None:
+    # A flagfile of a whole run may say retrain,export.
+    then = [stage.strip() for stage in flags.FLAGS.then if stage.strip() != "retrain"]
+    if then not in ([], ["export"]):
+        raise InputError(f"--then={','.join(then)} is not valid: expected export.")
+    run = Run(read_config(), app.required_workdir())
+    try:
+        named = flags.FLAGS.architecture
+        architecture = read_architecture(named) if named else derived_architecture(run.workdir)
+        stage = RetrainStage(run, architecture)
+        stage.open(flags.FLAGS.overwrite)
+        stage.retrain()
+        if then:
+            export(run)
+        closing_block(run)
+    finally:
+        run.close()
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

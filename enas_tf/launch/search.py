@@ -1,0 +1,44 @@
+"""python -m enas_tf.launch.search --flagfile=flags/digits_macro.flags --workdir=DIR --then=retrain,export
+
+Searches an architecture and derives the best; goes on where the same command stopped. `--then` adds the next stages.
+"""
+
+from absl import flags
+
+from enas_tf.errors import InputError
+from enas_tf.launch import app
+from enas_tf.launch.config import read_config
+from enas_tf.launch.stages import RetrainStage, Run, closing_block, derived_architecture, export, start_search
+
+
+def define_flags() -> None:
+    app.define_common_flags()
+    flags.DEFINE_list("then", [], "stages to run after the search: retrain, or retrain,export")
+    flags.DEFINE_bool("overwrite", False, "start anew: remove what an earlier run left in --workdir")
+
+
+def main() -> None:
+    then = [stage.strip() for stage in flags.FLAGS.then]
+    if then not in ([], ["retrain"], ["retrain", "export"]):
+        raise InputError(f"--then={','.join(then)} is not valid: expected retrain or retrain,export.")
+    run = Run(read_config(), app.required_workdir())
+    try:
+        stage = start_search(run, flags.FLAGS.overwrite)
+        stage.search()
+        if not run.workdir.architecture.exists():
+            stage.derive()
+        del stage
+        if "retrain" in then:
+            retraining = RetrainStage(run, derived_architecture(run.workdir))
+            retraining.open(is_overwriting=False)
+            retraining.retrain()
+        if "export" in then:
+            export(run)
+        closing_block(run)
+    finally:
+        run.close()
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main, reads_workdir=False)

@@ -1,0 +1,77 @@
+"""Deriving an architecture: the best of N proposals by shared weights (Pham et al. 2018, section 2.2)."""
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.models.costs import Cost
+from enas_tf.options import option, require
+from enas_tf.search.evaluators import SharedWeightsEvaluator
+from enas_tf.search.searchers import Searcher
+from enas_tf.spaces.decisions import Architecture
+from enas_tf.training.seeds import seed_for
+
+
+@dataclasses.dataclass(frozen=True)
+class DeriveConfig:
+    """How many proposals are ranked and on how much data (the paper: several, on one batch)."""
+
+    derive_samples: int = option(100, "proposals that derive ranks")
+    derive_batches: int = option(0, "validation batches that derive ranks by; 0 = all (the paper: 1)")
+
+    def __post_init__(self):
+        require(self.derive_samples >= 1, "derive_samples", self.derive_samples, "at least 1")
+        require(self.derive_batches >= 0, "derive_batches", self.derive_batches, "0 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A proposal, its accuracy by shared weights, and the cost of its child at the searched width."""
+
+    architecture: Architecture
+    tokens: tuple[int, ...]
+    accuracy: float
+    cost: Cost
+
+
+def derive(
+    searcher: Searcher,
+    evaluator: SharedWeightsEvaluator,
+    count: Callable[[Architecture], Cost],
+    config: DeriveConfig,
+    seed: int,
+    advance: Callable[[], None] = lambda: None,
+) -> list[Candidate]:
+    """The different ones of `derive_samples` proposals, best first; of equals the one with fewer FLOPs is first."""
+    tokens = searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive"))
+    candidates = []
+    for proposal in np.unique(tokens.numpy(), axis=0):
+        architecture = searcher.space.decode(proposal)
+        accuracy = evaluator.score(proposal, config.derive_batches)
+        candidates.append(Candidate(architecture, tuple(proposal.tolist()), accuracy, count(architecture)))
+        advance()
+    return sorted(candidates, key=lambda c: (-c.accuracy, c.cost.flops, c.tokens))
+
+
+def to_csv(candidates: list[Candidate]) -> str:
+    """The text of candidates.csv: rank, valid_accuracy, parameters, flops, tokens."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["rank", "valid_accuracy", "parameters", "flops", "tokens"])
+    for rank, c in enumerate(candidates, start=1):
+        row = [rank, f"{c.accuracy:.6f}", c.cost.parameters, c.cost.flops, " ".join(map(str, c.tokens))]
+        writer.writerow(row)
+    return text.getvalue()
+
+
+def to_markdown(candidates: list[Candidate], num: int = 20) -> str:
+    """A table of the best `num`, for TensorBoard."""
+    rows = ["| rank | valid accuracy | parameters | FLOPs | architecture |", "|---|---|---|---|---|"]
+    for rank, c in enumerate(candidates[:num], start=1):
+        arc = f"`{c.architecture.to_arc()}`"
+        rows.append(f"| {rank} | {c.accuracy:.4f} | {c.cost.parameters:,} | {c.cost.flops:,} | {arc} |")
+    return "\n".join(rows)

@@ -1,0 +1,164 @@
+"""Evaluators: what a proposal is worth. Here by weights that all proposals share (Pham et al. 2018, section 2.2)."""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.data.augmentation import AugmentationConfig
+from enas_tf.data.images import ImageData
+from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from enas_tf.errors import InputError
+from enas_tf.options import option, require
+from enas_tf.search.searchers import Searcher
+from enas_tf.training.classification import count_correct, cross_entropy
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.seeds import seed_for
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedTrainingConfig:
+    """How shared weights are trained and proposals rewarded; the reference's macro values (facts 3, 4.3)."""
+
+    batch_size: int = option(128, "images of a training step and of a reward, over all devices")
+    children_per_step: int = option(1, "M: each training step draws this many children; each takes its part of the batch")
+
+    def __post_init__(self):
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require(self.children_per_step >= 1, "children_per_step", self.children_per_step, "at least 1")
+        if self.batch_size % self.children_per_step:
+            raise InputError(
+                f"--batch_size={self.batch_size} does not split over --children_per_step={self.children_per_step} "
+                "children: expected a multiple of it."
+            )
+
+
+class SharedWeightsEvaluator:
+    """Trains a supernet, a fresh child per step, and rewards proposals with its weights.
+
+    The reward is the accuracy on one validation batch, normalised by that batch's own statistics.
+    """
+
+    def __init__(
+        self,
+        supernet: keras.layers.Layer,
+        data: ImageData,
+        config: SharedTrainingConfig,
+        sgd: SgdConfig,
+        augmentation: AugmentationConfig,
+        seed: int,
+    ):
+        self.supernet, self.data, self.config, self.sgd = supernet, data, config, sgd
+        self.augmentation, self.seed = augmentation, seed
+        self.steps_per_epoch = steps_per_epoch(data.train, config.batch_size)
+        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
+        self._scoring = evaluation_batches(data.valid, config.batch_size)
+        steps_per_epoch(data.valid, config.batch_size)
+        image = tf.TensorSpec([None, *data.image_shape], tf.uint8)
+        label, tokens = tf.TensorSpec([None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
+        self._count_correct = tf.function(self._count_correct, input_signature=[image, label, tokens])
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        """What a checkpoint holds of the evaluator."""
+        return {"supernet": self.supernet, "shared_optimizer": self.optimizer}
+
+    def start(self, epoch: int, rewards_per_epoch: int) -> None:
+        """Sets both streams of batches to where an unbroken run stands before `epoch`."""
+        batch = self.config.batch_size
+        self._training = iter(
+            training_batches(
+                self.data.train,
+                batch,
+                self.seed,
+                first_step=epoch * self.steps_per_epoch,
+                augmentation=self.augmentation,
+                fill_color=self.data.channel_mean,
+            )
+        )
+        self._rewarding = iter(
+            training_batches(self.data.valid, batch, self.seed + 1, first_step=epoch * rewards_per_epoch)
+        )
+
+    def prepare(self, searcher: Searcher, epoch: int, advance=lambda: None) -> dict[str, float]:
+        """One pass over the training part; a child of its own for every step. Returns the epoch's means."""
+        for mean in self._means.values():
+            mean.reset_state()
+        num, children = self.steps_per_epoch, self.config.children_per_step
+        # The policy rests in this phase: an epoch's proposals are drawn in one pass.
+        tokens = searcher.propose(tf.constant(num * children), seed_for(self.seed, "shared_proposals", epoch))
+        tokens = tf.reshape(tokens, [num, children, -1])
+        dropout_seed = seed_for(self.seed, "shared_dropout", epoch)
+        begin = time.perf_counter()
+        for step in range(num):
+            images, labels = next(self._training)
+            self._train_step(images, labels, tokens[step], dropout_seed + step)
+            advance()
+        seconds = time.perf_counter() - begin
+        means = {name: float(mean.result()) for name, mean in self._means.items()}
+        rate = float(self.optimizer.learning_rate)
+        return {**means, "learning_rate": rate, "images_per_second": num * self.config.batch_size / seconds}
+
+    def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens], each on a validation batch of its own."""
+        rewards = []
+        for proposal in tf.unstack(tokens):
+            images, labels = next(self._rewarding)
+            rewards.append(self._count_correct(images, labels, proposal))
+        return tf.stack(rewards) / self.config.batch_size
+
+    def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
+        """Accuracy of one proposal on the validation part, or on its first `num_batches` batches when that is not 0."""
+        correct = total = 0.0
+        batches = self._scoring.take(num_batches) if num_batches else self._scoring
+        for images, labels in batches:
+            correct += float(self._count_correct(images, labels, tokens))
+            total += len(labels)
+        return correct / total
+
+    def _count_correct(self, images, labels, tokens):
+        logits, _ = self.supernet(images, tokens)
+        return count_correct(labels, logits)
+
+    @tf.function(reduce_retracing=True)
+    def _train_step(self, images, labels, tokens, dropout_seed):
+        """One step of SGD on a batch: `tokens` [children, num_tokens], the batch split evenly among them."""
+        children = self.config.children_per_step
+        if children == 1:
+            gradients, loss, correct = self._differentiate(images, labels, tokens[0], dropout_seed)
+        else:
+            gradients, loss, correct = self._differentiate_each(images, labels, tokens, dropout_seed)
+        variables = self.supernet.trainable_variables
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
+        self._means["loss"].update_state(loss)
+        self._means["accuracy"].update_state(correct / self.config.batch_size)
+        self._means["gradient_norm"].update_state(norm)
+
+    def _differentiate(self, images, labels, tokens, dropout_seed):
+        """Gradients of one child's loss, the loss without its L2 term, and the number of images told right."""
+        with tf.GradientTape() as tape:
+            logits, squares = self.supernet(images, tokens, dropout_seed)
+            loss = cross_entropy(labels, logits)
+            total = loss + self.sgd.l2 * squares
+        variables = [variable.value for variable in self.supernet.trainable_variables]
+        gradients = tape.gradient(total, variables, unconnected_gradients="zero")
+        return [tf.convert_to_tensor(g) for g in gradients], loss, count_correct(labels, logits)
+
+    def _differentiate_each(self, images, labels, tokens, dropout_seed):
+        """The mean over children of gradients and losses, one child after another, in one loop of the graph."""
+        children = self.config.children_per_step
+        images = tf.stack(tf.split(images, children))
+        labels = tf.stack(tf.split(labels, children))
+
+        def add_child(i, gradients, loss, correct):
+            mine, its_loss, its_correct = self._differentiate(images[i], labels[i], tokens[i], dropout_seed + i)
+            gradients = [total + gradient / children for total, gradient in zip(gradients, mine, strict=True)]
+            return i + 1, gradients, loss + its_loss / children, correct + its_correct
+
+        zeros = [tf.zeros(variable.shape) for variable in self.supernet.trainable_variables]
+        start = (0, zeros, tf.zeros([]), tf.zeros([]))
+        _, gradients, loss, correct = tf.while_loop(lambda i, *_: i < children, add_child, start)
+        return gradients, loss, correct

@@ -1,0 +1,18 @@
+"""The task of telling classes apart: its loss and its metric."""
+
+import tensorflow as tf
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
+    """Mean cross-entropy in nats of `logits` [batch, classes] for `labels` int32 [batch]; float32 scalar."""
+    if not label_smoothing:
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+    num_classes = logits.shape[-1]
+    targets = tf.one_hot(labels, num_classes, 1.0 - label_smoothing + label_smoothing / num_classes,
+                         label_smoothing / num_classes)  # fmt: skip
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+
+
+def count_correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """How many of `logits` [batch, classes] have their maximum at `labels` int32 [batch]; float32 scalar."""
+    return tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))

@@ -1,0 +1,138 @@
+"""Training a child from scratch: the same loop for every architecture and any Keras classifier of images."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+
+from enas_tf.data.augmentation import AugmentationConfig
+from enas_tf.data.images import ImageData, Split
+from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from enas_tf.layers.functions import sum_of_squares
+from enas_tf.options import option, require
+from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.classification import count_correct, cross_entropy
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.reporting import Reporter
+
+#: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh; facts 4.3).
+RETRAIN_SGD = SgdConfig(min_learning_rate=0.001, l2=2e-4)
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainConfig:
+    """Length and data of the child's training; the reference's values (scripts/cifar10_macro_final.sh)."""
+
+    retrain_epochs: int = option(310, "epochs of retraining; whole cosine cycles end at 10, 30, 70, 150, 310, 630")
+    retrain_batch_size: int = option(100, "images of a step of retraining, over all devices")
+    label_smoothing: float = option(0.0, "share of the target spread evenly over all classes")
+    train_on: str = option(
+        "train",
+        "train = keep the validation part to watch; train+valid = train on both, for final numbers as papers do",
+        choices=("train", "train+valid"),
+    )
+
+    def __post_init__(self):
+        require(self.retrain_epochs >= 1, "retrain_epochs", self.retrain_epochs, "at least 1")
+        require(self.retrain_batch_size >= 1, "retrain_batch_size", self.retrain_batch_size, "at least 1")
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share in [0, 1)")
+
+
+class ChildTrainer:
+    """Trains `child` (uint8 images to logits) by SGD; everything a checkpoint needs is in `tracked`."""
+
+    def __init__(
+        self,
+        child: keras.Model,
+        data: ImageData,
+        config: RetrainConfig,
+        sgd: SgdConfig,
+        augmentation: AugmentationConfig,
+        seed: int,
+    ):
+        self.child, self.data, self.config, self.sgd, self.seed = child, data, config, sgd, seed
+        self.augmentation = augmentation
+        is_whole = config.train_on == "train+valid"
+        self.train: Split = data.train.concatenate(data.valid) if is_whole else data.train
+        self.steps_per_epoch = steps_per_epoch(self.train, config.retrain_batch_size)
+        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, child.trainable_variables)
+        self.measure = compile_measure(child)
+        self._watched = None if is_whole else evaluation_batches(data.valid, config.retrain_batch_size)
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        """What a checkpoint holds: the child, dropout's random state included, and the optimizer."""
+        return {"child": self.child, "optimizer": self.optimizer}
+
+    def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
+        """Runs the epochs that the newest checkpoint has not done; leaves the child trained."""
+        epochs, done = self.config.retrain_epochs, checkpoints.restore_latest() or 0
+        reporter.truncate({"retrain": done})
+        if done >= epochs:
+            return
+        batches = iter(
+            training_batches(
+                self.train,
+                self.config.retrain_batch_size,
+                self.seed,
+                first_step=done * self.steps_per_epoch,
+                augmentation=self.augmentation,
+                fill_color=self.data.channel_mean,
+            )
+        )
+        with reporter.progress("retrain", (epochs - done) * self.steps_per_epoch) as advance:
+            for epoch in range(done, epochs):
+                reporter.record("retrain", epoch, self._run_epoch(batches, advance), epochs)
+                checkpoints.save(epoch + 1)
+
+    def _run_epoch(self, batches, advance) -> dict[str, float]:
+        for mean in self._means.values():
+            mean.reset_state()
+        begin = time.perf_counter()
+        for _ in range(self.steps_per_epoch):
+            self._train_step(*next(batches))
+            advance()
+        seconds = time.perf_counter() - begin
+        metrics = {name: float(mean.result()) for name, mean in self._means.items()}
+        if self._watched is not None:
+            watched = self.measure(self._watched)
+            metrics |= {"valid_loss": watched["loss"], "valid_accuracy": watched["accuracy"]}
+        metrics["learning_rate"] = float(self.optimizer.learning_rate)
+        metrics["images_per_second"] = self.steps_per_epoch * self.config.retrain_batch_size / seconds
+        return metrics
+
+    @tf.function
+    def _train_step(self, images, labels):
+        variables = self.child.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = self.child(images, training=True)
+            loss = cross_entropy(labels, logits, self.config.label_smoothing)
+            total = loss + self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
+        gradients = tape.gradient(total, [variable.value for variable in variables])
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
+        self._means["loss"].update_state(loss)
+        self._means["accuracy"].update_state(count_correct(labels, logits) / self.config.retrain_batch_size)
+        self._means["gradient_norm"].update_state(norm)
+
+
+def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str, float]]:
+    """A function of batches to the loss (mean cross-entropy, nats) and the accuracy of `child` in inference mode.
+
+    The batches are (images uint8 [b, height, width, channels], labels int32 [b]) of any sizes; one trace serves all.
+    """
+    shape = [None, *child.input_shape[1:]]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)])
+    def measure_batch(images, labels):
+        logits = child(images, training=False)
+        size = tf.cast(tf.shape(labels)[0], tf.float32)
+        return tf.stack([cross_entropy(labels, logits) * size, count_correct(labels, logits), size])
+
+    def measure(batches: tf.data.Dataset) -> dict[str, float]:
+        loss, correct, size = sum(measure_batch(images, labels).numpy() for images, labels in batches)
+        return {"loss": float(loss / size), "accuracy": float(correct / size)}
+
+    return measure

@@ -1,0 +1,64 @@
+"""Every space once, with the small networks that the laws are tried on. A space that is not here fails."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from enas_tf.models.families import FAMILIES, Family
+from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
+from enas_tf.spaces.decisions import Space
+from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A space small enough to list, one large enough to be interesting, and what its networks are built with."""
+
+    name: str
+    tiny: Space
+    space: Space
+    network: NetworkConfig
+    child: ChildConfig
+    image: ImageConfig
+
+    @property
+    def family(self) -> Family:
+        return FAMILIES[self.space.name]
+
+    def build_supernet(self):
+        return self.family.supernet(self.space, self.network, self.image)
+
+    def build_child(self, architecture):
+        return self.family.build_child(architecture, self.child, self.image)
+
+    def images(self, num: int) -> np.ndarray:
+        shape = (num, self.image.height, self.image.width, self.image.channels)
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+IMAGE = ImageConfig(8, 8, 3, num_classes=5, mean=(120.0, 110.0, 100.0), variance=(3000.0, 3500.0, 4000.0))
+
+
+def _macro_case(skip_sources: str) -> Case:
+    return Case(
+        name=f"macro-{skip_sources}",
+        tiny=MacroSpace(num_layers=3, ops=MACRO_OPS[:2], skip_sources=skip_sources),
+        space=MacroSpace(num_layers=6, skip_sources=skip_sources),
+        network=NetworkConfig(channels=6, dropout=0.0),
+        child=ChildConfig(channels=6, dropout=0.0),
+        image=IMAGE,
+    )
+
+
+CASES = [_macro_case("layers"), _macro_case("reference")]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name)
+def case(request) -> Case:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def case_list() -> list[Case]:
+    return CASES

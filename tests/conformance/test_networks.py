@@ -1,0 +1,115 @@
+"""Laws 3 and 4: supernet and child are one function; only what was chosen computes and learns; one trace for all."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.spaces.architectures import SPACES
+
+
+@pytest.fixture(scope="module")
+def compiled():
+    """Case name -> supernet with weights moved off their initial values, and its traced functions; one per case."""
+    return {}
+
+
+def build(case, compiled):
+    if case.name not in compiled:
+        keras.utils.set_random_seed(1)
+        supernet = case.build_supernet()
+        for variable in supernet.trainable_variables:
+            variable.assign(variable + 0.1 * keras.random.normal(variable.shape))
+        compiled[case.name] = supernet, _differentiate(supernet)
+    return compiled[case.name]
+
+
+def _differentiate(network):
+    @tf.function
+    def differentiate(images, tokens):
+        with tf.GradientTape() as tape:
+            logits, squares = network(images, tokens)
+            loss = tf.reduce_mean(tf.nn.log_softmax(logits)[:, 0])
+        variables = [variable.value for variable in network.trainable_variables]
+        gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+        return logits, squares, [tf.convert_to_tensor(gradient) for gradient in gradients]
+
+    return differentiate
+
+
+def proposals(case, num):
+    return case.space.random_tokens(num, np.random.default_rng(5))
+
+
+def test_supernet_equals_child(case, compiled):
+    """The forward pass, the L2 term and the length of the gradient, with the chosen weights copied to the child."""
+    supernet, differentiate = build(case, compiled)
+    images = case.images(8)
+    for tokens in proposals(case, 2):
+        architecture = case.space.decode(tokens)
+        child = case.build_child(architecture)
+        case.family.inherit_weights(child, supernet, architecture)
+        logits, squares, gradients = differentiate(images, tokens)
+        with tf.GradientTape() as tape:
+            expected = child(images, training=True)
+            loss = tf.reduce_mean(tf.nn.log_softmax(expected)[:, 0])
+        np.testing.assert_allclose(logits, expected, atol=2e-4)
+        weights = [variable.numpy() for variable in child.trainable_variables]
+        assert float(squares) == pytest.approx(sum(float(np.sum(w**2)) for w in weights), rel=1e-4)
+        child_gradients = tape.gradient(loss, [variable.value for variable in child.trainable_variables])
+        # Equal lengths: the chosen weights have the child's gradient, and no other weight has any.
+        assert float(tf.linalg.global_norm(gradients)) == pytest.approx(
+            float(tf.linalg.global_norm(child_gradients)), rel=1e-3
+        )
+        moved = sum(int(np.count_nonzero(gradient)) for gradient in gradients)
+        assert 0 < moved <= sum(w.size for w in weights)
+
+
+def test_one_trace_serves_every_architecture(case, compiled):
+    _, differentiate = build(case, compiled)
+    images = tf.constant(case.images(8))
+    for tokens in proposals(case, 6):
+        logits, _, _ = differentiate(images, tf.constant(tokens))
+        assert np.isfinite(logits).all()
+    # NumPy arguments of the test above are tensors to a tf.function: the trace is the same one.
+    assert differentiate.experimental_get_tracing_count() == 1
+
+
+def test_architectures_differ(case, compiled):
+    """No decision is without effect: changing any one token changes the logits (facts 6, B1: the reference's op was)."""
+    _, differentiate = build(case, compiled)
+    images = tf.constant(case.images(8))
+    base = case.space.random_tokens(1, np.random.default_rng(2))[0]
+    expected, _, _ = differentiate(images, base)
+    for index, num in enumerate(case.space.token_ranges):
+        tokens = base.copy()
+        tokens[index] = (tokens[index] + 1) % num
+        logits, _, _ = differentiate(images, tokens)
+        assert float(tf.reduce_max(tf.abs(logits - expected))) > 1e-3, f"token {index} has no effect"
+
+
+def test_child_costs_what_is_counted(case):
+    for tokens in proposals(case, 3):
+        architecture = case.space.decode(tokens)
+        child = case.build_child(architecture)
+        cost = case.family.count(architecture, case.child, case.image)
+        assert cost.parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
+        assert cost.flops == traced_flops(child)
+
+
+def traced_flops(model) -> int:
+    """FLOPs of one image, from the shapes of every convolution and matrix product in the traced graph."""
+    spec = tf.TensorSpec([1, *model.input_shape[1:]], model.inputs[0].dtype)
+    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
+    total = 0
+    for op in graph.get_operations():
+        if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
+            positions = np.prod(op.outputs[0].shape[:-1])
+            total += int(2 * positions * np.prod(op.inputs[1].shape))
+    return total
+
+
+def test_every_family_belongs_to_a_space(case_list):
+    from enas_tf.models.families import FAMILIES
+
+    assert set(FAMILIES) == set(SPACES)

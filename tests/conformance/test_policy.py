@@ -1,0 +1,79 @@
+"""Laws 2 and 8: the policy is a distribution over its space, and learns to prefer what is rewarded."""
+
+import itertools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.controller.policy import Controller, ControllerConfig
+from enas_tf.search.searchers import RandomSearcher, ReinforceConfig, ReinforceSearcher
+
+
+@pytest.fixture
+def everything(case) -> np.ndarray:
+    """All token sequences of the tiny space."""
+    return np.array(list(itertools.product(*(range(num) for num in case.tiny.token_ranges))), np.int32)
+
+
+@pytest.fixture
+def controller(case) -> Controller:
+    """A policy far from uniform."""
+    controller = Controller(case.tiny, ControllerConfig(hidden_size=16))
+    for variable in controller.trainable_variables:
+        variable.assign(8.0 * variable)
+    return controller
+
+
+def test_probabilities_sum_to_one(controller, everything):
+    probabilities = np.exp(controller.log_prob(everything).numpy())
+    assert probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+    assert probabilities.max() > 3.0 / len(everything), "the policy under test should be far from uniform"
+
+
+def test_entropy_is_its_definition(controller, everything):
+    walk = controller.score(everything)
+    log_prob = walk.log_prob.numpy()
+    definition = -np.sum(np.exp(log_prob) * log_prob)
+    assert np.sum(np.exp(log_prob) * walk.entropy.numpy()) == pytest.approx(definition, rel=1e-4)
+
+
+def test_sample_and_log_prob_agree(controller, everything):
+    walk = controller.sample(4000, tf.constant([3, 4]))
+    np.testing.assert_allclose(controller.log_prob(walk.tokens), walk.log_prob, atol=1e-5)
+    ranges = controller.space.token_ranges
+    frequencies = np.bincount(np.ravel_multi_index(walk.tokens.numpy().T, ranges), minlength=len(everything)) / 4000
+    probabilities = np.exp(controller.log_prob(everything).numpy())
+    # Five standard deviations of a frequency of 4,000 draws.
+    assert np.all(np.abs(frequencies - probabilities) < 5 * np.sqrt(probabilities / 4000) + 1e-3)
+
+
+def test_one_trace_serves_every_number_of_proposals(case):
+    searcher = ReinforceSearcher(case.tiny, ControllerConfig(hidden_size=8))
+    seed = tf.constant([1, 2])
+    for num in (1, 2, 7):
+        assert searcher.propose(tf.constant(num), seed).shape == (num, case.tiny.num_tokens)
+    assert searcher.propose.experimental_get_tracing_count() == 1
+
+
+def test_proposals_are_a_function_of_the_seed(case):
+    for searcher in (RandomSearcher(case.space), ReinforceSearcher(case.tiny, ControllerConfig(hidden_size=8))):
+        draws = [searcher.propose(tf.constant(5), tf.constant(seed)).numpy() for seed in ([1, 2], [1, 2], [1, 3])]
+        np.testing.assert_array_equal(draws[0], draws[1])
+        assert not np.array_equal(draws[0], draws[2])
+        assert (draws[0] < searcher.space.token_ranges).all()
+
+
+def test_reinforce_finds_the_best_arm_and_random_does_not(case):
+    """The reward is the share of tokens that agree with a hidden sequence."""
+    hidden = case.tiny.token_ranges - 1
+    config = ReinforceConfig(controller_learning_rate=0.02, baseline_decay=0.9, skip_weight=0.0)
+    shares = {}
+    for searcher in (ReinforceSearcher(case.tiny, ControllerConfig(hidden_size=16), config), RandomSearcher(case.tiny)):
+        for update in range(60):
+            tokens = searcher.propose(tf.constant(20), tf.constant([update, 0]))
+            searcher.update(tokens, tf.reduce_mean(tf.cast(tokens == hidden, tf.float32), axis=1))
+        tokens = searcher.propose(tf.constant(200), tf.constant([0, 1])).numpy()
+        shares[type(searcher).__name__] = float((tokens == hidden).mean())
+    assert shares["ReinforceSearcher"] > 0.85
+    assert shares["RandomSearcher"] < 0.65
