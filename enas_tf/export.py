@@ -12,7 +12,7 @@ from enas_tf.training.files import replace_directory
 
 def save_keras(child: keras.Model, path: Path) -> None:
     """Writes `child` aside and renames it to `path`. It loads with Keras alone and can be evaluated at once."""
-    child.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    child.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
     aside = path.with_name(f"aside-{path.name}")
     child.save(aside)
     os.replace(aside, path)
@@ -26,5 +26,5 @@ def export_saved_model(child: keras.Model, directory: Path, images: np.ndarray) 
     """
     with replace_directory(directory) as aside:
         child.export(str(aside), verbose=False)
-        served = tf.saved_model.load(str(aside)).serve(images)
-        return float(tf.reduce_max(tf.abs(served - child(images, training=False))))
+        loaded = tf.saved_model.load(str(aside))  # Named, since its functions do not keep its variables alive.
+        return float(tf.reduce_max(tf.abs(loaded.serve(images) - child(images, training=False))))

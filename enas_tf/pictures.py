@@ -45,7 +45,7 @@ ROW, REDUCTION_ROOM, BOX_WIDTH, BOX_HEIGHT, TAB_WIDTH = 38, 12, 160, 26, 30
 #: A skip leaves a box this far below its middle and enters one as far above it.
 PORT = 5
 #: Room around it, for the signs of reductions on the left, and above, for two lines of text and half a box.
-MARGIN, GUTTER, HEAD, MIN_WIDTH = 24, 26, 76, 312
+MARGIN, GUTTER, HEAD, MIN_WIDTH = 24, 26, 76, 320
 #: How far the arc of a skip over one row bows out; what every further row adds; the most that the longest one may:
 #: 24 layers fit the 800 pixels of a page.
 FIRST_BOW, NEXT_BOW, MAX_BOW = 26, 23, 556
@@ -154,7 +154,7 @@ def _fill(axes: "Axes", left: float, y: float, width: float, **style: Any) -> No
 
 
 def _draw_head(axes: "Axes", x: float, depth: int, num_skips: int) -> None:
-    _write(axes, x, 22, f"{depth} layers, {num_skips} skip connections", 14, weight="bold")
+    _write(axes, x, 22, f"{_count(depth, 'layer')}, {_count(num_skips, 'skip connection')}", 14, weight="bold")
     if num_skips:
         _write(axes, x, 41, "an arc leads to the layer that concatenates its source", 11, color=GREY)
 
@@ -210,3 +210,7 @@ def _draw_join(axes: "Axes", x: float, y: float) -> None:
 
 def _bow(distance: int, depth: int) -> float:
     return FIRST_BOW + min(NEXT_BOW, (MAX_BOW - FIRST_BOW) / depth) * (distance - 1)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

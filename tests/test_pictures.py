@@ -14,10 +14,9 @@ from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.macro import MACRO_OPS, MacroArchitecture, MacroLayer
 from enas_tf.spaces.published import PUBLISHED
 
-#: Every operation, a skip from each layer to the next and one over the whole depth.
-SIX = MacroArchitecture(tuple(MacroLayer(op, (n,) if n else ()) for n, op in enumerate(MACRO_OPS[:5])) + (
-    MacroLayer(MACRO_OPS[5], (1, 5)),
-))  # fmt: skip
+#: Every operation; skips from a layer to the next, over some and over all.
+SKIPS = ((), (1,), (), (2, 3), (4,), (1, 5))
+SIX = MacroArchitecture(tuple(MacroLayer(op, skips) for op, skips in zip(MACRO_OPS, SKIPS, strict=True)))
 NO_SKIPS = MacroArchitecture((MacroLayer("conv_3x3"),) * 4)
 REFERENCE = MacroArchitecture((MacroLayer("conv_5x5"), MacroLayer("conv_3x3", (0,))), "reference")
 ARCHITECTURES = {"six": SIX, "no_skips": NO_SKIPS, "reference": REFERENCE} | {
@@ -41,9 +40,7 @@ def texts(svg: str) -> list[str]:
 
 class TestMacro:
     def test_every_layer_is_written_with_its_number_and_operation_from_the_top_down(self, architecture, svg):
-        rows = [
-            text for layer in enumerate((layer.op for layer in architecture.layers), 1) for text in map(str, layer)
-        ]
+        rows = [text for number, layer in enumerate(architecture.layers, 1) for text in (str(number), layer.op)]
         assert [text for text in texts(svg) if text in OP_COLOURS or text.isdigit()] == rows
 
     def test_every_skip_is_one_arc(self, architecture, svg):
@@ -58,7 +55,7 @@ class TestMacro:
         assert texts(svg).count("/2") == svg.count("stroke-dasharray") == num_marks
 
     def test_operations_differ_in_colour(self):
-        assert list(sorted(OP_COLOURS)) == sorted(MACRO_OPS)
+        assert sorted(OP_COLOURS) == sorted(MACRO_OPS)
         assert len(set(OP_COLOURS.values())) == len(MACRO_OPS)
 
     def test_the_published_network_fits_a_page(self):
@@ -100,17 +97,20 @@ class TestFormats:
         class Unknown(MacroArchitecture):
             space_name = "unknown"
 
-        with pytest.raises(InputError, match="'unknown'.*macro"):
+        with pytest.raises(InputError, match=r"'unknown'.*macro"):
             draw(Unknown(NO_SKIPS.layers))
 
-    def test_drawing_leaves_the_settings_of_matplotlib_alone(self):
-        import matplotlib
-
-        before = dict(matplotlib.rcParams)
-        to_svg(draw(NO_SKIPS))
-        assert dict(matplotlib.rcParams) == before
-        assert "matplotlib.pyplot" not in sys.modules
-
-    def test_importing_the_module_imports_neither_matplotlib_nor_tensorflow(self):
-        code = "import sys, enas_tf.pictures; print({'matplotlib', 'tensorflow'} & set(sys.modules))"
-        assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+    def test_the_module_imports_matplotlib_late_and_leaves_its_global_state_alone(self):
+        code = f"""
+import sys
+from enas_tf.pictures import draw, to_pixels, to_svg
+from enas_tf.spaces.macro import MacroArchitecture
+assert not {{"matplotlib", "tensorflow"}} & set(sys.modules)
+import matplotlib
+before = matplotlib.rcParams.copy()
+figure = draw(MacroArchitecture.from_arc({NO_SKIPS.to_arc()!r}))
+to_svg(figure), to_pixels(figure)
+assert "matplotlib.pyplot" not in sys.modules
+assert matplotlib.rcParams.copy() == before
+"""
+        subprocess.run([sys.executable, "-c", code], check=True)

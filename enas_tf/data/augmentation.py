@@ -58,7 +58,7 @@ def _uniform(shape, seed: tf.Tensor, limit: int) -> tf.Tensor:
     return tf.random.stateless_uniform(shape, seed, 0, limit, tf.int32, alg="philox")
 
 
-def _crop_and_flip(images: tf.Tensor, padding: int, flips: bool, crop_seed: tf.Tensor, flip_seed: tf.Tensor) -> tf.Tensor:
+def _crop_and_flip(images: tf.Tensor, padding: int, flips: bool, crop_seed: tf.Tensor, flip_seed: tf.Tensor):
     """Pads with zeros, then reads the rows and the columns of each image's own piece, columns backwards if it flips."""
     batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
     offsets = _uniform([batch, 2], crop_seed, 2 * padding + 1)

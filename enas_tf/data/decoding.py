@@ -26,7 +26,7 @@ def resize(images: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def resize_array(images: np.ndarray, side: int | None) -> np.ndarray:
-    """`images` (uint8 [n, h, w, c]) as [n, side, side, c]; unchanged if `side` is None or they have that size already."""
+    """`images` (uint8 [n, h, w, c]) as [n, side, side, c]; unchanged if `side` is None or already theirs."""
     if side is None or images.shape[1:3] == (side, side) or not len(images):
         return images
     chunks = (images[start : start + _CHUNK] for start in range(0, len(images), _CHUNK))

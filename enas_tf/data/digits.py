@@ -17,7 +17,7 @@ def load_digits(location: str, data_dir: str | None, image_size: int | None) -> 
         InputError: a `location` is given, as in `digits:somewhere`.
     """
     if location:
-        raise InputError(f"--dataset=digits:{location} is not valid: expected digits alone, it comes with scikit-learn.")
+        raise InputError(f"--dataset=digits:{location} is not valid: expected digits alone, with no place after it.")
     bundled = load_bundled_digits()
     images = np.round(bundled.images * (255 / _LARGEST_COUNT)).astype(np.uint8)[..., np.newaxis]
     labels = bundled.target.astype(np.int32)

@@ -23,7 +23,7 @@ def load_folder(location: str, data_dir: str | None, image_size: int | None) -> 
     """
     root = Path(location)
     if not root.is_dir():
-        raise InputError(f"--dataset=folder:{location}: there is no such directory. Expected one with a directory per class.")
+        raise InputError(f"--dataset=folder:{location}: no such directory. Expected one with a directory per class.")
     files = {part: _list_classes(path) for part, path in _part_directories(root).items()}
     class_names = _same_class_names(root, files)
     paths = [path for part in files.values() for name in class_names for path in part[name]]
@@ -51,8 +51,8 @@ def _list_classes(directory: Path) -> dict[str, list[Path]]:
     files = {name: paths for name, paths in files.items() if paths}
     if len(files) < 2:
         raise InputError(
-            f"{directory} holds images of {len(files)} classes{''.join(f' ({name})' for name in files)}: expected at least "
-            f"2 directories, one per class, with images in them ({', '.join(_SUFFIXES)})."
+            f"{directory} holds images of {len(files)} classes{''.join(f' ({name})' for name in files)}: expected "
+            f"at least 2 directories, one per class, with images in them ({', '.join(_SUFFIXES)})."
         )
     return files
 
@@ -88,8 +88,8 @@ def _read_images(paths: list[Path], image_size: int | None) -> np.ndarray:
     for name, image in zip(names, images, strict=True):
         if image.shape != images[0].shape:
             raise InputError(
-                f"Images differ in size: {names[0]} is {_size(images[0])} and {name} is {_size(image)} pixels (height x "
-                "width). Expected one size; --image_size=32, for example, resizes all of them to 32x32."
+                f"Images differ in size: {names[0]} is {_size(images[0])} and {name} is {_size(image)} pixels "
+                "(height x width). Expected one size; --image_size=32, for example, resizes all of them to 32x32."
             )
     return np.stack(images)
 

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-# Images per step when statistics are summed: the float copy stays small for every data set.
+# Images per step when statistics are summed: copies stay small, and 2048 * 255**2 fits into 32 bits.
 _CHUNK = 2048
 
 
@@ -80,7 +80,7 @@ class ImageData:
 
     @property
     def channel_variance(self) -> np.ndarray:
-        """Variance (divided by n, not n - 1) of each channel over the training part, float32 [c], in units of 0..255²."""
+        """Variance (divided by n) of each channel over the training part, float32 [c], in squared units of 0..255."""
         return self._moments[1]
 
     @cached_property
@@ -90,12 +90,11 @@ class ImageData:
 
 def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance, both float32 [c], of each channel of `images` (uint8 [n, h, w, c])."""
-    channels = images.shape[-1]
-    total, total_of_squares, count = np.zeros(channels), np.zeros(channels), images.size // channels
+    sums, sums_of_squares = np.zeros((2, *images.shape[1:]), np.int64)
     for start in range(0, len(images), _CHUNK):
-        # Sums of bytes and of their squares are whole numbers below 2**53: float64 holds them without rounding.
-        pixels = images[start : start + _CHUNK].reshape(-1, channels).astype(np.float64)
-        total += pixels.sum(axis=0)
-        total_of_squares += np.einsum("pc,pc->c", pixels, pixels)
-    mean = total / count
-    return mean.astype(np.float32), (total_of_squares / count - mean**2).astype(np.float32)
+        chunk = images[start : start + _CHUNK]
+        sums += chunk.sum(axis=0, dtype=np.uint32)
+        sums_of_squares += np.square(chunk, dtype=np.uint16).sum(axis=0, dtype=np.uint32)
+    count = images.size // images.shape[-1]
+    mean, mean_of_squares = (total.sum(axis=(0, 1)) / count for total in (sums, sums_of_squares))
+    return mean.astype(np.float32), (mean_of_squares - mean**2).astype(np.float32)

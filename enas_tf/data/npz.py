@@ -20,8 +20,9 @@ def load_npz(location: str, data_dir: str | None, image_size: int | None) -> Par
         missing = [key for key in _REQUIRED if key not in archive]
         if missing:
             raise InputError(
-                f"{location} has no {', '.join(missing)}: expected the arrays {', '.join(_REQUIRED)} (x_valid and y_valid "
-                f"may be there too), it holds {', '.join(archive.files) or 'none'}. Save it with numpy.savez and these names."
+                f"{location} has no {', '.join(missing)}: expected the arrays {', '.join(_REQUIRED)} (x_valid "
+                f"and y_valid may be there too), it holds {', '.join(archive.files) or 'none'}. Save it with "
+                "numpy.savez under these names."
             )
         train, test = (_read_split(archive, location, part) for part in ("train", "test"))
         valid = _read_split(archive, location, "valid") if "x_valid" in archive and "y_valid" in archive else None
@@ -33,7 +34,7 @@ def _open(path: str) -> np.lib.npyio.NpzFile:
     try:
         archive = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"--dataset=npz:{path}: there is no such file. Expected the path of a NumPy archive.") from None
+        raise InputError(f"--dataset=npz:{path}: no such file. Expected the path of a NumPy archive.") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"--dataset=npz:{path} cannot be read as a NumPy archive (numpy.savez): {error}") from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -46,7 +47,8 @@ def _read_split(archive: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
     labels = _as_labels(_read(archive, path, f"y_{part}"), f"y_{part} of {path}")
     if len(images) != len(labels):
         raise InputError(
-            f"x_{part} of {path} has {len(images)} images but y_{part} has {len(labels)} labels: expected one label per image."
+            f"x_{part} of {path} has {len(images)} images but y_{part} has {len(labels)} labels: "
+            "expected one label per image."
         )
     return Split(images, labels)
 

@@ -28,8 +28,10 @@ class DataConfig:
 
     dataset: str = option("digits", "images: digits | tfds:NAME | folder:PATH | npz:PATH")
     data_dir: str | None = option(None, "directory of TensorFlow Datasets; its own default if not given")
-    image_size: int | None = option(None, "side in pixels of the square every image is resized to; not given: as they are")
-    valid_fraction: float = option(0.1, "share of the training images held out where there is no official validation part")
+    image_size: int | None = option(
+        None, "side in pixels of the square all images are resized to; not given: as they are"
+    )
+    valid_fraction: float = option(0.1, "share of the training images held out if there is no official validation part")
     limit_train: int | None = option(None, "number of training images to keep, a fixed random choice, for trials")
 
     def __post_init__(self):
@@ -95,11 +97,12 @@ def _check_labels(dataset: str, parts: Parts) -> None:
         raise InputError(f"--dataset={dataset} has {count} class: expected at least 2 to tell apart.")
     for name, split in parts.present().items():
         if not len(split):
-            raise InputError(f"The {name} part of --dataset={dataset} is empty: expected at least one image of each class.")
+            raise InputError(f"The {name} part of --dataset={dataset} is empty: expected images of each class.")
         if split.labels.min() < 0 or split.labels.max() >= count:
             raise InputError(
-                f"The {name} part of --dataset={dataset} has labels {split.labels.min()}..{split.labels.max()}: expected "
-                f"0..{count - 1} for {count} classes. A label of -1 mostly means that the part is published without labels."
+                f"The {name} part of --dataset={dataset} has labels {split.labels.min()}..{split.labels.max()}: "
+                f"expected 0..{count - 1} for {count} classes. A label of -1 mostly means that the part is published "
+                "without labels."
             )
 
 
@@ -108,8 +111,8 @@ def _check_shapes(dataset: str, parts: Parts) -> None:
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
         raise InputError(
-            f"The parts of --dataset={dataset} have images of different shapes ({shown}): expected one height, width and "
-            "number of channels. --image_size=32, for example, resizes all of them to 32x32."
+            f"The parts of --dataset={dataset} have images of different shapes ({shown}): expected one height, "
+            "width and number of channels. --image_size=32, for example, resizes all of them to 32x32."
         )
 
 
@@ -119,13 +122,13 @@ def _check_classes(dataset: str, class_names: tuple[str, ...], train: Split, val
     missing = sorted(set(range(len(class_names))) - set(present.tolist()))
     if missing:
         raise InputError(
-            f"The training part of --dataset={dataset} has no image of class {', '.join(map(str, missing[:10]))}: expected "
-            f"labels 0..{len(class_names) - 1}, each at least once, and found {', '.join(map(str, present[:20]))}. "
-            "Number the classes from 0 without gaps."
+            f"The training part of --dataset={dataset} has no image of class {', '.join(map(str, missing[:10]))}: "
+            f"expected labels 0..{len(class_names) - 1}, each at least once, and found "
+            f"{', '.join(map(str, present[:20]))}. Number the classes from 0 without gaps."
         )
     for name, split in (("validation", valid), ("test", test)):
         if not len(split):
             raise InputError(
-                f"No {name} images could be split off --dataset={dataset}: it has too few training images ({len(train)}). "
+                f"No {name} images could be split off --dataset={dataset}: too few training images ({len(train)}). "
                 "Expected at least 2 of a class; use more data or a larger --valid_fraction."
             )

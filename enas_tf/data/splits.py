@@ -6,8 +6,8 @@ import numpy as np
 def split_indices(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Divides examples into `(kept, held_out)`, two sorted, disjoint int64 arrays of indices that cover all of them.
 
-    Stratified: a class of n examples gives n * fraction of them, rounded to one of the two nearest whole numbers so that
-    the total is as near to `fraction` as it can be. A class never gives all its examples: one of a single example keeps it.
+    Stratified: a class of n examples gives n * fraction of them, rounded down or up so that the total is as near to
+    `fraction` as it can be. A class never gives all its examples: one of a single example keeps it.
 
     Args:
         labels: int [n], the class of each example.

@@ -77,8 +77,8 @@ def _download(builder: Any) -> None:
         # The network, the disk, missing packages and files to be fetched by hand each raise errors of their own.
         raise InputError(
             f"The data set {builder.info.full_name} is not at {builder.data_dir} and could not be downloaded "
-            f"({_first_line(error)}). Give the directory that holds it with --data_dir, or prepare it on a machine with "
-            f"a network by `tfds build {builder.name}` and copy it there."
+            f"({_first_line(error)}). Give the directory that holds it with --data_dir, or prepare it on a machine "
+            f"with a network by `tfds build {builder.name}` and copy it there."
         ) from None
 
 
@@ -103,8 +103,8 @@ def _first_line(error: Exception) -> str:
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
     """The features `image` and `label`, checked to be byte images and one class each."""
-    features = builder.info.features
-    image, label = (features[key] if key in features else None for key in ("image", "label"))
+    features = dict(builder.info.features.items()) if hasattr(builder.info.features, "items") else {}
+    image, label = (features.get(key) for key in ("image", "label"))
     is_image = isinstance(image, tfds.features.Image) and image.np_dtype == np.uint8
     if not is_image or not isinstance(label, tfds.features.ClassLabel):
         raise InputError(
@@ -117,16 +117,16 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
 def _part_names(available: list[str], name: str) -> dict[str, str | None]:
     """Which official split each part is read from; None for a part that has to be split off."""
     if "train" not in available:
-        raise InputError(f"--dataset=tfds:{name} has no train split: expected one, it has {', '.join(available) or 'none'}.")
+        raise InputError(f"--dataset=tfds:{name} has no train split, only {', '.join(available) or 'none'}.")
     test, valid = (part if part in available else None for part in ("test", "validation"))
-    return {"train": "train", "valid": valid, "test": test} if test else {"train": "train", "valid": None, "test": valid}
+    if test is None:
+        valid, test = None, valid
+    return {"train": "train", "valid": valid, "test": test}
 
 
 def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int | None) -> Split:
     """Decodes one official split on all cores."""
-    examples = builder.as_dataset(
-        split=name, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()}
-    )
+    examples = builder.as_dataset(split=name, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()})
     height, width, channels = image.shape
     if image_size is not None:
         height = width = image_size
@@ -146,7 +146,9 @@ def _read_equal(examples: tf.data.Dataset, shape: tuple[int, int, int], image_si
 
     def decode_batch(example):
         images = tf.map_fn(
-            lambda item: decode(item, shape[-1], image_size), example["image"], tf.TensorSpec(shape, tf.uint8)
+            lambda item: decode(item, shape[-1], image_size),
+            example["image"],
+            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
         )
         return images, example["label"]
 
@@ -163,8 +165,8 @@ def _read_unequal(examples: tf.data.Dataset, channels: int, image_size: int | No
         if images and image.shape != images[0].shape:
             sizes = [f"{shape[0]}x{shape[1]}" for shape in (images[0].shape, image.shape)]
             raise InputError(
-                f"Images of {name} differ in size ({sizes[0]} and {sizes[1]} pixels, height x width). Expected one size; "
-                "--image_size=32, for example, resizes all of them to 32x32."
+                f"Images of {name} differ in size ({sizes[0]} and {sizes[1]} pixels, height x width). Expected one "
+                "size; --image_size=32, for example, resizes all of them to 32x32."
             )
         images.append(image)
     return Split(np.stack(images), labels)

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from enas_tf.errors import InputError
 from enas_tf.launch.config import define_flags
@@ -36,6 +36,7 @@ def run(main: Callable[[], None], reads_workdir: bool = True) -> None:
         return flags.FLAGS(_with_run_flags(argv) if reads_workdir else argv, known_only=False)
 
     def guarded(argv: list[str]) -> None:
+        logging.set_verbosity(logging.WARNING)
         try:
             if argv[1:]:
                 raise InputError(f"unexpected arguments {argv[1:]}: options are given as --name=value.")

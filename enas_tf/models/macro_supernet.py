@@ -36,6 +36,8 @@ class MacroSupernet(keras.layers.Layer):
         self._read_layout()
 
         self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance)
+        # Built here, outside of any trace: it keeps tensors, not variables.
+        self.normalization.build((None, image.height, image.width, image.channels))
         stem_init = functions.he_normal(9 * image.channels)
         self.stem_kernel = self.add_weight(name="stem", shape=(3, 3, image.channels, channels), initializer=stem_init)
         self.stem_gamma = self.add_weight(name="stem_gamma", shape=(channels,), initializer="ones")

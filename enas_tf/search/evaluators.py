@@ -59,7 +59,9 @@ class SharedWeightsEvaluator:
         steps_per_epoch(data.valid, config.batch_size)
         image = tf.TensorSpec([None, *data.image_shape], tf.uint8)
         label, tokens = tf.TensorSpec([None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
-        self._count_correct = tf.function(self._count_correct, input_signature=[image, label, tokens])
+        self._count_correct = tf.function(
+            self._count_correct, autograph=False, input_signature=[image, label, tokens]
+        )
 
     @property
     def tracked(self) -> dict[str, object]:
@@ -123,7 +125,7 @@ class SharedWeightsEvaluator:
         logits, _ = self.supernet(images, tokens)
         return count_correct(labels, logits)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def _train_step(self, images, labels, tokens, dropout_seed):
         """One step of SGD on a batch: `tokens` [children, num_tokens], the batch split evenly among them."""
         children = self.config.children_per_step

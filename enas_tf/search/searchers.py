@@ -93,16 +93,16 @@ class ReinforceSearcher(Searcher):
         self.optimizer.build(self.controller.trainable_variables)
         self.baseline = tf.Variable(np.nan, dtype=tf.float32, trainable=False, name="baseline")
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(autograph=False, reduce_retracing=True)
     def propose(self, num, seed):
         return self.controller.sample(num, seed).tokens
 
-    @tf.function
+    @tf.function(autograph=False)
     def op_probabilities(self, seed):
         walk = self.controller.sample(64, seed)
         return {name: tf.reduce_mean(probs, axis=0) for name, probs in walk.op_probabilities.items()}
 
-    @tf.function
+    @tf.function(autograph=False)
     def update(self, tokens, rewards):
         variables = self.controller.trainable_variables
         with tf.GradientTape() as tape:

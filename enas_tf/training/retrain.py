@@ -104,7 +104,7 @@ class ChildTrainer:
         metrics["images_per_second"] = self.steps_per_epoch * self.config.retrain_batch_size / seconds
         return metrics
 
-    @tf.function
+    @tf.function(autograph=False)
     def _train_step(self, images, labels):
         variables = self.child.trainable_variables
         with tf.GradientTape() as tape:
@@ -125,7 +125,9 @@ def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str,
     """
     shape = [None, *child.input_shape[1:]]
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)])
+    @tf.function(
+        autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)]
+    )
     def measure_batch(images, labels):
         logits = child(images, training=False)
         size = tf.cast(tf.shape(labels)[0], tf.float32)

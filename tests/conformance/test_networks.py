@@ -25,7 +25,7 @@ def build(case, compiled):
 
 
 def _differentiate(network):
-    @tf.function
+    @tf.function(autograph=False)
     def differentiate(images, tokens):
         with tf.GradientTape() as tape:
             logits, squares = network(images, tokens)
