@@ -44,7 +44,7 @@ OP_COLOURS = {
 ROW, REDUCTION_ROOM, BOX_WIDTH, BOX_HEIGHT, TAB_WIDTH = 38, 12, 160, 26, 30
 #: A skip leaves a box this far below its middle and enters one as far above it.
 PORT = 5
-#: Room around it, for the signs of reductions on the left, and above, for two lines of text and half a box.
+#: Room around the drawing; on its left, for the signs of reductions; above the middle of the stem, for two lines.
 MARGIN, GUTTER, HEAD, MIN_WIDTH = 24, 26, 76, 320
 #: How far the arc of a skip over one row bows out; what every further row adds; the most that the longest one may:
 #: 24 layers fit the 800 pixels of a page.

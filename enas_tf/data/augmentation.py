@@ -40,13 +40,21 @@ def augment_batch(images: tf.Tensor, config: AugmentationConfig, fill_color, see
     """
     crop_seed, flip_seed, cutout_seed = (_derive_seed(seed, purpose) for purpose in range(3))
     fill = tf.cast(tf.round(tf.clip_by_value(tf.cast(fill_color, tf.float32), 0.0, 255.0)), tf.uint8)
-    # Exclusive-or with the fill turns that colour into zero and back: padding and blanking then need no colour.
-    images = tf.bitwise.bitwise_xor(images, fill)
+    # With the fill as zero, padding and blanking need no colour.
+    images = _exchange(images, fill)
     if config.augment != "none":
         images = _crop_and_flip(images, config.crop_padding, config.augment == "crop_flip", crop_seed, flip_seed)
     if config.cutout_size:
         images = _cut_out(images, config.cutout_size, cutout_seed)
-    return tf.bitwise.bitwise_xor(images, fill)
+    return _exchange(images, fill)
+
+
+def _exchange(images: tf.Tensor, color: tf.Tensor) -> tf.Tensor:
+    """Turns `color` (uint8 [c]) into zero and zero into `color`, one to one for all other colours."""
+    height, width, channels = images.shape[1:]
+    # Broadcasting along whole rows is several times faster than along the few channels.
+    rows = tf.bitwise.bitwise_xor(tf.reshape(images, [-1, height, width * channels]), tf.tile(color, [width]))
+    return tf.reshape(rows, [-1, height, width, channels])
 
 
 def _derive_seed(seed: tf.Tensor, purpose: int) -> tf.Tensor:
@@ -78,12 +86,13 @@ def _cut_out(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
     Its centre is uniform over the image and the square is clipped at the borders (DeVries & Taylor 2017). The code
     published with ENAS draws the top-left corner instead, which blanks the lower right more often than the upper left.
     """
-    batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
+    batch, (height, width, channels) = tf.shape(images)[0], images.shape[1:]
     row_seed, column_seed = (_derive_seed(seed, axis) for axis in range(2))
     in_rows = _is_covered(_uniform([batch, 1], row_seed, height), size, height)
     in_columns = _is_covered(_uniform([batch, 1], column_seed, width), size, width)
-    is_blank = in_rows[:, :, tf.newaxis] & in_columns[:, tf.newaxis, :]
-    return images * tf.cast(~is_blank, tf.uint8)[..., tf.newaxis]
+    # One column per channel, for the reason given in `_exchange`.
+    is_blank = in_rows[:, :, tf.newaxis] & tf.repeat(in_columns, channels, axis=1)[:, tf.newaxis, :]
+    return images * tf.reshape(tf.cast(~is_blank, tf.uint8), [-1, height, width, channels])
 
 
 def _is_covered(center: tf.Tensor, size: int, length: int) -> tf.Tensor:

@@ -11,10 +11,11 @@ _CHUNK = 2048
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """One part of a data set: images uint8 [n, h, w, c] and their labels int32 [n]."""
+    """One part of a data set: images uint8 [n, h, w, c], their labels int32 [n], and its name in messages."""
 
     images: np.ndarray
     labels: np.ndarray
+    name: str = "given"
 
     def __post_init__(self):
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
@@ -27,11 +28,12 @@ class Split:
 
     def take(self, indices: np.ndarray) -> "Split":
         """The images and labels at `indices` (int [m]), in that order, as a copy."""
-        return Split(self.images[indices], self.labels[indices])
+        return Split(self.images[indices], self.labels[indices], self.name)
 
     def concatenate(self, other: "Split") -> "Split":
         """This split followed by `other`; both have images of one shape."""
-        return Split(np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels]))
+        images, labels = np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels])
+        return Split(images, labels, f"{self.name} and {other.name}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -22,9 +22,9 @@ def steps_per_epoch(split: Split, batch_size: int) -> int:
         raise InputError(f"--batch_size={batch_size} is not valid: expected a number of images, 1 or more.")
     if len(split) < batch_size:
         raise InputError(
-            f"A part of the data that batches are drawn from has {len(split)} images, but --batch_size={batch_size} "
-            f"needs at least {batch_size}: use --batch_size={max(len(split), 1)} or less, or more data "
-            "(a larger --limit_train for the training part, a larger --valid_fraction for the validation part)."
+            f"The {split.name} part of the data has {len(split)} images, but --batch_size={batch_size} needs at least "
+            f"{batch_size}: use --batch_size={max(len(split), 1)} or less, or more data (a larger --limit_train for "
+            "the training part, a larger --valid_fraction for the validation part)."
         )
     return len(split) // batch_size
 

@@ -61,7 +61,8 @@ def load_images(config: DataConfig) -> ImageData:
     _check_classes(config.dataset, parts.class_names, train, valid, test)
     if config.limit_train is not None:
         train = train.take(first_shuffled(len(train), config.limit_train, _SPLIT_SEED))
-    return ImageData(config.dataset, parts.class_names, train, valid, test)
+    named = (_rename(train, "training"), _rename(valid, "validation"), _rename(test, "test"))
+    return ImageData(config.dataset, parts.class_names, *named)
 
 
 def complete(parts: Parts, valid_fraction: float) -> tuple[Split, Split, Split]:
@@ -77,6 +78,10 @@ def complete(parts: Parts, valid_fraction: float) -> tuple[Split, Split, Split]:
 def _split_off(split: Split, fraction: float) -> tuple[Split, Split]:
     kept, held_out = split_indices(split.labels, fraction, _SPLIT_SEED)
     return split.take(kept), split.take(held_out)
+
+
+def _rename(split: Split, name: str) -> Split:
+    return dataclasses.replace(split, name=name)
 
 
 def _resize(parts: Parts, side: int | None) -> Parts:

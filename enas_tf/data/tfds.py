@@ -13,7 +13,7 @@ from enas_tf.data.decoding import decode, decode_each
 from enas_tf.data.images import Parts, Split
 from enas_tf.errors import InputError
 
-# Images decoded by one call of the parallel map.
+# Examples parsed and decoded by one call of a parallel map.
 _BATCH = 250
 # Seconds within which a server of the data set has to answer before a download is tried.
 _PROBE_SECONDS = 5
@@ -103,7 +103,7 @@ def _first_line(error: Exception) -> str:
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
     """The features `image` and `label`, checked to be byte images and one class each."""
-    features = dict(builder.info.features.items()) if hasattr(builder.info.features, "items") else {}
+    features = dict(builder.info.features.items())
     image, label = (features.get(key) for key in ("image", "label"))
     is_image = isinstance(image, tfds.features.Image) and image.np_dtype == np.uint8
     if not is_image or not isinstance(label, tfds.features.ClassLabel):
@@ -126,14 +126,12 @@ def _part_names(available: list[str], name: str) -> dict[str, str | None]:
 
 def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int | None) -> Split:
     """Decodes one official split on all cores."""
-    examples = builder.as_dataset(split=name, shuffle_files=False, decoders={"image": tfds.decode.SkipDecoding()})
-    height, width, channels = image.shape
-    if image_size is not None:
-        height = width = image_size
+    batches = _encoded_batches(tfds, builder, name)
+    height, width, channels = image.shape if image_size is None else (image_size, image_size, image.shape[-1])
     try:
         if height and width and channels:
-            return _read_equal(examples, (height, width, channels), image_size)
-        return _read_unequal(examples, channels or 3, image_size, builder.info.full_name)
+            return _read_equal(batches, (height, width, channels), image_size)
+        return _read_unequal(batches.unbatch(), channels or 3, image_size, builder.info.full_name)
     except tf.errors.OpError as error:
         raise InputError(
             f"The files of {builder.info.full_name} at {builder.data_dir} cannot be read ({_first_line(error)}). "
@@ -141,19 +139,31 @@ def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int 
         ) from None
 
 
-def _read_equal(examples: tf.data.Dataset, shape: tuple[int, int, int], image_size: int | None) -> Split:
+def _encoded_batches(tfds: Any, builder: Any, name: str) -> tf.data.Dataset:
+    """Elements {"image": encoded, string [b]; "label": int64 [b]}, in the order of the files.
+
+    Parsing whole batches takes half the time of TFDS' own reader, which parses examples one by one.
+    """
+    if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+        raise InputError(
+            f"The files of {builder.info.full_name} at {builder.data_dir} are {builder.info.file_format.value}: "
+            f"expected tfrecord. Prepare them again with `tfds build {builder.name} --file_format=tfrecord`."
+        )
+    spec = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
+    records = tf.data.TFRecordDataset(builder.info.splits[name].filepaths).batch(_BATCH)
+    return records.map(lambda batch: tf.io.parse_example(batch, spec), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _read_equal(batches: tf.data.Dataset, shape: tuple[int, int, int], image_size: int | None) -> Split:
     """Images whose shape is known beforehand, decoded a batch at a time."""
 
-    def decode_batch(example):
-        images = tf.map_fn(
-            lambda item: decode(item, shape[-1], image_size),
-            example["image"],
-            fn_output_signature=tf.TensorSpec(shape, tf.uint8),
-        )
-        return images, example["label"]
+    def decode_batch(batch):
+        spec = tf.TensorSpec(shape, tf.uint8)
+        images = tf.map_fn(lambda item: decode(item, shape[-1], image_size), batch["image"], fn_output_signature=spec)
+        return images, batch["label"]
 
-    batches = examples.batch(_BATCH).map(decode_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    images, labels = zip(*batches.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
+    decoded = batches.map(decode_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    images, labels = zip(*decoded.prefetch(tf.data.AUTOTUNE).as_numpy_iterator(), strict=True)
     return Split(np.concatenate(images), np.concatenate(labels).astype(np.int32))
 
 

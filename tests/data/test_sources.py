@@ -1,0 +1,103 @@
+"""What holds for every image source: the registry, the checks, and the parts that are split off."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from enas_tf.data import sources
+from enas_tf.data.images import Parts, Split
+from enas_tf.data.sources import DataConfig, load_images
+from enas_tf.errors import InputError
+
+
+def make_split(labels, size=4):
+    labels = np.asarray(labels, np.int32)
+    return Split(np.zeros((len(labels), size, size, 1), np.uint8), labels)
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Loads parts made by the test, as if a source had read them."""
+
+    def load_parts(train, valid=None, test=None, classes=2, **options):
+        parts = Parts(tuple("abc"[:classes]), train, valid, test)
+        monkeypatch.setitem(sources.LOADERS, "npz", lambda *_: parts)
+        return load_images(DataConfig("npz:made", **options))
+
+    return load_parts
+
+
+def test_official_parts_are_kept(load):
+    train, valid, test = make_split([0, 1] * 10), make_split([0, 1] * 2), make_split([1, 0] * 3)
+    data = load(train, valid, test)
+    assert [data.train.labels.tolist(), data.valid.labels.tolist(), data.test.labels.tolist()] == [
+        part.labels.tolist() for part in (train, valid, test)
+    ]
+    assert [data.train.name, data.valid.name, data.test.name] == ["training", "validation", "test"]
+
+
+def test_missing_parts_are_split_off_disjointly(load):
+    images = np.arange(200, dtype=np.uint8)[:, None, None, None]
+    whole = Split(images, np.repeat(np.arange(2, dtype=np.int32), 100))
+    data = load(whole, valid_fraction=0.2)
+    parts = [split.images.ravel() for split in (data.train, data.valid, data.test)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(parts)), np.arange(200))
+    assert [len(part) for part in parts] == [144, 36, 20]  # a tenth for the test, a fifth of the rest
+    assert np.bincount(data.valid.labels).tolist() == [18, 18]
+
+
+def test_limit_train_is_a_reproducible_random_choice(load):
+    train, test = make_split([0] * 50 + [1] * 50), make_split([0, 1])
+    limited = [load(train, test=test, limit_train=20) for _ in range(2)]
+    assert len(limited[0].train) == 20
+    assert set(limited[0].train.labels.tolist()) == {0, 1}  # the first 20 of the file are all of class 0
+    np.testing.assert_array_equal(limited[0].train.labels, limited[1].train.labels)
+    assert len(limited[0].valid) == len(load(train, test=test).valid)
+
+
+def test_all_parts_are_resized(load):
+    data = load(make_split([0, 1] * 10), test=make_split([0, 1], size=9), image_size=6)
+    assert {split.images.shape[1:] for split in (data.train, data.valid, data.test)} == {(6, 6, 1)}
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"train": make_split([0, 0]), "classes": 1}, "1 class: expected at least 2"),
+        ({"train": make_split([])}, "train part .*is empty"),
+        ({"train": make_split([0, 1] * 9), "test": make_split([-1, -1])}, r"test part .*-1\.\.-1.*expected 0\.\.1"),
+        ({"train": make_split([0, 2] * 9), "classes": 3}, r"no image of class 1.*found 0, 2\. Number"),
+        ({"train": make_split([0, 1] * 9), "test": make_split([0, 1], size=5)}, r"\[5, 5, 1\].*--image_size=32"),
+        ({"train": make_split([0, 1])}, "No validation images"),
+    ],
+)
+def test_unusable_data_is_refused(load, parts, message):
+    with pytest.raises(InputError, match=message):
+        load(**parts)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("cifar10", "expected digits, tfds:NAME, .*write tfds:cifar10"),
+        ("foldr:images", "Did you mean folder"),
+        ("folder:", "expected folder:NAME_OR_PATH"),
+        ("digits:here", "expected digits alone"),
+    ],
+)
+def test_unknown_data_sets_are_refused(dataset, message):
+    with pytest.raises(InputError, match=message):
+        load_images(DataConfig(dataset))
+
+
+@pytest.mark.parametrize(
+    "options", [{"image_size": 0}, {"valid_fraction": 0.0}, {"valid_fraction": 1.0}, {"limit_train": 0}]
+)
+def test_wrong_options_are_named(options):
+    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+        DataConfig(**options)
+
+
+def test_every_option_has_a_text():
+    assert all(field.metadata["help"] for field in dataclasses.fields(DataConfig))
