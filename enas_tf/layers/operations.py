@@ -96,11 +96,16 @@ class FactorizedReduction(Operation):
         self.add_normalization()
 
     def compute(self, x, rows):
-        """`x` [batch, height, width, channels] to [batch, ceil(height / 2), ceil(width / 2), channels]."""
+        """`x` [batch, height, width, channels] to [batch, height / 2, width / 2, channels].
+
+        One 2x2 convolution: its upper left corner makes the first half of the channels, its lower right the second.
+        """
         kernels, gamma, beta = rows
-        shifted = tf.pad(x[:, 1:, 1:, :], [[0, 0], [0, 1], [0, 1], [0, 0]])
-        halves = [tf.nn.conv2d(part, kernels[i], strides=2, padding="VALID") for i, part in enumerate((x, shifted))]
-        return functions.batch_normalize(tf.concat(halves, axis=-1), gamma, beta)
+        half = self.channels // 2
+        first = tf.pad(kernels[0], [[0, 1], [0, 1], [0, 0], [0, half]])
+        second = tf.pad(kernels[1], [[1, 0], [1, 0], [0, 0], [half, 0]])
+        x = tf.nn.conv2d(x, first + second, strides=2, padding="VALID")
+        return functions.batch_normalize(x, gamma, beta)
 
 
 OPERATIONS = {

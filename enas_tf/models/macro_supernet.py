@@ -8,6 +8,7 @@ and merged by a 1x1 convolution (the paper's text), written as a sum over the ch
 """
 
 import functools
+import itertools
 
 import keras
 import tensorflow as tf
@@ -93,30 +94,31 @@ class MacroSupernet(keras.layers.Layer):
         x = functions.batch_normalize(x, self.stem_gamma, self.stem_beta)
         squares = functions.sum_of_squares([self.stem_kernel, self.stem_gamma, self.stem_beta, self.classifier])
         depth = self.space.num_layers
-        nodes = self._new_nodes(x).write(0, x)
-        first = 0
-        for place, reduction in zip((*self.reductions, depth), (*self.node_reductions, None), strict=True):
-            x, nodes, squares = self._run_stage(first, place, ops, skips, x, nodes, squares)
-            if reduction is not None:
-                x, nodes, squares = self._reduce_nodes(reduction, place, skips, nodes, squares)
-            first = place
+        # One list for all stages: threaded through every loop as a variable, never captured by one, since the gradient
+        # of a captured list begins with zeros in the shape of every tensor in it.
+        # A node has a place of its own in each stage: a place written twice would mix shapes in the gradient.
+        places = (depth + 1) * (len(self.reductions) + 1)
+        nodes = tf.TensorArray(x.dtype, places, clear_after_read=False, infer_shape=False).write(0, x)
+        bounds = (0, *self.reductions, depth)
+        for stage, (first, last) in enumerate(itertools.pairwise(bounds)):
+            x, nodes, squares = self._run_stage(stage, first, last, ops, skips, x, nodes, squares)
+            if last < depth:
+                x, nodes, squares = self._reduce_nodes(stage, last, skips, x, nodes, squares)
+        # Read from the list, so that the list has a gradient: one without begins with zeros for all that is in it.
+        x = tf.ensure_shape(nodes.read(self._place_of(len(self.reductions), depth)), x.shape)
         features = tf.reduce_mean(x, axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
             features = tf.nn.experimental.stateless_dropout(features, self.network.dropout, seed=dropout_seed)
         return tf.matmul(features, self.classifier), squares
 
-    def _new_nodes(self, like: tf.Tensor) -> tf.TensorArray:
-        return tf.TensorArray(
-            like.dtype, self.space.num_layers + 1, clear_after_read=False, element_shape=like.shape
-        )
-
-    def _run_stage(self, first, last, ops, skips, x, nodes, squares):
+    def _run_stage(self, stage, first, last, ops, skips, x, nodes, squares):
         """Layers first .. last - 1 (from 0): one loop, whose body is one layer."""
+        offset = self._place_of(stage, 0)
 
         def run_layer(layer, x, nodes, squares):
             y, op_squares = self._run_op(layer, ops[layer], x)
-            x, merge_squares = self._merge(layer, skips[layer], y, nodes)
-            return layer + 1, x, nodes.write(layer + 1, x), squares + op_squares + merge_squares
+            x, nodes, merge_squares = self._merge(offset, layer, skips[layer], y, nodes)
+            return layer + 1, x, nodes.write(offset + layer + 1, x), squares + op_squares + merge_squares
 
         _, x, nodes, squares = tf.while_loop(
             lambda layer, *_: layer < last,
@@ -125,6 +127,10 @@ class MacroSupernet(keras.layers.Layer):
             maximum_iterations=last - first,
         )
         return x, nodes, squares
+
+    def _place_of(self, stage: int, node):
+        """Where in the list of nodes `node` lies at the resolution of `stage`."""
+        return stage * (self.space.num_layers + 1) + node
 
     def _run_op(self, layer, op, x):
         """The sampled operation of `layer` on `x`: ReLU-1x1-BN, then the operation itself."""
@@ -138,52 +144,48 @@ class MacroSupernet(keras.layers.Layer):
         y, squares = tf.switch_case(op, branches) if len(branches) > 1 else branches[0]()
         return y, squares + functions.sum_of_squares(entry)
 
-    def _merge(self, layer, bits, y, nodes):
+    def _merge(self, offset, layer, bits, y, nodes):
         """ReLU-1x1-BN of the concatenation of `y` and the chosen nodes, as a sum over edges that visits only those."""
         own = layer * (layer + 1) // 2
         kernel = tf.gather(self.edge_kernels, own)
         gamma, beta = tf.gather(self.merge_gamma, layer), tf.gather(self.merge_beta, layer)
         chosen = tf.reshape(tf.where(bits), [-1])
 
-        def add_edge(i, total, squares):
+        def add_edge(i, total, nodes, squares):
             bit = tf.cast(chosen[i], tf.int32)
             kernel = tf.gather(self.edge_kernels, own + 1 + bit)
-            source = nodes.read(bit + self._node_offset)
-            return i + 1, total + functions.convolve(tf.nn.relu(source), kernel), squares + _squares(kernel)
+            source = tf.ensure_shape(nodes.read(offset + bit + self._node_offset), y.shape)
+            total += functions.convolve(tf.nn.relu(source), kernel)
+            return i + 1, total, nodes, squares + functions.sum_of_squares([kernel])
 
         total = functions.convolve(tf.nn.relu(y), kernel)
-        _, total, squares = tf.while_loop(
+        _, total, nodes, squares = tf.while_loop(
             lambda i, *_: i < tf.size(chosen),
             add_edge,
-            (0, total, functions.sum_of_squares([kernel, gamma, beta])),
+            (0, total, nodes, functions.sum_of_squares([kernel, gamma, beta])),
             maximum_iterations=self.space.num_layers,
         )
-        return functions.batch_normalize(total, gamma, beta), squares
+        return functions.batch_normalize(total, gamma, beta), nodes, squares
 
-    def _reduce_nodes(self, reduction, place, skips, nodes, squares):
-        """Halves the last node and every node that a later layer still uses, each with its own weights."""
+    def _reduce_nodes(self, stage, place, skips, x, nodes, squares):
+        """Halves the last node, `x`, and every node that a later layer still uses, each with its own weights."""
+        reduction = self.node_reductions[stage]
         used_bits = tf.reduce_any(skips[place:], axis=0)
-        used = tf.pad(used_bits, [[self._node_offset, 1 - self._node_offset]])[: place + 1]
-        used = tf.logical_or(used, tf.one_hot(place, place + 1, True, False, dtype=tf.bool))
+        used = tf.pad(used_bits, [[self._node_offset, 1 - self._node_offset]])[:place]
         chosen = tf.cast(tf.reshape(tf.where(used), [-1]), tf.int32)
+        shape = x.shape
 
-        def reduce_node(i, _, halved, squares):
-            rows = reduction.rows(chosen[i])
-            y = reduction.compute(nodes.read(chosen[i]), rows)
-            return i + 1, y, halved.write(chosen[i], y), squares + functions.sum_of_squares(rows)
+        def reduce_node(i, nodes, squares):
+            node = chosen[i]
+            rows = reduction.rows(node)
+            y = reduction.compute(tf.ensure_shape(nodes.read(self._place_of(stage, node)), shape), rows)
+            nodes = nodes.write(self._place_of(stage + 1, node), y)
+            return i + 1, nodes, squares + functions.sum_of_squares(rows)
 
-        batch, height, width, channels = nodes.element_shape
-        like = tf.zeros([tf.shape(nodes.read(place))[0], (height + 1) // 2, (width + 1) // 2, channels])
-        like = tf.ensure_shape(like, [batch, *like.shape[1:]])
-        # `chosen` ascends and holds `place`, so that the loop leaves with the last node in hand.
-        _, x, nodes, squares = tf.while_loop(
-            lambda i, *_: i < tf.size(chosen),
-            reduce_node,
-            (0, like, self._new_nodes(like), squares),
-            maximum_iterations=place + 1,
+        _, nodes, squares = tf.while_loop(
+            lambda i, *_: i < tf.size(chosen), reduce_node, (0, nodes, squares), maximum_iterations=place
         )
-        return x, nodes, squares
-
-
-def _squares(kernel):
-    return functions.sum_of_squares([kernel])
+        rows = reduction.rows(place)
+        x = reduction.compute(x, rows)
+        nodes = nodes.write(self._place_of(stage + 1, place), x)
+        return x, nodes, squares + functions.sum_of_squares(rows)
