@@ -13,8 +13,9 @@ from enas_tf.launch import app
 from enas_tf.launch.config import read_config
 from enas_tf.launch.stages import derived_architecture, format_size
 from enas_tf.launch.workdir import Workdir
+from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ImageConfig
+from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.pictures import draw, save
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture
@@ -35,29 +36,23 @@ def main() -> None:
     architecture = _read()
     if FLAGS.picture:
         save(draw(architecture), Path(FLAGS.picture))
-    child, image = read_config().child, _image()
-    cost = FAMILIES[architecture.space_name].count(architecture, child, image)
     space = architecture.space()
+    cost, cost_in_words = _cost(architecture, read_config().child, _image())
     if FLAGS.json:
         described = {
             "space": architecture.space_name,
             "architecture": architecture.to_json(),
             "arc": architecture.to_arc(),
             "tokens": space.encode(architecture).tolist(),
-            "parameters": cost.parameters,
-            "flops": cost.flops,
+            "parameters": cost and cost.parameters,
+            "flops": cost and cost.flops,
             "space_size": space.size,
         }
         print(json.dumps(described))
         return
     print("\n".join(architecture.in_words()))
     print(f"arc: {architecture.to_arc()}")
-    print(
-        f"child of {child.channels} channels (times {child.channel_growth} at each reduction) for "
-        f"{image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
-        f"{cost.parameters:,} parameters, {cost.flops:,} FLOPs per image (a multiply-add is two; convolutions and "
-        "matrix products)"
-    )
+    print(cost_in_words)
     print(f"one of {format_size(space.size)} architectures of its space")
 
 
@@ -67,6 +62,20 @@ def _read() -> Architecture:
     if not FLAGS.workdir:
         raise InputError("nothing to describe: expected --architecture= or the --workdir= of a run.")
     return derived_architecture(Workdir(Path(FLAGS.workdir)))
+
+
+def _cost(architecture: Architecture, child: ChildConfig, image: ImageConfig) -> tuple[Cost | None, str]:
+    """The cost of the architecture's child, and a sentence about it; None for one that cannot be built."""
+    try:
+        cost = FAMILIES[architecture.space_name].count(architecture, child, image)
+    except InputError as error:
+        return None, f"no child can be built of it: {error}"
+    return cost, (
+        f"child of {child.channels} channels (times {child.channel_growth} at each reduction) for "
+        f"{image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
+        f"{cost.parameters:,} parameters, {cost.flops:,} FLOPs per image (a multiply-add is two; convolutions and "
+        "matrix products)"
+    )
 
 
 def _image() -> ImageConfig:

@@ -113,8 +113,12 @@ def _reduce(x, channels: int, name: str):
 
 
 def count_macro_child(architecture: MacroArchitecture, config: ChildConfig, image: ImageConfig) -> Cost:
-    """Trainable parameters and FLOPs per image of the child, from formulas, without building it."""
+    """Trainable parameters and FLOPs per image of the child, from formulas, without building it.
+
+    Raises `InputError` where `build_macro_child` does.
+    """
     places = reduction_places(architecture.num_layers)
+    check_halvings(image, config.channels, num_halvings=len(places))
     channels, pixels = config.channels, image.height * image.width
     cost = Cost.convolution(3, image.channels, channels, pixels)
     for number, layer in enumerate(architecture.layers, start=1):

@@ -94,14 +94,13 @@ class SharedWeightsEvaluator:
         tokens = searcher.propose(tf.constant(num * children), seed_for(self.seed, "shared_proposals", epoch))
         tokens = tf.reshape(tokens, [num, children, -1])
         dropout_seed = seed_for(self.seed, "shared_dropout", epoch)
-        begin = time.perf_counter()
+        rate, begin = float(self.optimizer.learning_rate), time.perf_counter()
         for step in range(num):
             images, labels = next(self._training)
             self._train_step(images, labels, tokens[step], dropout_seed + step)
             advance()
         seconds = time.perf_counter() - begin
         means = {name: float(mean.result()) for name, mean in self._means.items()}
-        rate = float(self.optimizer.learning_rate)
         return {**means, "learning_rate": rate, "images_per_second": num * self.config.batch_size / seconds}
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:

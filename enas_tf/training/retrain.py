@@ -91,7 +91,7 @@ class ChildTrainer:
     def _run_epoch(self, batches, advance) -> dict[str, float]:
         for mean in self._means.values():
             mean.reset_state()
-        begin = time.perf_counter()
+        rate, begin = float(self.optimizer.learning_rate), time.perf_counter()
         for _ in range(self.steps_per_epoch):
             self._train_step(*next(batches))
             advance()
@@ -100,7 +100,7 @@ class ChildTrainer:
         if self._watched is not None:
             watched = self.measure(self._watched)
             metrics |= {"valid_loss": watched["loss"], "valid_accuracy": watched["accuracy"]}
-        metrics["learning_rate"] = float(self.optimizer.learning_rate)
+        metrics["learning_rate"] = rate
         metrics["images_per_second"] = self.steps_per_epoch * self.config.retrain_batch_size / seconds
         return metrics
 
