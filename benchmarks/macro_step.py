@@ -1,8 +1,9 @@
 """What a step of the macro supernet costs beside the same step of the child alone, all in one process.
 
-    python benchmarks/macro_step.py --num_architectures=8 --batch=128
+    python -m benchmarks.macro_step --num_architectures=8 --batch=128
 
 Supernet and child take turns, so that a machine whose speed drifts does not favour one; what counts are the ratios.
+Peak memory is of a process of its own for each, TensorFlow's 0.6 GiB or so included.
 """
 
 import os
@@ -10,10 +11,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
-import gc
+import concurrent.futures
+import multiprocessing
 import resource
 import time
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -66,18 +67,43 @@ def time_calls(functions: dict, arguments: tuple, repeats: int) -> dict[str, flo
     return {name: min(times) for name, times in seconds.items()}
 
 
-def reset_peak() -> None:
-    """Makes the kernel forget the peak of resident memory so far."""
-    gc.collect()
-    Path("/proc/self/clear_refs").write_text("5")
-
-
-def peak_gib() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**20
+def peak_gib(kind: str, layers: int, channels: int, side: int, batch: int) -> float:
+    """Peak resident memory of this process after two training steps of the supernet or of one child, in GiB."""
+    configure_runtime(seed=0, is_deterministic=False)
+    images, labels, image = make_batch(side, batch)
+    space = MacroSpace(num_layers=layers)
+    tokens = space.random_tokens(1, np.random.default_rng(0))[0]
+    if kind == "supernet":
+        supernet = MacroSupernet(space, NetworkConfig(channels=channels), image)
+        step = compile_step(supernet, supernet.trainable_variables)
+    else:
+        child = build_macro_child(space.decode(tokens), ChildConfig(channels), image)
+        step = compile_step(as_supernet(child), child.trainable_variables)
+    for _ in range(2):
+        step(images, labels, tf.constant(tokens)).numpy()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def measure_peak(kind: str) -> float:
+    """`peak_gib` in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        arguments = (kind, _LAYERS.value, _CHANNELS.value, _SIDE.value, _BATCH.value)
+        return pool.submit(peak_gib, *arguments).result()
+
+
+def make_batch(side: int, batch: int) -> tuple[tf.Tensor, tf.Tensor, ImageConfig]:
+    """Random images, random labels of ten classes, and what networks are told of them."""
+    rng = np.random.default_rng(0)
+    images = tf.constant(rng.integers(0, 256, (batch, side, side, 3), dtype=np.uint8))
+    labels = tf.constant(rng.integers(0, 10, batch, dtype=np.int32))
+    return images, labels, ImageConfig(side, side, 3, 10, (120.0,) * 3, (3600.0,) * 3)
+
+
+def as_supernet(child: keras.Model):
+    """The child with the supernet's signature: (images, tokens) -> (logits, sum of squared weights)."""
+    weights = child.trainable_variables
+    return lambda images, _: (child(images, training=True), sum_of_squares([v.value for v in weights]))
 
 
 def trace_seconds(layers: int, image: ImageConfig, images, labels) -> tuple[float, float, int]:
@@ -94,67 +120,60 @@ def trace_seconds(layers: int, image: ImageConfig, images, labels) -> tuple[floa
     return traced - begin, time.perf_counter() - traced, nodes
 
 
-def main(_) -> None:
-    configure_runtime(seed=0, is_deterministic=False)
-    side, batch, rng = _SIDE.value, _BATCH.value, np.random.default_rng(0)
-    image = ImageConfig(side, side, 3, 10, (120.0,) * 3, (3600.0,) * 3)
-    images = tf.constant(rng.integers(0, 256, (batch, side, side, 3), dtype=np.uint8))
-    labels = tf.constant(rng.integers(0, 10, batch, dtype=np.int32))
-
-    begin = time.perf_counter()
-    space = MacroSpace(num_layers=_LAYERS.value)
-    supernet = MacroSupernet(space, NetworkConfig(channels=_CHANNELS.value), image)
+def compare(supernet, image, images, labels, proposals) -> None:
+    """Prints the table of steps and forward passes, supernet beside child, for each of `proposals`."""
     train_supernet = compile_step(supernet, supernet.trainable_variables)
-    proposals = space.random_tokens(_NUM.value, rng)
-    train_supernet(images, labels, tf.constant(proposals[0])).numpy()
-    print(f"supernet: build, trace and first training step {time.perf_counter() - begin:.1f} s", flush=True)
     reward = tf.function(lambda images, labels, tokens: supernet(images, tokens)[0], autograph=False)
-
-    sums = dict.fromkeys(("train_supernet", "train_child", "reward", "forward_child"), 0.0)
-    peaks = {"supernet": 0.0, "child": 0.0}
+    totals = dict.fromkeys(("train_supernet", "train_child", "reward", "forward_child"), 0.0)
     print("| architecture | supernet train s | child train s | ratio | reward s | child forward s | ratio |")
     print("|---|---|---|---|---|---|---|")
     for i, tokens in enumerate(proposals):
-        child = build_macro_child(space.decode(tokens), ChildConfig(_CHANNELS.value), image)
-        weights = child.trainable_variables
-
-        def forward(images, _, child=child, weights=weights):
-            return child(images, training=True), sum_of_squares([v.value for v in weights])
-
+        child = build_macro_child(supernet.space.decode(tokens), ChildConfig(_CHANNELS.value), image)
         functions = {
             "train_supernet": train_supernet,
-            "train_child": compile_step(forward, weights),
+            "train_child": compile_step(as_supernet(child), child.trainable_variables),
             "reward": reward,
             "forward_child": tf.function(lambda x, y, t, child=child: child(x, training=True), autograph=False),
         }
         arguments = (images, labels, tf.constant(tokens))
         time_calls(functions, arguments, 1)
         seconds = time_calls(functions, arguments, _REPEATS.value)
-        for name, value in seconds.items():
-            sums[name] += value
-        s = seconds
-        print(
-            f"| {i} | {s['train_supernet']:.3f} | {s['train_child']:.3f} | {s['train_supernet'] / s['train_child']:.3f} "
-            f"| {s['reward']:.3f} | {s['forward_child']:.3f} | {s['reward'] / s['forward_child']:.3f} |",
-            flush=True,
-        )
-        for name, function in (("supernet", "train_supernet"), ("child", "train_child")):
-            reset_peak()
-            functions[function](*arguments).numpy()
-            peaks[name] = max(peaks[name], peak_gib())
-        del functions, child, weights, forward
-        keras.backend.clear_session()
-        gc.collect()
-    train, infer = sums["train_supernet"] / sums["train_child"], sums["reward"] / sums["forward_child"]
-    print(f"| all | {sums['train_supernet']:.2f} | {sums['train_child']:.2f} | **{train:.3f}** "
-          f"| {sums['reward']:.2f} | {sums['forward_child']:.2f} | **{infer:.3f}** |")  # fmt: skip
-    print(f"peak resident memory of a training step: supernet {peaks['supernet']:.2f} GiB, child {peaks['child']:.2f} GiB")
+        print_row(i, seconds)
+        totals = {name: totals[name] + value for name, value in seconds.items()}
+    print_row("all", totals)
     print(f"traces of the supernet's step: {train_supernet.experimental_get_tracing_count()}")
 
-    traces = {depth: trace_seconds(depth, image, images[:8], labels[:8]) for depth in (12, 24, 12, 24)}
-    for depth, (traced, called, nodes) in traces.items():
+
+def print_row(name, s: dict[str, float]) -> None:
+    train, infer = s["train_supernet"] / s["train_child"], s["reward"] / s["forward_child"]
+    print(
+        f"| {name} | {s['train_supernet']:.3f} | {s['train_child']:.3f} | {train:.3f} "
+        f"| {s['reward']:.3f} | {s['forward_child']:.3f} | {infer:.3f} |",
+        flush=True,
+    )
+
+
+def main(_) -> None:
+    peaks = {kind: measure_peak(kind) for kind in ("supernet", "child")}
+    configure_runtime(seed=0, is_deterministic=False)
+    images, labels, image = make_batch(_SIDE.value, _BATCH.value)
+    space = MacroSpace(num_layers=_LAYERS.value)
+    proposals = space.random_tokens(_NUM.value, np.random.default_rng(0))
+
+    begin = time.perf_counter()
+    supernet = MacroSupernet(space, NetworkConfig(channels=_CHANNELS.value), image)
+    step = compile_step(supernet, supernet.trainable_variables)
+    step(images, labels, tf.constant(proposals[0])).numpy()
+    print(f"supernet: build, trace and first training step {time.perf_counter() - begin:.1f} s", flush=True)
+    del step
+    compare(supernet, image, images, labels, proposals)
+    print("peak memory of a process that trains: " + ", ".join(f"{k} {gib:.2f} GiB" for k, gib in peaks.items()))
+
+    traces = [(depth, *trace_seconds(depth, image, images[:8], labels[:8])) for depth in (12, 24, 12, 24)]
+    for depth, traced, called, nodes in traces:
         print(f"{depth} layers: trace {traced:.2f} s, first call {called:.2f} s, {nodes:,} graph nodes")
-    print(f"trace of 24 layers / 12 layers: {traces[24][0] / traces[12][0]:.2f}")
+    fastest = {depth: min(row[1] for row in traces if row[0] == depth) for depth in (12, 24)}
+    print(f"trace of 24 layers / 12 layers: {fastest[24] / fastest[12]:.2f}")
 
 
 if __name__ == "__main__":

@@ -1,21 +1,19 @@
 """A retrained child to files: `child.keras`, and a SavedModel that is compared with it before anyone relies on it."""
 
-import os
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.training.files import replace_directory
+from enas_tf.training.files import replace_directory, replacement
 
 
 def save_keras(child: keras.Model, path: Path) -> None:
     """Writes `child` aside and renames it to `path`. It loads with Keras alone and can be evaluated at once."""
     child.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    aside = path.with_name(f"aside-{path.name}")
-    child.save(aside)
-    os.replace(aside, path)
+    with replacement(path) as aside:
+        child.save(aside)
 
 
 def export_saved_model(child: keras.Model, directory: Path, images: np.ndarray) -> float:

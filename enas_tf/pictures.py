@@ -85,12 +85,15 @@ def save(figure: "Figure", path: Path) -> None:
         raise InputError(f"the picture {path} has the suffix {path.suffix!r}: expected .svg or .png.")
     if not path.parent.is_dir():
         raise InputError(f"the picture {path} cannot be written: {path.parent} is not a directory. Create it first.")
-    if path.suffix == ".svg":
-        write_text(path, to_svg(figure))
-    else:
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
-        write_bytes(path, buffer.getvalue())
+    try:
+        if path.suffix == ".svg":
+            write_text(path, to_svg(figure))
+        else:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
+            write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        raise InputError(f"the picture {path} cannot be written: {error.strerror}. Choose another place.") from error
 
 
 def draw_macro(architecture: MacroArchitecture) -> "Figure":

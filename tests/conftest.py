@@ -1,6 +1,17 @@
-"""Settings of every test: a quiet TensorFlow, the backend that enas_tf needs, and no graph optimizer, as in a run."""
+"""Settings of every test: a quiet TensorFlow, the backend that enas_tf needs, and no graph optimizer, as in a run.
 
+Launchers run within the test's process: as `python -m enas_tf.launch.NAME` does, without its seconds of import.
+"""
+
+import dataclasses
 import os
+import runpy
+import sys
+import warnings
+from collections.abc import Callable
+
+import pytest
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -10,3 +21,42 @@ def pytest_configure(config):
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture
+def own_flags():
+    """The global flags, which forget afterwards what enas_tf defined and what was parsed."""
+    yield flags.FLAGS
+    for name in list(flags.FLAGS):
+        if flags.FLAGS.find_module_defining_flag(name).startswith("enas_tf"):
+            delattr(flags.FLAGS, name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How a launcher ended: exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def launch(own_flags, monkeypatch, tmp_path, capsys) -> Callable[..., Outcome]:
+    """`launch("search", "--seed=1")`, once per test, in the directory `tmp_path`."""
+    import tensorflow as tf
+
+    monkeypatch.chdir(tmp_path)
+    # It cannot be taken back, and would be on for all tests that follow.
+    monkeypatch.setattr(tf.config.experimental, "enable_op_determinism", lambda: None)
+
+    def run(name: str, *arguments: str) -> Outcome:
+        module = f"enas_tf.launch.{name}"
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:  # noqa: PT012
+            # A launcher that another test has imported is run anew all the same.
+            warnings.filterwarnings("ignore", "'enas_tf.launch", RuntimeWarning)
+            runpy.run_module(module, run_name="__main__")
+        return Outcome(ended.value.code or 0, *capsys.readouterr())
+
+    return run

@@ -1,4 +1,4 @@
-"""Imports go one way, from values to builders to runs (BUILD.md): a module imports from lower ranks or its own folder."""
+"""Imports go one way, from values to builders to runs: a module imports from lower ranks or its own folder."""
 
 import ast
 from pathlib import Path
@@ -56,7 +56,9 @@ def test_imports_go_one_way(module):
         if name.startswith("enas_tf."):
             other = name.split(".")[1]
             assert other == part or RANKS[other] < RANKS[part], f"{module} imports {name}"
-        assert name.split(".")[0] != "absl" or part == "launch", f"{module} imports {name}: flags are read in launch only"
+        assert name.split(".")[0] != "absl" or part == "launch", (
+            f"{module} imports {name}: flags are read in launch only"
+        )
         assert part != "spaces" or name.split(".")[0] not in ("tensorflow", "keras"), f"{module} imports {name}"
 
 

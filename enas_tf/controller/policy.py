@@ -1,7 +1,7 @@
-"""The controller: an LSTM policy that walks a space's program of decisions (Pham et al. 2018, section 2; facts 2.2).
+"""The controller: an LSTM policy that walks a space's program of decisions (Pham et al. 2018, section 2).
 
 It never asks which space it serves. `sample` draws many proposals in one batched pass without a tape, `score` walks
-given tokens and is differentiable. Facts about the reference stand in general_controller.py of the authors' code.
+given tokens and is differentiable. What is said of the reference stands in general_controller.py of the authors' code.
 """
 
 import dataclasses
@@ -53,27 +53,29 @@ class Walk(NamedTuple):
 
 
 class Controller(keras.layers.Layer):
-    """The policy. All weights start uniform in [-0.1, 0.1]; the LSTM has no biases (facts 2.1)."""
+    """The policy. All weights start uniform in [-0.1, 0.1]; the LSTM has no biases (general_controller.py)."""
 
     def __init__(self, space: Space, config: ControllerConfig | None = None):
         super().__init__(name="controller")
         self.space, self.config = space, config or ControllerConfig()
-        size, uniform = self.config.hidden_size, keras.initializers.RandomUniform(-0.1, 0.1)
+        size = self.config.hidden_size
         self.cell = keras.layers.LSTMCell(
-            size, use_bias=False, kernel_initializer=uniform, recurrent_initializer=uniform, name="lstm"
+            size, use_bias=False, kernel_initializer=_uniform(), recurrent_initializer=_uniform(), name="lstm"
         )
         self.cell.build((None, size))
-        self.start = self.add_weight(name="start", shape=(1, size), initializer=uniform)
+        self.start = self.add_weight(name="start", shape=(1, size), initializer=_uniform())
         self.embeddings, self.softmaxes = {}, {}
         for decision in space.decisions:
             if isinstance(decision, PickOp) and decision.vocabulary not in self.embeddings:
                 word, num = decision.vocabulary, decision.num_values
-                self.embeddings[word] = self.add_weight(name=f"embed_{word}", shape=(num, size), initializer=uniform)
-                self.softmaxes[word] = self.add_weight(name=f"softmax_{word}", shape=(size, num), initializer=uniform)
+                self.embeddings[word] = self.add_weight(name=f"embed_{word}", shape=(num, size), initializer=_uniform())
+                self.softmaxes[word] = self.add_weight(
+                    name=f"softmax_{word}", shape=(size, num), initializer=_uniform()
+                )
         if any(isinstance(decision, PickSkips) for decision in space.decisions):
-            self.key = self.add_weight(name="attention_key", shape=(size, size), initializer=uniform)
-            self.query = self.add_weight(name="attention_query", shape=(size, size), initializer=uniform)
-            self.attention = self.add_weight(name="attention", shape=(size, 1), initializer=uniform)
+            self.key = self.add_weight(name="attention_key", shape=(size, size), initializer=_uniform())
+            self.query = self.add_weight(name="attention_query", shape=(size, size), initializer=_uniform())
+            self.attention = self.add_weight(name="attention", shape=(size, 1), initializer=_uniform())
         self.built = True
 
     def sample(self, num: int | tf.Tensor, seed: tf.Tensor) -> Walk:
@@ -106,6 +108,11 @@ class Controller(keras.layers.Layer):
         if self.config.temperature:
             logits = logits / self.config.temperature
         return self.config.tanh_constant * tf.tanh(logits) if self.config.tanh_constant else logits
+
+
+def _uniform() -> keras.initializers.Initializer:
+    """A new one for every weight: a Keras initializer keeps its seed, and gives all its weights the same numbers."""
+    return keras.initializers.RandomUniform(-0.1, 0.1)
 
 
 class _Steps:

@@ -27,6 +27,11 @@ def load_npz(location: str, data_dir: str | None, image_size: int | None) -> Par
         train, test = (_read_split(archive, location, part) for part in ("train", "test"))
         valid = _read_split(archive, location, "valid") if "x_valid" in archive and "y_valid" in archive else None
     num_classes = int(max(split.labels.max(initial=0) for split in (train, valid, test) if split is not None)) + 1
+    if num_classes > len(train):
+        raise InputError(
+            f"{location} has the label {num_classes - 1}, but {len(train)} training images: expected labels 0..n-1 "
+            "for n classes, each with an image. Number the classes from 0 without gaps."
+        )
     return Parts(tuple(str(label) for label in range(num_classes)), train, valid, test)
 
 

@@ -58,9 +58,9 @@ def load_images(config: DataConfig) -> ImageData:
     parts = _resize(parts, config.image_size)
     _check_shapes(config.dataset, parts)
     train, valid, test = complete(parts, config.valid_fraction)
-    _check_classes(config.dataset, parts.class_names, train, valid, test)
     if config.limit_train is not None:
         train = train.take(first_shuffled(len(train), config.limit_train, _SPLIT_SEED))
+    _check_classes(config.dataset, parts.class_names, train, valid, test)
     named = (_rename(train, "training"), _rename(valid, "validation"), _rename(test, "test"))
     return ImageData(config.dataset, parts.class_names, *named)
 

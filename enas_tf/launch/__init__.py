@@ -4,8 +4,9 @@ import glob
 import os
 import sys
 
+_HAS_GPU = bool(glob.glob("/dev/nvidia*"))
 # Before TensorFlow is imported: its notes about the CPU and about missing GPUs hide what a run has to say.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if glob.glob("/dev/nvidia*") else "3")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if _HAS_GPU else "3")
 if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
     print(
         f"KERAS_BACKEND={os.environ['KERAS_BACKEND']} is set, but enas_tf trains with tf.function and needs the "
@@ -13,3 +14,19 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
         file=sys.stderr,
     )
     sys.exit(2)
+
+
+def _import_tensorflow_quietly() -> None:
+    """Its import writes two notes about missing GPUs to the process's standard error, whatever the level above says."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+if not _HAS_GPU and "tensorflow" not in sys.modules:
+    _import_tensorflow_quietly()

@@ -12,6 +12,8 @@ from enas_tf.launch.config import define_flags
 
 FLAGS = flags.FLAGS
 RUN_FLAGS = "run.flags"
+#: A child may have been trained with other flags than the search that it comes from.
+CHILD_FLAGS = ("child/run.flags", RUN_FLAGS)
 
 
 def define_common_flags() -> None:
@@ -29,11 +31,14 @@ def define_architecture_flag() -> None:
     )
 
 
-def run(main: Callable[[], None], reads_workdir: bool = True) -> None:
-    """Parses flags and runs `main`. With `reads_workdir` the flags of the workdir's run are the defaults."""
+def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,)) -> None:
+    """Parses flags and runs `main`. The first of `flagfiles` that the workdir holds gives the defaults."""
 
     def parse(argv: list[str]) -> list[str]:
-        return flags.FLAGS(_with_run_flags(argv) if reads_workdir else argv, known_only=False)
+        for name in list(FLAGS):
+            if FLAGS.find_module_defining_flag(name).startswith("enas_tf"):
+                FLAGS.register_key_flag_for_module(argv[0], FLAGS[name])  # So that --help shows it.
+        return FLAGS(_with_run_flags(argv, flagfiles))
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)
@@ -58,17 +63,18 @@ def _parse_or_exit(parse: Callable, argv: list[str]) -> list[str]:
         sys.exit(1)
 
 
-def _with_run_flags(argv: list[str]) -> list[str]:
-    """Puts the flagfile of the workdir named in `argv`, if there is one, before the arguments, which win over it."""
+def _with_run_flags(argv: list[str], flagfiles: tuple[str, ...]) -> list[str]:
+    """Puts the first of `flagfiles` in the workdir that `argv` names before the arguments, which win over it."""
     for i, argument in enumerate(argv[1:], start=1):
         name, has_value, value = argument.lstrip("-").partition("=")
         if name == "workdir":
-            path = Path(value if has_value else argv[i + 1] if i + 1 < len(argv) else "") / RUN_FLAGS
-            return [argv[0], f"--flagfile={path}", *argv[1:]] if path.is_file() else argv
+            workdir = Path(value if has_value else argv[i + 1] if i + 1 < len(argv) else "")
+            found = [workdir / file for file in flagfiles if (workdir / file).is_file()]
+            return [argv[0], f"--flagfile={found[0]}", *argv[1:]] if found else argv
     return argv
 
 
 def required_workdir() -> Path:
     if not FLAGS.workdir:
-        raise InputError("--workdir is missing: expected the directory that the run writes to, such as --workdir=runs/1.")
+        raise InputError("--workdir is missing: expected the directory of the run, such as --workdir=runs/1.")
     return Path(FLAGS.workdir)

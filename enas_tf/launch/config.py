@@ -14,7 +14,7 @@ from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.sources import DataConfig
 from enas_tf.errors import InputError
 from enas_tf.models.images import ChildConfig, NetworkConfig
-from enas_tf.options import option, require
+from enas_tf.options import option, renamed, require
 from enas_tf.search.derive import DeriveConfig
 from enas_tf.search.evaluators import SharedTrainingConfig
 from enas_tf.search.loop import SearchConfig
@@ -35,7 +35,8 @@ class RunConfig:
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
 
     def __post_init__(self):
-        require(self.seed >= 0, "seed", self.seed, "0 or more")
+        # NumPy and Keras take no others.
+        require(0 <= self.seed < 2**32, "seed", self.seed, f"0..{2**32 - 1}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +77,21 @@ GROUPS: dict[str, tuple[Any, str]] = {
     "retrain_sgd": (RETRAIN_SGD, "retrain_"),
 }
 #: The groups that decide what a stage computes; a stage goes on in a workdir only where they are equal.
-SEARCH_GROUPS = ("run", "data", "augmentation", "macro", "network", "controller", "reinforce", "shared", "sgd", "search")
+SEARCH_GROUPS = (
+    "run",
+    "data",
+    "augmentation",
+    "macro",
+    "network",
+    "controller",
+    "reinforce",
+    "shared",
+    "sgd",
+    "search",
+)
 RETRAIN_GROUPS = ("data", "augmentation", "child", "retrain", "retrain_sgd")
-#: Flags that say where things are or how they are computed, not what.
-_PLACES = ("data_dir",)
+#: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
+_WITHOUT_EFFECT = {"search": ("data_dir", "cutout_size"), "retrain": ("data_dir",)}
 
 
 def define_flags() -> None:
@@ -126,7 +138,7 @@ def _read_group(values: flags.FlagValues, default: Any, prefix: str) -> Any:
     try:
         return type(default)(**given)
     except InputError as error:
-        raise InputError(str(error).replace("--", f"--{prefix}")) from error
+        raise renamed(error, given, prefix) from error
 
 
 def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict[str, Any]:
@@ -140,10 +152,11 @@ def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict
     return values
 
 
-def stage_values(config: Config, groups: tuple[str, ...]) -> dict[str, Any]:
-    """The flags that decide what a stage computes."""
-    values = {name: value for name, value in flag_values(config, groups).items() if name not in _PLACES}
-    return values | {"seed": config.run.seed, "deterministic": config.run.deterministic}
+def stage_values(config: Config, stage: str) -> dict[str, Any]:
+    """The flags that decide what `stage`, "search" or "retrain", computes."""
+    values = flag_values(config, {"search": SEARCH_GROUPS, "retrain": RETRAIN_GROUPS}[stage])
+    values |= {"seed": config.run.seed, "deterministic": config.run.deterministic}
+    return {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT[stage]}
 
 
 def to_flagfile(config: Config) -> str:

@@ -16,6 +16,7 @@ from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.options import require
 from enas_tf.pictures import draw, save
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture
@@ -28,16 +29,20 @@ def define_flags() -> None:
     app.define_architecture_flag()
     flags.DEFINE_bool("json", False, "print one object for programs")
     flags.DEFINE_string("picture", None, "also draw the architecture to this file, .svg or .png")
-    flags.DEFINE_list("image_shape", None, "height,width,channels that costs are for; default: the workdir's, or 32,32,3")
-    flags.DEFINE_integer("num_classes", None, "classes that costs are for; default: the workdir's, or 10")
+    flags.DEFINE_list(
+        "image_shape", None, "height,width,channels to count costs for; default: the workdir's, or 32,32,3"
+    )
+    flags.DEFINE_integer("num_classes", None, "classes to count costs for; default: the workdir's, or 10")
 
 
 def main() -> None:
     architecture = _read()
+    config = read_config()
+    # A run's space may have fewer operations than the smallest that holds an architecture from elsewhere.
+    space = architecture.space() if FLAGS.architecture else config.macro
+    cost, cost_in_words = _cost(architecture, config.child, _image())
     if FLAGS.picture:
         save(draw(architecture), Path(FLAGS.picture))
-    space = architecture.space()
-    cost, cost_in_words = _cost(architecture, read_config().child, _image())
     if FLAGS.json:
         described = {
             "space": architecture.space_name,
@@ -87,9 +92,14 @@ def _image() -> ImageConfig:
         shape, num_classes = tuple(data["image_shape"]), len(data["class_names"])
     if FLAGS.image_shape:
         if len(FLAGS.image_shape) != 3 or not all(side.isdigit() and int(side) for side in FLAGS.image_shape):
-            raise InputError(f"--image_shape={','.join(FLAGS.image_shape)} is not valid: expected height,width,channels.")
+            raise InputError(
+                f"--image_shape={','.join(FLAGS.image_shape)} is not valid: expected height,width,channels."
+            )
         shape = tuple(int(side) for side in FLAGS.image_shape)
-    return ImageConfig(*shape, FLAGS.num_classes or num_classes, (0.0,) * shape[2], (1.0,) * shape[2])
+    if FLAGS.num_classes is not None:
+        require(FLAGS.num_classes >= 1, "num_classes", FLAGS.num_classes, "at least 1")
+        num_classes = FLAGS.num_classes
+    return ImageConfig(*shape, num_classes, (0.0,) * shape[2], (1.0,) * shape[2])
 
 
 if __name__ == "__main__":

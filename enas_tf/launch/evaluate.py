@@ -4,12 +4,20 @@ Measures the retrained child on the test part, or an architecture with the searc
 """
 
 import json
+import sys
 
 from absl import flags
 
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import Run, SearchStage, check_is_architecture_of, derived_architecture, measure_child
+from enas_tf.launch.stages import (
+    Run,
+    SearchStage,
+    check_is_architecture_of,
+    derived_architecture,
+    finite,
+    measure_child,
+)
 from enas_tf.spaces.architectures import read_architecture
 
 
@@ -37,9 +45,10 @@ def main() -> None:
         tokens = run.space.encode(architecture or derived_architecture(run.workdir))
         stage.restore()
         metrics = {"shared_weights_valid_accuracy": stage.evaluator.score(tokens)}
-    print(json.dumps(metrics))
+    print(json.dumps(finite(metrics)))
 
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    is_of_search = any(argument.endswith("weights=shared") for argument in sys.argv)
+    app.run(main, flagfiles=(app.RUN_FLAGS,) if is_of_search else app.CHILD_FLAGS)

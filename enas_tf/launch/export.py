@@ -24,4 +24,4 @@ def main() -> None:
 if __name__ == "__main__":
     app.define_common_flags()
     app.define_architecture_flag()
-    app.run(main)
+    app.run(main, flagfiles=app.CHILD_FLAGS)

@@ -40,4 +40,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(main, flagfiles=app.CHILD_FLAGS)

@@ -23,9 +23,9 @@ def main() -> None:
         raise InputError(f"--then={','.join(then)} is not valid: expected retrain or retrain,export.")
     run = Run(read_config(), app.required_workdir())
     try:
-        stage = start_search(run, flags.FLAGS.overwrite)
+        stage = start_search(run, flags.FLAGS.overwrite, is_retraining="retrain" in then)
         stage.search()
-        if not run.workdir.architecture.exists():
+        if not stage.is_derived():
             stage.derive()
         del stage
         if "retrain" in then:
@@ -41,4 +41,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, reads_workdir=False)
+    app.run(main, flagfiles=())

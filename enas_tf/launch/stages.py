@@ -4,34 +4,38 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
+import decimal
 import functools
 import json
+import math
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from enas_tf.data.images import ImageData
-from enas_tf.data.pipeline import evaluation_batches
+from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.data.sources import load_images
 from enas_tf.errors import InputError
 from enas_tf.export import export_saved_model, save_keras
-from enas_tf.launch.config import RETRAIN_GROUPS, SEARCH_GROUPS, Config, stage_values, to_flagfile
+from enas_tf.launch.config import Config, stage_values, to_flagfile
 from enas_tf.launch.workdir import Workdir
+from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES, Family
 from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.options import renamed
 from enas_tf.pictures import draw, to_pixels, to_svg
 from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
 from enas_tf.search.evaluators import SharedWeightsEvaluator
 from enas_tf.search.loop import search
 from enas_tf.search.searchers import Searcher, build_searcher
-from enas_tf.spaces.architectures import from_json
+from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.devices import configure_runtime, device_names
 from enas_tf.training.files import write_json, write_text
 from enas_tf.training.reporting import Reporter
-from enas_tf.training.retrain import ChildTrainer, compile_measure
+from enas_tf.training.retrain import ChildTrainer, compile_measure, training_split
 
 
 class Run:
@@ -88,9 +92,7 @@ class SearchStage:
         supernet = run.family.supernet(run.space, config.network, run.image)
         # Cutout is a regulariser of the final training only.
         augmentation = dataclasses.replace(config.augmentation, cutout_size=0)
-        evaluator = SharedWeightsEvaluator(
-            supernet, run.data, config.shared, config.sgd, augmentation, config.run.seed
-        )
+        evaluator = SharedWeightsEvaluator(supernet, run.data, config.shared, config.sgd, augmentation, config.run.seed)
         return cls(run, searcher, evaluator)
 
     def checkpoints(self) -> Checkpoints:
@@ -122,43 +124,66 @@ class SearchStage:
         }
 
     def restore(self) -> None:
-        """Takes searcher and shared weights from the workdir; raises `InputError` when no search was saved there."""
+        """Takes searcher and shared weights from the workdir.
+
+        Raises `InputError` when no search was saved there, or one with other flags: with another validation part, say,
+        weights would be judged on images that they were trained on.
+        """
+        self.run.workdir.check_stage("search", stage_values(self.run.config, "search"))
         if self.checkpoints().restore_latest() is None:
             raise InputError(
                 f"{self.run.workdir.path} holds no searched weights: expected checkpoints/search, as "
                 "`python -m enas_tf.launch.search --workdir=...` leaves it."
             )
 
-    def derive(self) -> Architecture:
-        """Ranks proposals, writes the candidates, the best architecture and its picture, and returns it."""
+    def is_derived(self) -> bool:
+        """Whether the workdir's architecture was derived from as many epochs as are done now, by the same flags."""
+        path = self.run.workdir.architecture
+        return path.exists() and json.loads(path.read_text()).get("derived") == self._derivation()
+
+    def _derivation(self) -> dict[str, int]:
+        steps = int(self.evaluator.optimizer.iterations.numpy())
+        epochs = steps // self.evaluator.steps_per_epoch
+        return {"searched_epochs": epochs} | dataclasses.asdict(self.run.config.derive)
+
+    def derive(self) -> None:
+        """Ranks proposals and writes the candidates, the best architecture and its picture."""
         run, config = self.run, self.run.config
         child = ChildConfig(channels=config.network.channels)
         count = functools.partial(run.family.count, config=child, image=run.image)
         with run.reporter.progress("derive", config.derive.derive_samples) as advance:
             candidates = derive(self.searcher, self.evaluator, count, config.derive, config.run.seed, advance)
         self._write(candidates)
-        return candidates[0].architecture
 
     def _write(self, candidates: list[Candidate]) -> None:
         run, best = self.run, candidates[0]
         write_text(run.workdir.candidates, to_csv(candidates))
         figure = draw(best.architecture)
         write_text(run.workdir.picture, to_svg(figure))
-        # Written last: its presence says that derive is done.
-        write_json(run.workdir.architecture, best.architecture.to_json() | {"valid_accuracy": best.accuracy})
-        run.reporter.image("search", "architecture", to_pixels(figure), 0)
-        run.reporter.text("search", "candidates", to_markdown(candidates), 0)
         accuracies = np.array([candidate.accuracy for candidate in candidates])
-        run.reporter.say(
-            f"derive: best of {len(candidates)} different proposals has validation accuracy {best.accuracy:.4f} by "
-            f"shared weights (mean {accuracies.mean():.4f}, worst {accuracies.min():.4f})"
-        )
+        metrics = {
+            "candidates": len(candidates),
+            "best_valid_accuracy": best.accuracy,
+            "mean_valid_accuracy": accuracies.mean(),
+            "worst_valid_accuracy": accuracies.min(),
+        }
+        run.reporter.truncate({"derive": 0})
+        run.reporter.record("derive", 0, metrics, 1)
+        run.reporter.image("derive", "architecture", to_pixels(figure), 0)
+        run.reporter.text("derive", "candidates", to_markdown(candidates), 0)
+        # Written last: its presence says that derive is done.
+        derived = {"valid_accuracy": best.accuracy, "derived": self._derivation()}
+        write_json(run.workdir.architecture, best.architecture.to_json() | derived)
 
 
-def start_search(run: Run, is_overwriting: bool) -> SearchStage:
-    """Builds the search and claims the workdir for it."""
+def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
+    """Builds the search and claims the workdir for it. What retraining would refuse later is refused now."""
+    if is_retraining:
+        check_retraining(run, run.space.decode([0] * run.space.num_tokens))
     stage = SearchStage.build(run)
-    run.workdir.open_stage("search", stage_values(run.config, SEARCH_GROUPS), is_overwriting)
+    if is_retraining and not is_overwriting:
+        run.workdir.check_stage("retrain", stage_values(run.config, "retrain"))
+    run.workdir.open_stage("search", stage_values(run.config, "search"), is_overwriting)
     write_text(run.workdir.run_flags, to_flagfile(run.config))
     run.workdir.write_environment(run.config.run.seed, run.data)
     return stage
@@ -171,7 +196,7 @@ def derived_architecture(workdir: Workdir) -> Architecture:
             f"{workdir.path} holds no architecture.json: name an architecture with --architecture=, or search for one "
             "there with `python -m enas_tf.launch.search`."
         )
-    return from_json(json.loads(workdir.architecture.read_text()))
+    return read_architecture(str(workdir.architecture))
 
 
 class RetrainStage:
@@ -182,22 +207,26 @@ class RetrainStage:
         keras.utils.set_random_seed(config.run.seed)
         self.run, self.architecture = run, architecture
         family = FAMILIES[architecture.space_name]
-        self.cost = family.count(architecture, config.child, run.image)
+        self.cost = check_retraining(run, architecture)
         self.child = family.build_child(architecture, config.child, run.image)
         self.trainer = ChildTrainer(
             self.child, run.data, config.retrain, config.retrain_sgd, config.augmentation, config.run.seed
         )
 
     def open(self, is_overwriting: bool) -> None:
-        """Claims the workdir for this child and leaves there what it is."""
+        """Claims the workdir for this child and leaves there what it is. A search there keeps its own files."""
         run = self.run
-        values = stage_values(run.config, RETRAIN_GROUPS) | {"architecture": self.architecture.to_arc()}
+        values = stage_values(run.config, "retrain") | {"architecture": self.architecture.to_arc()}
         run.workdir.open_stage("retrain", values, is_overwriting)
-        if not run.workdir.architecture.exists():
+        flagfile = to_flagfile(run.config)
+        run.workdir.child.mkdir(parents=True, exist_ok=True)
+        write_text(run.workdir.child_flags, flagfile)
+        write_json(run.workdir.child / "architecture.json", self.architecture.to_json())
+        if not run.workdir.checkpoints("search").exists():
             write_json(run.workdir.architecture, self.architecture.to_json())
             write_text(run.workdir.picture, to_svg(draw(self.architecture)))
-            write_text(run.workdir.run_flags, to_flagfile(run.config))
-        run.workdir.write_environment(run.config.run.seed, run.data)
+            write_text(run.workdir.run_flags, flagfile)
+            run.workdir.write_environment(run.config.run.seed, run.data)
 
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(self.run.workdir.checkpoints("retrain"), self.trainer.tracked)
@@ -205,6 +234,9 @@ class RetrainStage:
     def retrain(self) -> dict:
         """Trains on from the newest checkpoint, tests once, writes child.keras and metrics.json; the metrics."""
         run, config, data = self.run, self.run.config, self.run.data
+        if run.workdir.child_keras.exists() and run.workdir.child_metrics.exists():
+            run.reporter.say(f"retrain: {run.workdir.child_keras} is there already")
+            return json.loads(run.workdir.child_metrics.read_text())
         run.reporter.block(
             "retrain",
             {
@@ -216,7 +248,6 @@ class RetrainStage:
         )
         self.trainer.run(run.reporter, self.checkpoints())
         tested = self.trainer.measure(evaluation_batches(data.test, 256))
-        run.workdir.child.mkdir(parents=True, exist_ok=True)
         save_keras(self.child, run.workdir.child_keras)
         write_text(run.workdir.labels, "\n".join(data.class_names) + "\n")
         metrics = {
@@ -229,19 +260,52 @@ class RetrainStage:
             "train_on": config.retrain.train_on,
             "epochs": config.retrain.retrain_epochs,
         }
-        write_json(run.workdir.child_metrics, metrics)
-        run.reporter.say(f"test: accuracy {tested['accuracy']:.4f}, loss {tested['loss']:.4f}")
+        run.reporter.truncate({"test": 0})
+        run.reporter.record("test", 0, tested, 1)
+        if not math.isfinite(tested["loss"]):
+            run.reporter.say("the training has diverged: the child's loss is not a number. A smaller "
+                             "--retrain_learning_rate may help.")  # fmt: skip
+        write_json(run.workdir.child_metrics, finite(metrics))
         return metrics
 
 
-def load_child(workdir: Workdir) -> keras.Model:
-    """The retrained child of a workdir; raises `InputError` when there is none."""
-    if not workdir.child_keras.exists():
+def check_retraining(run: Run, architecture: Architecture) -> Cost:
+    """The cost of the architecture's child; raises `InputError` when the run's data and flags cannot train it."""
+    config = run.config
+    try:
+        cost = FAMILIES[architecture.space_name].count(architecture, config.child, run.image)
+        steps_per_epoch(training_split(run.data, config.retrain), config.retrain.retrain_batch_size)
+    except InputError as error:
+        # Components that a search uses too name its flags; here the ones of retraining are meant.
+        raise renamed(error, ("channels", "batch_size"), "retrain_") from error
+    return cost
+
+
+def finite(metrics: dict) -> dict:
+    """The metrics with None for what is no number: JSON has no word for it."""
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in metrics.items()
+    }
+
+
+def load_child(run: Run) -> keras.Model:
+    """The retrained child of the workdir; raises `InputError` when there is none, or the data are not its kind."""
+    workdir, data = run.workdir, run.data
+    # The metrics are written last.
+    if not (workdir.child_keras.exists() and workdir.child_metrics.exists()):
         raise InputError(
             f"{workdir.path} holds no retrained child: expected child/child.keras, as "
             "`python -m enas_tf.launch.retrain --workdir=...` leaves it."
         )
-    return keras.models.load_model(workdir.child_keras)
+    child = keras.models.load_model(workdir.child_keras)
+    if child.input_shape[1:] != data.image_shape or child.output_shape[-1] != data.num_classes:
+        raise InputError(
+            f"the child in {workdir.child} tells {child.output_shape[-1]} classes apart in images of "
+            f"{list(child.input_shape[1:])}, but --dataset={data.name} has {data.num_classes} classes and images of "
+            f"{list(data.image_shape)}: leave out the flags of data, to use what the child was trained on."
+        )
+    return child
 
 
 def check_is_architecture_of(workdir: Workdir, architecture: Architecture | None) -> None:
@@ -256,17 +320,23 @@ def check_is_architecture_of(workdir: Workdir, architecture: Architecture | None
 
 def export(run: Run) -> float:
     """Writes the SavedModel of the workdir's child; the largest difference between the two models' logits."""
-    child = load_child(run.workdir)
-    difference = export_saved_model(child, run.workdir.saved_model, run.data.test.images[:64])
+    child = load_child(run)
     metrics = json.loads(run.workdir.child_metrics.read_text())
+    # Noted after the SavedModel stands in its place.
+    if metrics["export_max_difference"] is not None and run.workdir.saved_model.exists():
+        run.reporter.say(f"export: {run.workdir.saved_model} is there already")
+        return metrics["export_max_difference"]
+    difference = export_saved_model(child, run.workdir.saved_model, run.data.test.images[:64])
     write_json(run.workdir.child_metrics, metrics | {"export_max_difference": difference})
-    run.reporter.say(f"export: {run.workdir.saved_model}, logits differ from the Keras model's by at most {difference:.2g}")
+    run.reporter.say(
+        f"export: {run.workdir.saved_model}, logits differ from the Keras model's by up to {difference:.2g}"
+    )
     return difference
 
 
 def measure_child(run: Run) -> dict[str, float]:
     """Accuracy and loss of the workdir's child on the test part."""
-    return compile_measure(load_child(run.workdir))(evaluation_batches(run.data.test, 256))
+    return compile_measure(load_child(run))(evaluation_batches(run.data.test, 256))
 
 
 def count_parameters(layer: keras.layers.Layer) -> int:
@@ -275,8 +345,7 @@ def count_parameters(layer: keras.layers.Layer) -> int:
 
 def format_size(size: int) -> str:
     """A whole number as people read it: 4,096 or 1.61e+29."""
-    digits = str(size)
-    return f"{size:,}" if len(digits) <= 9 else f"{digits[0]}.{digits[1:3]}e+{len(digits) - 1}"
+    return f"{size:,}" if size < 10**9 else f"{decimal.Decimal(size):.2e}"
 
 
 def closing_block(run: Run) -> None:

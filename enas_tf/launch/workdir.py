@@ -17,14 +17,31 @@ from enas_tf.training.files import ensure_writable, write_json
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "tensorboard", "numpy", "scikit-learn")
 #: What `--overwrite` of a stage removes, before it starts anew. Nothing else in a workdir is ever removed.
-_SEARCH_OUTPUTS = ("candidates.csv", "architecture.json", "architecture.svg", "metrics.jsonl", "run.flags")
-_SEARCH_FOLDERS = ("checkpoints/search", "tensorboard/search", "tensorboard/controller")
-_RETRAIN_FOLDERS = ("checkpoints/retrain", "tensorboard/retrain", "child")
+#: Results go first and checkpoints last: whoever is stopped in between is not taken for one that has finished.
+_RETRAIN_OUTPUTS = ("child", "tensorboard/retrain", "tensorboard/test", "checkpoints/retrain")
+_SEARCH_OUTPUTS = (
+    *_RETRAIN_OUTPUTS,
+    "architecture.json",
+    "architecture.svg",
+    "candidates.csv",
+    "metrics.jsonl",
+    "run.flags",
+    "tensorboard/search",
+    "tensorboard/controller",
+    "tensorboard/derive",
+    "checkpoints/search",
+)
+#: How to go on where a stage of another configuration lies.
+_CURES = {
+    "search": "or pass --overwrite to start anew, which removes the searched weights and the child there",
+    "retrain": "or run `python -m enas_tf.launch.retrain --overwrite` with these flags, which removes the child there "
+    "and keeps the search",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-    """Paths of a run (design: what a run leaves on disk)."""
+    """Paths of a run, and who may write there."""
 
     path: Path
 
@@ -65,6 +82,10 @@ class Workdir:
         return self.child / "metrics.json"
 
     @property
+    def child_flags(self) -> Path:
+        return self.child / "run.flags"
+
+    @property
     def labels(self) -> Path:
         return self.child / "labels.txt"
 
@@ -77,36 +98,46 @@ class Workdir:
         Raises `InputError`, and changes nothing, when the stage was begun there with other flags, unless it is to be
         overwritten: then what the stage and those after it left is removed.
         """
-        signature = self.checkpoints(stage) / "flags.json"
+        if not is_overwriting:
+            self.check_stage(stage, values)
+        ensure_writable(self.path)
         if is_overwriting:
             self._remove_outputs(stage)
-        elif signature.exists():
+        signature = self._signature(stage)
+        signature.parent.mkdir(parents=True, exist_ok=True)
+        write_json(signature, values)
+
+    def check_stage(self, stage: str, values: dict[str, Any]) -> None:
+        """Raises `InputError` when `stage` was begun here with other flags than `values`; changes nothing."""
+        signature = self._signature(stage)
+        if signature.exists():
             self._check_same(stage, json.loads(signature.read_text()), values)
         elif stage == "search" and self.architecture.exists():
             raise InputError(
                 f"{self.path} holds an architecture that no search there has left: choose another --workdir, or "
                 "pass --overwrite to start anew."
             )
-        ensure_writable(self.path)
-        signature.parent.mkdir(parents=True, exist_ok=True)
-        write_json(signature, values)
+
+    def _signature(self, stage: str) -> Path:
+        return self.checkpoints(stage) / "flags.json"
 
     def _check_same(self, stage: str, old: dict[str, Any], new: dict[str, Any]) -> None:
         new = json.loads(json.dumps(new))
-        names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+        names = [name for name in new if name in old and old[name] != new[name]]
         if names:
-            changes = ", ".join(f"--{name} was {old.get(name)}, is {new.get(name)}" for name in names)
+            changes = ", ".join(f"--{name} was {old[name]}, is {new[name]}" for name in names)
             raise InputError(
                 f"{self.path} holds a {stage} of another configuration ({changes}): repeat the same flags to go on "
-                "with it, choose another --workdir, or pass --overwrite to start anew."
+                f"with it, choose another --workdir, {_CURES[stage]}."
             )
 
     def _remove_outputs(self, stage: str) -> None:
-        folders = (*_SEARCH_FOLDERS, *_RETRAIN_FOLDERS) if stage == "search" else _RETRAIN_FOLDERS
-        for name in folders:
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        for name in _SEARCH_OUTPUTS if stage == "search" else ():
-            (self.path / name).unlink(missing_ok=True)
+        for name in _SEARCH_OUTPUTS if stage == "search" else _RETRAIN_OUTPUTS:
+            path = self.path / name
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
 
     def write_environment(self, seed: int, data: ImageData) -> None:
         """Versions, devices, seed, commit, and a summary of the data."""
@@ -133,8 +164,11 @@ class Workdir:
 def _commit() -> str | None:
     """The commit that enas_tf runs from; None where it was installed."""
     place = Path(enas_tf.__file__).parent
+    command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() or None
+    top, _, commit = done.stdout.strip().partition("\n")
+    # An installed package may lie within the repository of somebody's own project.
+    return commit if done.returncode == 0 and Path(top) == place.parent else None

@@ -20,8 +20,8 @@ def he_normal(fan_in: int) -> keras.initializers.Initializer:
 def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
     """Batch normalisation of `x` [batch, height, width, channels] by the statistics of this very batch.
 
-    Weights that many architectures share have no moving averages that fit any one of them (facts: the reference's
-    macro search used some, and ranked by them), so the statistics are the batch's in training and in the reward.
+    Weights that many architectures share have no moving averages that fit any one of them (the reference's macro
+    search used some, and ranked by them), so the statistics are the batch's in training and in the reward.
     """
     return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
 
@@ -57,7 +57,9 @@ def average_pool(x: tf.Tensor, size: int) -> tf.Tensor:
 def _window_sizes(like: tf.Tensor, size: int) -> tf.Tensor:
     """How many pixels of the image lie in the window around each position, [1, height, width, 1]."""
     rows, columns = (
-        tf.constant([sum(0 <= i + d < side for d in range(-(size // 2), size // 2 + 1)) for i in range(side)], like.dtype)
+        tf.constant(
+            [sum(0 <= i + d < side for d in range(-(size // 2), size // 2 + 1)) for i in range(side)], like.dtype
+        )
         for side in like.shape[1:3]
     )
     return tf.reshape(rows, [1, -1, 1, 1]) * tf.reshape(columns, [1, 1, -1, 1])

@@ -53,8 +53,8 @@ def check_halvings(image: ImageConfig, channels: int, num_halvings: int) -> None
     require(channels % 2 == 0, "channels", channels, "an even number: a factorized reduction joins two halves of it")
     factor = 2**num_halvings
     if image.height % factor or image.width % factor:
+        side = max(factor, round(image.height / factor) * factor)
         raise InputError(
             f"images of {image.height}x{image.width} pixels do not fit a network with {num_halvings} reductions: "
-            f"expected height and width that {factor} divides. --image_size={max(factor, round(image.height / factor) * factor)} "
-            "resizes them."
+            f"expected height and width that {factor} divides. --image_size={side} resizes them."
         )

@@ -1,6 +1,6 @@
 """The macro supernet: every network of a `MacroSpace` in one Keras layer, of which a call computes just one.
 
-Weights lie in banks, one row per edge or place (design: every edge of the paper's graph owns its weight). The layers
+Weights lie in banks, one row per edge or place: every edge of the paper's graph owns its weight. The layers
 between two reductions form a stage and run in one `tf.while_loop`, so that the traced graph does not grow with depth,
 and one trace serves every architecture. Departures from the reference's search network, all so that what is searched
 is what is retrained: the sampled operation is really used; ReLU stands before a convolution; skips are concatenated

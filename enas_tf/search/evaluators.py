@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.data.augmentation import AugmentationConfig
-from enas_tf.data.images import ImageData
-from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from enas_tf.data.images import ImageData, Split
+from enas_tf.data.pipeline import steps_per_epoch, training_batches
 from enas_tf.errors import InputError
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
@@ -20,10 +20,12 @@ from enas_tf.training.seeds import seed_for
 
 @dataclasses.dataclass(frozen=True)
 class SharedTrainingConfig:
-    """How shared weights are trained and proposals rewarded; the reference's macro values (facts 3, 4.3)."""
+    """How shared weights are trained and proposals rewarded; values of scripts/cifar10_macro_search.sh."""
 
     batch_size: int = option(128, "images of a training step and of a reward, over all devices")
-    children_per_step: int = option(1, "M: each training step draws this many children; each takes its part of the batch")
+    children_per_step: int = option(
+        1, "M: each training step draws this many children; each takes its part of the batch"
+    )
 
     def __post_init__(self):
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
@@ -55,13 +57,10 @@ class SharedWeightsEvaluator:
         self.steps_per_epoch = steps_per_epoch(data.train, config.batch_size)
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
-        self._scoring = evaluation_batches(data.valid, config.batch_size)
-        steps_per_epoch(data.valid, config.batch_size)
+        self._scoring = mixed_batches(data.valid, config.batch_size)
         image = tf.TensorSpec([None, *data.image_shape], tf.uint8)
         label, tokens = tf.TensorSpec([None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
-        self._count_correct = tf.function(
-            self._count_correct, autograph=False, input_signature=[image, label, tokens]
-        )
+        self.count_correct = tf.function(self._count_correct, autograph=False, input_signature=[image, label, tokens])
 
     @property
     def tracked(self) -> dict[str, object]:
@@ -97,7 +96,7 @@ class SharedWeightsEvaluator:
         rate, begin = float(self.optimizer.learning_rate), time.perf_counter()
         for step in range(num):
             images, labels = next(self._training)
-            self._train_step(images, labels, tokens[step], dropout_seed + step)
+            self._train_step(images, labels, tokens[step], dropout_seed + step * children)
             advance()
         seconds = time.perf_counter() - begin
         means = {name: float(mean.result()) for name, mean in self._means.items()}
@@ -108,17 +107,14 @@ class SharedWeightsEvaluator:
         rewards = []
         for proposal in tf.unstack(tokens):
             images, labels = next(self._rewarding)
-            rewards.append(self._count_correct(images, labels, proposal))
+            rewards.append(self.count_correct(images, labels, proposal))
         return tf.stack(rewards) / self.config.batch_size
 
     def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
-        """Accuracy of one proposal on the validation part, or on its first `num_batches` batches when that is not 0."""
-        correct = total = 0.0
-        batches = self._scoring.take(num_batches) if num_batches else self._scoring
-        for images, labels in batches:
-            correct += float(self._count_correct(images, labels, tokens))
-            total += len(labels)
-        return correct / total
+        """Accuracy of one proposal on the validation part, or on `num_batches` of its batches when that is not 0."""
+        batches = self._scoring[: num_batches or None]
+        correct = tf.add_n([self.count_correct(images, labels, tokens) for images, labels in batches])
+        return float(correct) / sum(len(labels) for _, labels in batches)
 
     def _count_correct(self, images, labels, tokens):
         logits, _ = self.supernet(images, tokens)
@@ -163,3 +159,15 @@ class SharedWeightsEvaluator:
         start = (0, zeros, tf.zeros([]), tf.zeros([]))
         _, gradients, loss, correct = tf.while_loop(lambda i, *_: i < children, add_child, start)
         return gradients, loss, correct
+
+
+def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """All of `split` in one fixed random order, cut into batches of `batch_size` or a little more.
+
+    Batch statistics make a batch's mixture part of what it measures: sources that are sorted by class are mixed, and no
+    short last batch is left. Raises `InputError` when `split` does not fill one batch.
+    """
+    num = steps_per_epoch(split, batch_size)
+    order = np.array_split(np.random.default_rng(0).permutation(len(split)), num)
+    with tf.device("/CPU:0"):
+        return [(tf.constant(split.images[part]), tf.constant(split.labels[part])) for part in order]

@@ -14,7 +14,7 @@ from enas_tf.spaces.decisions import PickSkips, Space
 
 @dataclasses.dataclass(frozen=True)
 class ReinforceConfig:
-    """How the policy is trained; the reference's macro values (scripts/cifar10_macro_search.sh; facts 3)."""
+    """How the policy is trained; the reference's macro values (scripts/cifar10_macro_search.sh)."""
 
     controller_learning_rate: float = option(1e-3, "step size of the controller's Adam (beta_1 0, epsilon 1e-3)")
     entropy_weight: float = option(1e-4, "weight of the policy's entropy in the reward")
@@ -22,9 +22,7 @@ class ReinforceConfig:
     skip_weight: float = option(0.8, "weight of the KL of skip probabilities from --skip_target in the loss")
 
     def __post_init__(self):
-        require(
-            self.controller_learning_rate > 0, "controller_learning_rate", self.controller_learning_rate, "above 0"
-        )
+        require(self.controller_learning_rate > 0, "controller_learning_rate", self.controller_learning_rate, "above 0")
         require(0 <= self.baseline_decay < 1, "baseline_decay", self.baseline_decay, "a share in [0, 1)")
 
 

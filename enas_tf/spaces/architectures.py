@@ -31,12 +31,20 @@ def read_architecture(text: str, space: str = "macro") -> Architecture:
     if text.removeprefix("layers:").strip()[:1].isdigit() and not text.endswith(".json"):
         return ARCHITECTURES[space].from_arc(text)
     path = Path(text)
-    if not path.is_file():
+    if not _is_file(path):
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
         raise InputError(
-            f"--architecture={text!r} is none of: an existing JSON file, an arc string such as '0 3 0 0 1 0', "
+            f"--architecture={shown!r} is none of: an existing JSON file, an arc string such as '0 3 0 0 1 0', "
             f"or a published architecture ({', '.join(PUBLISHED)})."
         )
     try:
         return from_json(json.loads(path.read_text()))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not JSON ({error}): expected an architecture.json.") from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # A text that is too long for a name.
+        return False

@@ -40,7 +40,11 @@ class PickOp:
 
 @dataclasses.dataclass(frozen=True)
 class PickSkips:
-    """`num_candidates` tokens in {0, 1}: which of the first `num_candidates` marked nodes are connected."""
+    """`num_candidates` tokens in {0, 1}: bit i says whether the i-th candidate is connected.
+
+    A controller attends to the first `num_candidates` anchors for them. In the reference's reading of the macro
+    space the candidates are shifted by one against the anchors (bit 0 is the stem, which has none), as in its code.
+    """
 
     name: str
     num_candidates: int
@@ -82,7 +86,7 @@ class Architecture(abc.ABC):
 
     @abc.abstractmethod
     def space(self) -> "Space":
-        """The smallest space of the same kind that holds this architecture."""
+        """The space of the same kind and size, with all its operations, that holds this architecture."""
 
     @abc.abstractmethod
     def in_words(self) -> list[str]:

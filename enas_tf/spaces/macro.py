@@ -12,6 +12,7 @@ concatenated to the operation's result. Two readings of "any subset" exist, with
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -89,7 +90,7 @@ class MacroArchitecture(Architecture):
         """Reads `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
         is_papers = arc.strip().startswith(LAYERS_PREFIX)
         numbers = arc.strip().removeprefix(LAYERS_PREFIX).split()
-        if not numbers or not all(number.lstrip("-").isdigit() for number in numbers):
+        if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
             raise InputError(f"the arc string {arc!r} is not a list of integers separated by blanks.")
         depth = (math.isqrt(8 * len(numbers) + 1) - 1) // 2
         if depth * (depth + 1) // 2 != len(numbers):
@@ -185,5 +186,9 @@ def reduction_places(num_layers: int) -> tuple[int, int]:
 
     Source: general_child.py, `pool_layers`. Raises `InputError` when the depth has no such thirds.
     """
-    require(num_layers % 3 == 0, "num_layers", num_layers, "a multiple of 3: reductions stand at 1/3 and 2/3 of it")
+    if num_layers % 3:
+        raise InputError(
+            f"a network of {num_layers} layers (--num_layers, or the length of the architecture) cannot be built: "
+            "expected a multiple of 3, since reductions stand at 1/3 and 2/3 of the depth."
+        )
     return num_layers // 3, 2 * (num_layers // 3)

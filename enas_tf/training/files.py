@@ -37,7 +37,8 @@ def replacement(path: str | Path) -> Iterator[Path]:
     """Yields the path of a file to write; on leaving it takes the place of `path`, on an error it is removed."""
     path = Path(path)
     # The process id keeps two processes that write the same file from renaming each other's half.
-    aside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    # The suffix stays, since Keras goes by it.
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
     try:
         yield aside
         _sync(aside)

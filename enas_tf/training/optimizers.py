@@ -10,7 +10,7 @@ from enas_tf.options import option, require
 
 @dataclasses.dataclass(frozen=True)
 class SgdConfig:
-    """The reference's values for its macro search (facts 4.3)."""
+    """The reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
 
     learning_rate: float = option(0.05, "largest learning rate, at each restart")
     min_learning_rate: float = option(0.0005, "learning rate at the end of each cycle")
@@ -18,7 +18,9 @@ class SgdConfig:
     restart_factor: int = option(2, "each cycle is this many times as long as the one before")
     momentum: float = option(0.9, "Nesterov momentum")
     l2: float = option(2.5e-4, "coefficient of the sum of squared weights in the loss")
-    clip_norm: float = option(5.0, "gradients are scaled down to this global norm (the reference's clipping is a no-op)")
+    clip_norm: float = option(
+        5.0, "gradients are scaled down to this global norm (the reference's clipping is a no-op)"
+    )
 
     def __post_init__(self):
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")

@@ -17,7 +17,7 @@ from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
 from enas_tf.training.reporting import Reporter
 
-#: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh; facts 4.3).
+#: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh).
 RETRAIN_SGD = SgdConfig(min_learning_rate=0.001, l2=2e-4)
 
 
@@ -54,12 +54,12 @@ class ChildTrainer:
     ):
         self.child, self.data, self.config, self.sgd, self.seed = child, data, config, sgd, seed
         self.augmentation = augmentation
-        is_whole = config.train_on == "train+valid"
-        self.train: Split = data.train.concatenate(data.valid) if is_whole else data.train
+        self.train = training_split(data, config)
         self.steps_per_epoch = steps_per_epoch(self.train, config.retrain_batch_size)
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, child.trainable_variables)
         self.measure = compile_measure(child)
-        self._watched = None if is_whole else evaluation_batches(data.valid, config.retrain_batch_size)
+        is_valid_held_out = config.train_on == "train"
+        self._watched = evaluation_batches(data.valid, config.retrain_batch_size) if is_valid_held_out else None
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
 
     @property
@@ -118,6 +118,11 @@ class ChildTrainer:
         self._means["gradient_norm"].update_state(norm)
 
 
+def training_split(data: ImageData, config: RetrainConfig) -> Split:
+    """The images that the child is trained on."""
+    return data.train.concatenate(data.valid) if config.train_on == "train+valid" else data.train
+
+
 def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str, float]]:
     """A function of batches to the loss (mean cross-entropy, nats) and the accuracy of `child` in inference mode.
 
@@ -125,9 +130,7 @@ def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str,
     """
     shape = [None, *child.input_shape[1:]]
 
-    @tf.function(
-        autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)]
-    )
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)])
     def measure_batch(images, labels):
         logits = child(images, training=False)
         size = tf.cast(tf.shape(labels)[0], tf.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-_PURPOSES = ("shared_proposals", "shared_dropout", "rewarded_proposals", "derive", "report", "child", "reward_batches")
+_PURPOSES = ("shared_proposals", "shared_dropout", "rewarded_proposals", "derive", "report")
 
 
 def seed_for(seed: int, purpose: str, *counters: int) -> tf.Tensor:

@@ -76,7 +76,7 @@ def test_one_trace_serves_every_architecture(case, compiled):
 
 
 def test_architectures_differ(case, compiled):
-    """No decision is without effect: changing any one token changes the logits (facts 6, B1: the reference's op was)."""
+    """No decision is without effect: changing any one token changes the logits (in the reference the op was)."""
     _, differentiate = build(case, compiled)
     images = tf.constant(case.images(8))
     base = case.space.random_tokens(1, np.random.default_rng(2))[0]
@@ -86,6 +86,15 @@ def test_architectures_differ(case, compiled):
         tokens[index] = (tokens[index] + 1) % num
         logits, _, _ = differentiate(images, tokens)
         assert float(tf.reduce_max(tf.abs(logits - expected))) > 1e-3, f"token {index} has no effect"
+
+
+def test_weights_start_different(case):
+    """No two weights of a supernet or a child begin with the same numbers, but for those that begin constant."""
+    tokens = proposals(case, 1)[0]
+    for network in (case.build_supernet(), case.build_child(case.space.decode(tokens))):
+        starts = [variable.numpy().ravel()[:6] for variable in network.trainable_variables]
+        starts = [values.tobytes() for values in starts if np.ptp(values)]
+        assert len(set(starts)) == len(starts) > 1
 
 
 def test_child_costs_what_is_counted(case):

@@ -43,7 +43,9 @@ def test_a_wrong_token_names_its_decision(case):
         for offset in range(decision.num_tokens):
             tokens = np.zeros(case.space.num_tokens, np.int32)
             tokens[index] = decision.num_values
-            with pytest.raises(InputError, match=rf"tokens\[{index}\] = {decision.num_values}.*{decision.token_name(offset)}"):
+            with pytest.raises(
+                InputError, match=rf"tokens\[{index}\] = {decision.num_values}.*{decision.token_name(offset)}"
+            ):
                 case.space.decode(tokens)
             index += 1
     assert index == case.space.num_tokens

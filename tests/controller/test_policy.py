@@ -32,6 +32,12 @@ def test_weights_start_in_a_tenth(controller):
         assert values.max() > 0.05
 
 
+def test_weights_start_different(controller):
+    """A Keras initializer keeps its seed: one for all weights would give them all the same numbers."""
+    starts = [variable.numpy().ravel()[:64] for variable in controller.trainable_variables]
+    assert len({values.tobytes() for values in starts}) == len(starts)
+
+
 def test_probabilities_stay_within_the_bounds_of_the_tanh(controller):
     """With c = 1.5: at most 0.80 for one of six operations, and within [0.047, 0.953] for a skip."""
     walk = scaled(controller, 1000.0).sample(200, tf.constant([0, 1]))

@@ -62,7 +62,7 @@ def test_a_kind_of_option_without_a_flag_is_refused(own_flags):
 
     @dataclasses.dataclass(frozen=True)
     class Odd:
-        table: dict = option(None, "a table")
+        table: dict = option(None, "a table")  # noqa: RUF009
 
     with pytest.raises(KeyError):
         configs._define("odd_table", dataclasses.fields(Odd)[0], None)
@@ -79,7 +79,9 @@ def other_value(field, value):
         return value[:2]
     if kind is str:
         return "folder:a directory, with=signs"
-    return kind(7 if value is None else value / 2 if value and kind is float else 2 * value or 0.25 + 1.75 * (kind is int))
+    return kind(
+        7 if value is None else value / 2 if value and kind is float else 2 * value or 0.25 + 1.75 * (kind is int)
+    )
 
 
 def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path):

@@ -52,7 +52,7 @@ def test_one_arc_means_different_networks_to_paper_and_reference():
     papers, references = read_architecture("layers: 0 3 1"), read_architecture("0 3 1")
     assert papers.layers[1].skips == (1,)
     assert references.layers[1].skips == (0,)
-    with pytest.raises(InputError, match="skip_sources=reference.*skip_sources=layers"):
+    with pytest.raises(InputError, match=r"skip_sources=reference.*skip_sources=layers"):
         MacroSpace(num_layers=2).encode(references)
 
 

@@ -1,0 +1,96 @@
+"""The fast forms equal the plain ones, values and gradients, also in a branch within a loop, where they are used."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.layers import functions
+
+POOLS = {
+    "average": (functions.average_pool, tf.nn.avg_pool2d),
+    "max": (functions.max_pool, tf.nn.max_pool2d),
+}
+
+
+def random(*shape, seed=0):
+    return tf.constant(np.random.default_rng(seed).normal(size=shape), tf.float32)
+
+
+def differentiate(function, x):
+    """The value at `x` and the gradient of a sum with a weight of its own for every element."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = function(x)
+        loss = tf.reduce_sum(y * random(*y.shape, seed=1))
+    return y, tape.gradient(loss, x)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 3), (1, 5, 7, 2), (2, 2, 1, 1)], ids=str)
+@pytest.mark.parametrize("size", [3, 5])
+@pytest.mark.parametrize("kind", POOLS)
+def test_pools_are_those_of_tensorflow(kind, size, shape):
+    mine, plain = POOLS[kind]
+    found = differentiate(lambda x: mine(x, size), random(*shape))
+    expected = differentiate(lambda x: plain(x, size, strides=1, padding="SAME"), random(*shape))
+    for value, its in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, its, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 0)], ids=str)
+def test_pools_in_a_branch_within_a_loop(order):
+    """Three steps of a loop, each of which picks its operation by a tensor."""
+    x = random(2, 6, 6, 3)
+    plain = [
+        lambda x: tf.nn.avg_pool2d(x, 3, strides=1, padding="SAME"),
+        lambda x: tf.nn.max_pool2d(x, 3, strides=1, padding="SAME"),
+        tf.nn.relu,
+    ]
+
+    def compose(x):
+        for op in order:
+            x = plain[op](x)
+        return x
+
+    def loop(x, ops):
+        def step(i, x):
+            branches = [
+                lambda: functions.average_pool(x, 3),
+                lambda: functions.max_pool(x, 3),
+                lambda: tf.nn.relu(x),
+            ]
+            return i + 1, tf.ensure_shape(tf.switch_case(ops[i], branches), x.shape)
+
+        return tf.while_loop(lambda i, _: i < 3, step, (0, x), maximum_iterations=3)[1]
+
+    found = tf.function(lambda ops: differentiate(lambda x: loop(x, ops), x), autograph=False)(tf.constant(order))
+    for value, its in zip(found, differentiate(compose, x), strict=True):
+        np.testing.assert_allclose(value, its, atol=1e-5)
+
+
+@pytest.mark.parametrize("fan_in", [4, 900])
+def test_he_normal_has_the_deviation_of_its_fan_in(fan_in):
+    """Whatever the shape: a normal of deviation s = sqrt(2 / fan_in) cut at 2 s has the deviation 0.8796 s."""
+    values = functions.he_normal(fan_in)((10, 100, 100)).numpy()
+    deviation = np.sqrt(2.0 / fan_in)
+    assert values.std() == pytest.approx(0.8796 * deviation, rel=0.02)
+    assert values.mean() == pytest.approx(0.0, abs=0.02 * deviation)
+    assert np.abs(values).max() <= 2 * deviation * (1 + 1e-6)
+
+
+def test_batch_normalize_is_its_formula():
+    x, gamma, beta = 3.0 + 2.0 * random(4, 5, 6, 3), random(3, seed=2), random(3, seed=3)
+    mean, variance = np.mean(x, axis=(0, 1, 2)), np.var(x, axis=(0, 1, 2))
+    expected = gamma * (x - mean) / np.sqrt(variance + functions.EPSILON) + beta
+    np.testing.assert_allclose(functions.batch_normalize(x, gamma, beta), expected, atol=1e-5)
+
+
+def test_batch_normalize_of_a_constant_is_beta():
+    beta = random(3)
+    np.testing.assert_allclose(
+        functions.batch_normalize(tf.fill([2, 2, 2, 3], 7.0), tf.ones(3), beta), np.tile(beta, (2, 2, 2, 1)), atol=1e-5
+    )
+
+
+def test_sum_of_squares():
+    assert float(functions.sum_of_squares([tf.constant([1.0, 2.0]), tf.constant([[3.0]])])) == 14.0
+    assert float(functions.sum_of_squares([])) == 0.0

@@ -1,0 +1,86 @@
+"""Derive ranks proposals: the best first, of equals the cheaper, each once. No network is needed to see that."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.models.families import FAMILIES
+from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.search.derive import DeriveConfig, derive, to_csv, to_markdown
+from enas_tf.spaces.macro import MacroSpace
+
+SPACE = MacroSpace(num_layers=3)
+# Convolutions of 3x3 (0), 5x5 (2) and pools (4) without skips; the second is there twice.
+PROPOSALS = np.array([[0, 0, 0, 0, 0, 0], [4, 4, 0, 4, 0, 0], [2, 2, 0, 2, 0, 0], [4, 4, 0, 4, 0, 0]], np.int32)
+ACCURACIES = {0: 0.5, 2: 0.25, 4: 0.5}
+
+
+class FixedSearcher:
+    """Proposes `PROPOSALS`."""
+
+    space = SPACE
+
+    def propose(self, num, seed):
+        assert num == len(PROPOSALS)
+        return tf.constant(PROPOSALS)
+
+
+class KnownEvaluator:
+    """Knows the accuracy from the first token, and what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def score(self, tokens, num_batches):
+        self.asked.append((tuple(tokens), num_batches))
+        return ACCURACIES[tokens[0]]
+
+
+def count(architecture):
+    image = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
+    return FAMILIES["macro"].count(architecture, ChildConfig(channels=4), image)
+
+
+@pytest.fixture
+def evaluator():
+    return KnownEvaluator()
+
+
+@pytest.fixture
+def candidates(evaluator):
+    return derive(FixedSearcher(), evaluator, count, DeriveConfig(derive_samples=4, derive_batches=3), seed=0)
+
+
+def test_the_best_is_first_and_of_equals_the_cheaper(candidates):
+    assert [candidate.tokens[0] for candidate in candidates] == [4, 0, 2]
+    assert [candidate.accuracy for candidate in candidates] == [0.5, 0.5, 0.25]
+    assert candidates[0].cost.flops < candidates[1].cost.flops
+
+
+def test_each_proposal_is_judged_once_on_the_batches_asked_for(candidates, evaluator):
+    assert sorted(evaluator.asked) == sorted((tuple(row), 3) for row in PROPOSALS[:3])
+
+
+def test_candidates_are_what_their_tokens_say(candidates):
+    for candidate in candidates:
+        assert candidate.architecture == SPACE.decode(candidate.tokens)
+        assert candidate.cost == count(candidate.architecture)
+
+
+def test_the_table_holds_every_candidate(candidates):
+    rows = list(csv.reader(io.StringIO(to_csv(candidates))))
+    assert rows[0] == ["rank", "valid_accuracy", "parameters", "flops", "tokens"]
+    assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
+    for row, candidate in zip(rows[1:], candidates, strict=True):
+        assert float(row[1]) == pytest.approx(candidate.accuracy)
+        assert [int(row[2]), int(row[3])] == [candidate.cost.parameters, candidate.cost.flops]
+        assert tuple(map(int, row[4].split())) == candidate.tokens
+
+
+def test_the_table_for_tensorboard_holds_the_best(candidates):
+    lines = to_markdown(candidates, num=2).splitlines()
+    assert len(lines) == 4
+    assert "`layers: 4 4 0 4 0 0`" in lines[2]

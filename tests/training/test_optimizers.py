@@ -1,0 +1,76 @@
+"""SGD as the reference meant it: a cosine from the largest to the smallest rate, and gradients that are clipped."""
+
+import keras
+import numpy as np
+import pytest
+
+from enas_tf.errors import InputError
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+
+STEPS = 50
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_the_rate_falls_from_largest_to_smallest_in_each_cycle(factor):
+    config = SgdConfig(learning_rate=0.05, min_learning_rate=0.0005, restart_epochs=10, restart_factor=factor)
+    optimizer = build_optimizer(config, STEPS, [keras.Variable(0.0)])
+
+    def rate(step):
+        optimizer.iterations.assign(step)
+        return float(optimizer.learning_rate)
+
+    begin, length = 0, 10 * STEPS
+    for _ in range(4):
+        assert rate(begin) == pytest.approx(0.05, rel=1e-3)
+        assert rate(begin + length // 2) == pytest.approx((0.05 + 0.0005) / 2, rel=1e-3)
+        # The last step of a cycle is one step short of the end of the cosine.
+        assert rate(begin + length - 1) == pytest.approx(0.0005, rel=2e-3)
+        rates = [rate(step) for step in range(begin, begin + length, length // 10)]
+        assert rates == sorted(rates, reverse=True)
+        begin, length = begin + length, length * factor
+
+
+def test_gradients_are_scaled_to_the_global_norm():
+    variables = [keras.Variable([0.0, 0.0]), keras.Variable(0.0)]
+    optimizer = build_optimizer(SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=0.0), 1, variables)
+    norm = apply_clipped(optimizer, [np.float32([3.0, 0.0]), np.float32(4.0)], variables, clip_norm=1.0)
+    assert float(norm) == pytest.approx(5.0)
+    np.testing.assert_allclose(variables[0].numpy(), [-0.6, 0.0], rtol=1e-6)
+    assert float(variables[1].numpy()) == pytest.approx(-0.8)
+
+
+def test_short_gradients_stay_as_they_are():
+    variables = [keras.Variable([0.0, 0.0])]
+    optimizer = build_optimizer(SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=0.0), 1, variables)
+    assert float(apply_clipped(optimizer, [np.float32([0.3, 0.4])], variables, clip_norm=1.0)) == pytest.approx(0.5)
+    np.testing.assert_allclose(variables[0].numpy(), [-0.3, -0.4], rtol=1e-6)
+
+
+def test_momentum_is_nesterovs():
+    """Two steps of gradient 1 at rate 1 move by (1 + m) and then by (1 + m + m^2), Nesterov's look ahead included."""
+    variable = keras.Variable(0.0)
+    optimizer = build_optimizer(SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=0.5), 1, [variable])
+    moves = []
+    for _ in range(2):
+        before = float(variable.numpy())
+        apply_clipped(optimizer, [np.float32(1.0)], [variable], clip_norm=10.0)
+        moves.append(before - float(variable.numpy()))
+    assert moves == pytest.approx([1.5, 1.75])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"learning_rate": 0.0},
+        {"min_learning_rate": 0.1},
+        {"restart_epochs": 0},
+        {"restart_factor": 0},
+        {"momentum": 1.0},
+        {"l2": -1.0},
+        {"clip_norm": 0.0},
+    ],
+    ids=str,
+)
+def test_wrong_options_are_named(options):
+    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+        SgdConfig(**options)
