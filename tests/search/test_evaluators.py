@@ -68,7 +68,8 @@ def test_children_share_a_step_evenly(supernet, evaluator):
         gradients.append(mine)
     expected = [(first + second) / 2 for first, second in zip(*gradients, strict=True)]
     before = [variable.numpy() for variable in supernet.trainable_variables]
-    make_evaluator(supernet, children=2)._train_step(images, labels, tf.constant(TOKENS), tf.constant([0, 0]))
+    both = make_evaluator(supernet, children=2)
+    both._train_step(images, labels, tf.constant(TOKENS), tf.constant([0, 0]))
     for variable, old, gradient in zip(supernet.trainable_variables, before, expected, strict=True):
         np.testing.assert_allclose(old - variable.numpy(), gradient, atol=2e-4, err_msg=variable.path)
     differences = [float(tf.reduce_max(tf.abs(a - b))) for a, b in zip(*gradients, strict=True)]
