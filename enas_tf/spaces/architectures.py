@@ -1,6 +1,7 @@
 """Reading an architecture from wherever a user has it: a JSON file, an arc string, or a published name."""
 
 import json
+import re
 from pathlib import Path
 
 from enas_tf.errors import InputError
@@ -28,7 +29,7 @@ def read_architecture(text: str, space: str = "macro") -> Architecture:
     if text in PUBLISHED:
         space, arc = PUBLISHED[text]
         return ARCHITECTURES[space].from_arc(arc)
-    if text.removeprefix("layers:").strip()[:1].isdigit() and not text.endswith(".json"):
+    if re.match(r"(layers:)?\s*-?[0-9]", text) and not text.endswith(".json"):
         return ARCHITECTURES[space].from_arc(text)
     path = Path(text)
     if not _is_file(path):

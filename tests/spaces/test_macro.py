@@ -62,9 +62,13 @@ def test_one_arc_means_different_networks_to_paper_and_reference():
         ("0 3 0 0", r"4 integers.*3 for 2 layers or 6 for 3"),
         ("0 7 0", r'tokens\[1\] = 7.*"layer_2/op".*sep_conv_3x3'),
         ("0 3 2", r'tokens\[2\] = 2.*"layer_2/skip_0".*0 or 1'),
+        ("-1 0 0", r"tokens\[0\] = -1.*layer_1/op"),
+        ("0 --3 0", "not a list of integers"),
+        ("0 3 ²", "not a list of integers"),
         ("0 x 2", "not a list of integers"),
         ("no_such_name", "none of.*enas_macro"),
         ("missing.json", "none of"),
+        ("arc 0 " * 200, r"none of"),
     ],
 )
 def test_wrong_arc_strings(arc, words):
