@@ -5,18 +5,16 @@ Ranks proposals of a finished or stopped search anew, and writes candidates.csv,
 
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import Run, SearchStage, closing_block
+from enas_tf.launch.run import Run, closing_block
+from enas_tf.launch.search_stage import SearchStage
 
 
 def main() -> None:
-    run = Run(read_config(), app.required_workdir())
-    try:
+    with Run(read_config(), app.required_workdir()) as run:
         stage = SearchStage.build(run)
         stage.restore()
         stage.derive()
         closing_block(run)
-    finally:
-        run.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from absl import flags
 from enas_tf.errors import InputError
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import derived_architecture, format_size
+from enas_tf.launch.run import derived_architecture, format_size
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES

@@ -10,14 +10,9 @@ from absl import flags
 
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import (
-    Run,
-    SearchStage,
-    check_is_architecture_of,
-    derived_architecture,
-    finite,
-    measure_child,
-)
+from enas_tf.launch.retrain_stage import check_is_architecture_of, finite, measure_child
+from enas_tf.launch.run import Run, derived_architecture
+from enas_tf.launch.search_stage import SearchStage
 from enas_tf.spaces.architectures import read_architecture
 
 

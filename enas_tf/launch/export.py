@@ -7,18 +7,16 @@ from absl import flags
 
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import Run, check_is_architecture_of, export
+from enas_tf.launch.retrain_stage import check_is_architecture_of, export
+from enas_tf.launch.run import Run
 from enas_tf.spaces.architectures import read_architecture
 
 
 def main() -> None:
-    run = Run(read_config(), app.required_workdir())
-    try:
+    with Run(read_config(), app.required_workdir()) as run:
         named = flags.FLAGS.architecture
         check_is_architecture_of(run.workdir, read_architecture(named) if named else None)
         export(run)
-    finally:
-        run.close()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from absl import flags
 from enas_tf.errors import InputError
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import RetrainStage, Run, closing_block, derived_architecture, export
+from enas_tf.launch.retrain_stage import RetrainStage, export
+from enas_tf.launch.run import Run, closing_block, derived_architecture
 from enas_tf.spaces.architectures import read_architecture
 
 
@@ -24,8 +25,7 @@ def main() -> None:
     then = [stage.strip() for stage in flags.FLAGS.then if stage.strip() != "retrain"]
     if then not in ([], ["export"]):
         raise InputError(f"--then={','.join(then)} is not valid: expected export.")
-    run = Run(read_config(), app.required_workdir())
-    try:
+    with Run(read_config(), app.required_workdir()) as run:
         named = flags.FLAGS.architecture
         architecture = read_architecture(named) if named else derived_architecture(run.workdir)
         stage = RetrainStage(run, architecture)
@@ -34,8 +34,6 @@ def main() -> None:
         if then:
             export(run)
         closing_block(run)
-    finally:
-        run.close()
 
 
 if __name__ == "__main__":

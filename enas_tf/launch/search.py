@@ -8,7 +8,9 @@ from absl import flags
 from enas_tf.errors import InputError
 from enas_tf.launch import app
 from enas_tf.launch.config import read_config
-from enas_tf.launch.stages import RetrainStage, Run, closing_block, derived_architecture, export, start_search
+from enas_tf.launch.retrain_stage import RetrainStage, export
+from enas_tf.launch.run import Run, closing_block, derived_architecture
+from enas_tf.launch.search_stage import start_search
 
 
 def define_flags() -> None:
@@ -21,8 +23,7 @@ def main() -> None:
     then = [stage.strip() for stage in flags.FLAGS.then]
     if then not in ([], ["retrain"], ["retrain", "export"]):
         raise InputError(f"--then={','.join(then)} is not valid: expected retrain or retrain,export.")
-    run = Run(read_config(), app.required_workdir())
-    try:
+    with Run(read_config(), app.required_workdir()) as run:
         stage = start_search(run, flags.FLAGS.overwrite, is_retraining="retrain" in then)
         stage.search()
         if not stage.is_derived():
@@ -35,8 +36,6 @@ def main() -> None:
         if "export" in then:
             export(run)
         closing_block(run)
-    finally:
-        run.close()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from enas_tf.data.sources import load_images
 from enas_tf.errors import InputError
 from enas_tf.launch import config as configs
 from enas_tf.launch.config import GROUPS, Config, define_flags, flag_values, read_config, to_flagfile
-from enas_tf.launch.stages import image_config
+from enas_tf.launch.run import image_config
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ImageConfig
 from enas_tf.options import option

@@ -1,0 +1,142 @@
+"""The stages search and derive, from a configuration.
+
+Everything that can be wrong with the input is found while objects are built, before a stage touches the disk.
+"""
+
+import dataclasses
+import functools
+import json
+
+import keras
+import numpy as np
+
+from enas_tf.errors import InputError
+from enas_tf.launch.config import stage_values, to_flagfile
+from enas_tf.launch.retrain_stage import check_retraining
+from enas_tf.launch.run import Run, format_size
+from enas_tf.models.images import ChildConfig
+from enas_tf.pictures import draw, to_pixels, to_svg
+from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
+from enas_tf.search.evaluators import SharedWeightsEvaluator
+from enas_tf.search.loop import search
+from enas_tf.search.searchers import Searcher, build_searcher
+from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.devices import device_names
+from enas_tf.training.files import write_json, write_text
+
+
+@dataclasses.dataclass
+class SearchStage:
+    """Searcher, supernet and evaluator of a run."""
+
+    run: Run
+    searcher: Searcher
+    evaluator: SharedWeightsEvaluator
+
+    @classmethod
+    def build(cls, run: Run) -> "SearchStage":
+        config = run.config
+        keras.utils.set_random_seed(config.run.seed)
+        searcher = build_searcher(config.run.searcher, run.space, config.controller, config.reinforce)
+        supernet = run.family.supernet(run.space, config.network, run.image)
+        # Cutout is a regulariser of the final training only.
+        augmentation = dataclasses.replace(config.augmentation, cutout_size=0)
+        evaluator = SharedWeightsEvaluator(supernet, run.data, config.shared, config.sgd, augmentation, config.run.seed)
+        return cls(run, searcher, evaluator)
+
+    def checkpoints(self) -> Checkpoints:
+        tracked = {**self.searcher.tracked, **self.evaluator.tracked}
+        return Checkpoints(self.run.workdir.checkpoints("search"), tracked)
+
+    def search(self) -> None:
+        """Searches on from the newest checkpoint."""
+        run, config = self.run, self.run.config
+        run.reporter.block("search", self._summary())
+        search(self.searcher, self.evaluator, config.search, config.run.seed, run.reporter, self.checkpoints())
+
+    def _summary(self) -> dict[str, str]:
+        config, data, supernet = self.run.config, self.run.data, self.evaluator.supernet
+        controller = self.searcher.tracked.get("controller")
+        height, width, channels = data.image_shape
+        parts = f"{len(data.train):,} train, {len(data.valid):,} valid, {len(data.test):,} test"
+        return {
+            "devices": device_names(),
+            "data": f"{data.name}: {parts}; {height}x{width}x{channels}, {data.num_classes} classes",
+            "batch": f"{config.shared.batch_size} images, {config.shared.children_per_step} children per step",
+            "space": f"{config.run.space}: {format_size(self.run.space.size)} architectures",
+            "supernet": f"{count_parameters(supernet):,} parameters",
+            "searcher": config.run.searcher
+            + (f": controller of {count_parameters(controller):,} parameters" if controller else ""),
+            "epochs": f"{config.search.epochs} of {self.evaluator.steps_per_epoch} steps and "
+            f"{config.search.updates_per_epoch} updates of {config.search.samples_per_update} proposals",
+            "workdir": str(self.run.workdir.path),
+        }
+
+    def restore(self) -> None:
+        """Takes searcher and shared weights from the workdir.
+
+        Raises `InputError` when no search was saved there, or one with other flags: with another validation part, say,
+        weights would be judged on images that they were trained on.
+        """
+        self.run.workdir.check_stage("search", stage_values(self.run.config, "search"))
+        if self.checkpoints().restore_latest() is None:
+            raise InputError(
+                f"{self.run.workdir.path} holds no searched weights: expected checkpoints/search, as "
+                "`python -m enas_tf.launch.search --workdir=...` leaves it."
+            )
+
+    def is_derived(self) -> bool:
+        """Whether the workdir's architecture was derived from as many epochs as are done now, by the same flags."""
+        path = self.run.workdir.architecture
+        return path.exists() and json.loads(path.read_text()).get("derived") == self._derivation()
+
+    def _derivation(self) -> dict[str, int]:
+        steps = int(self.evaluator.optimizer.iterations.numpy())
+        epochs = steps // self.evaluator.steps_per_epoch
+        return {"searched_epochs": epochs} | dataclasses.asdict(self.run.config.derive)
+
+    def derive(self) -> None:
+        """Ranks proposals and writes the candidates, the best architecture and its picture."""
+        run, config = self.run, self.run.config
+        child = ChildConfig(channels=config.network.channels)
+        count = functools.partial(run.family.count, config=child, image=run.image)
+        with run.reporter.progress("derive", config.derive.derive_samples) as advance:
+            candidates = derive(self.searcher, self.evaluator, count, config.derive, config.run.seed, advance)
+        self._write(candidates)
+
+    def _write(self, candidates: list[Candidate]) -> None:
+        run, best = self.run, candidates[0]
+        write_text(run.workdir.candidates, to_csv(candidates))
+        figure = draw(best.architecture)
+        write_text(run.workdir.picture, to_svg(figure))
+        accuracies = np.array([candidate.accuracy for candidate in candidates])
+        metrics = {
+            "candidates": len(candidates),
+            "best_valid_accuracy": best.accuracy,
+            "mean_valid_accuracy": accuracies.mean(),
+            "worst_valid_accuracy": accuracies.min(),
+        }
+        run.reporter.truncate({"derive": 0})
+        run.reporter.record("derive", 0, metrics, 1)
+        run.reporter.image("derive", "architecture", to_pixels(figure), 0)
+        run.reporter.text("derive", "candidates", to_markdown(candidates), 0)
+        # Written last: its presence says that derive is done.
+        derived = {"valid_accuracy": best.accuracy, "derived": self._derivation()}
+        write_json(run.workdir.architecture, best.architecture.to_json() | derived)
+
+
+def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
+    """Builds the search and claims the workdir for it. What retraining would refuse later is refused now."""
+    if is_retraining:
+        check_retraining(run, run.space.decode([0] * run.space.num_tokens))
+    stage = SearchStage.build(run)
+    if is_retraining and not is_overwriting:
+        run.workdir.check_stage("retrain", stage_values(run.config, "retrain"))
+    run.workdir.open_stage("search", stage_values(run.config, "search"), is_overwriting)
+    write_text(run.workdir.run_flags, to_flagfile(run.config))
+    run.workdir.write_environment(run.config.run.seed, run.data)
+    return stage
+
+
+def count_parameters(layer: keras.layers.Layer) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in layer.trainable_variables)
