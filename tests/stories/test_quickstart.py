@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -137,6 +138,29 @@ def test_the_same_command_again_changes_nothing(finished, search):
     seconds, after = time.monotonic() - begin, content(finished)
     assert [name for name in before.keys() | after.keys() if before.get(name) != after.get(name)] == []
     assert seconds < 60, "nothing is left to do but to import, to read the data and to look"
+
+
+def test_an_architecture_of_fewer_epochs_is_derived_anew(finished, launch, tmp_path):
+    """A search that went on since its last derive does not keep the architecture of then."""
+    workdir = shutil.copytree(finished, tmp_path / "run")
+    architecture = read_json(workdir / "architecture.json")
+    stale = architecture | {"derived": architecture["derived"] | {"searched_epochs": 1}, "valid_accuracy": 0.0}
+    (workdir / "architecture.json").write_text(json.dumps(stale))
+    assert launch("search", f"--flagfile={finished / 'run.flags'}", f"--workdir={workdir}").code == 0
+    assert read_json(workdir / "architecture.json") == architecture
+
+
+def test_retraining_something_else_leaves_the_search_alone(finished, launch, tmp_path):
+    workdir = shutil.copytree(finished, tmp_path / "run")
+    before = content(workdir)
+    outcome = launch(
+        "retrain", f"--workdir={workdir}", "--architecture=0 3 0 0 1 0", "--retrain_epochs=1", "--overwrite"
+    )
+    assert outcome.code == 0
+    after = content(workdir)
+    kept = [name for name in before if not name.startswith(("child/", "checkpoints/retrain", "tensorboard/"))]
+    assert [name for name in kept if name != "metrics.jsonl" and before[name] != after[name]] == []
+    assert read_json(workdir / "child/metrics.json")["arc"] == "0 3 0 0 1 0"
 
 
 @pytest.mark.parametrize("flag", ["--channels=6", "--seed=1", "--retrain_epochs=3"])
