@@ -111,7 +111,7 @@ class SearchStage:
         write_text(run.workdir.picture, to_svg(figure))
         accuracies = np.array([candidate.accuracy for candidate in candidates])
         metrics = {
-            "candidates": len(candidates),
+            "num_candidates": len(candidates),
             "best_valid_accuracy": best.accuracy,
             "mean_valid_accuracy": accuracies.mean(),
             "worst_valid_accuracy": accuracies.min(),
