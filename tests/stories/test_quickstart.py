@@ -45,7 +45,7 @@ def test_metrics_hold_every_epoch_of_every_phase_once(finished):
     keys = {
         "search": {"loss", "accuracy", "learning_rate", "images_per_second"},
         "controller": {"reward", "baseline", "advantage", "entropy", "skip_rate"},
-        "derive": {"candidates", "best_valid_accuracy", "mean_valid_accuracy", "worst_valid_accuracy"},
+        "derive": {"num_candidates", "best_valid_accuracy", "mean_valid_accuracy", "worst_valid_accuracy"},
         "retrain": {"loss", "accuracy", "valid_accuracy", "learning_rate", "images_per_second"},
         "test": {"loss", "accuracy"},
     }
