@@ -18,7 +18,11 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def pytest_configure(config):
+    import keras
     import tensorflow as tf
+
+    # Once: between two calls of a traced function it would clear TensorFlow's caches, at seconds a time.
+    keras.utils.set_random_seed(0)
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
