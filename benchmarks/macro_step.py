@@ -124,7 +124,7 @@ def compare(supernet, image, images, labels, proposals) -> None:
     """Prints the table of steps and forward passes, supernet beside child, for each of `proposals`."""
     train_supernet = compile_step(supernet, supernet.trainable_variables)
     reward = tf.function(lambda images, labels, tokens: supernet(images, tokens)[0], autograph=False)
-    totals = dict.fromkeys(("train_supernet", "train_child", "reward", "forward_child"), 0.0)
+    totals = dict.fromkeys(("train_supernet", "train_child", "reward", "forward_child", "infer_child"), 0.0)
     print("| architecture | supernet train s | child train s | ratio | reward s | child forward s | ratio |")
     print("|---|---|---|---|---|---|---|")
     for i, tokens in enumerate(proposals):
@@ -134,6 +134,7 @@ def compare(supernet, image, images, labels, proposals) -> None:
             "train_child": compile_step(as_supernet(child), child.trainable_variables),
             "reward": reward,
             "forward_child": tf.function(lambda x, y, t, child=child: child(x, training=True), autograph=False),
+            "infer_child": tf.function(lambda x, y, t, child=child: child(x, training=False), autograph=False),
         }
         arguments = (images, labels, tf.constant(tokens))
         time_calls(functions, arguments, 1)
@@ -141,6 +142,7 @@ def compare(supernet, image, images, labels, proposals) -> None:
         print_row(i, seconds)
         totals = {name: totals[name] + value for name, value in seconds.items()}
     print_row("all", totals)
+    print(f"reward / the child's pass with moving averages: {totals['reward'] / totals['infer_child']:.3f}")
     print(f"traces of the supernet's step: {train_supernet.experimental_get_tracing_count()}")
 
 
