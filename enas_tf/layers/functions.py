@@ -40,7 +40,7 @@ def average_pool(x: tf.Tensor, size: int) -> tf.Tensor:
     """Mean over size x size windows, stride 1, same size; positions outside the image do not count.
 
     The gradient is a pooling too: with n pixels in the window of each position it is n * average_pool(dy / n). On a CPU
-    that is 4 times as fast as the gradient's own kernel, which inside a branch is the slow one.
+    the gradient's own kernel is the slow one inside a branch (before and after: benchmarks/README.md).
     """
 
     @tf.custom_gradient
@@ -69,7 +69,7 @@ def max_pool(x: tf.Tensor, size: int) -> tf.Tensor:
     """Maximum over size x size windows, stride 1, same size.
 
     The gradient pools again. On a CPU the fast kernel of the pooling gradient is chosen only where it stands beside
-    its forward op; inside a branch the forward op is in another graph, and the kernel in its place is 12 times slower.
+    its forward op; inside a branch the forward op is in another graph, and a far slower kernel takes its place.
     """
 
     @tf.custom_gradient

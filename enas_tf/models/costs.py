@@ -1,7 +1,7 @@
 """What a network costs: trainable parameters, and FLOPs of one image's forward pass.
 
 Convention: a multiply-add is two FLOPs; convolutions and matrix products are counted, normalisation, activations,
-additions and pooling are not (they are below 2 % of a paper-size network).
+additions and pooling are not.
 """
 
 import dataclasses

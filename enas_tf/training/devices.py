@@ -7,8 +7,8 @@ import tensorflow as tf
 def configure_runtime(seed: int, is_deterministic: bool) -> None:
     """Sets the global seeds and, when asked, deterministic kernels. Call it before anything is built.
 
-    On a CPU TensorFlow's graph optimizer is switched off: it costs two thirds of a supernet's first call and gains
-    nothing in the step (benchmarks/README.md). On GPUs it stays, since it chooses layouts there.
+    On a CPU TensorFlow's graph optimizer is switched off: it lengthens a supernet's first call. On GPUs
+    it stays, since it chooses layouts there.
     """
     keras.utils.set_random_seed(seed)
     if is_deterministic:
