@@ -12,21 +12,33 @@ import keras
 import tensorflow as tf
 
 from enas_tf.options import option, require
-from enas_tf.spaces.decisions import MarkNode, PickOp, PickSkips, Space
+from enas_tf.spaces.decisions import MarkNode, NewCell, PickNode, PickOp, PickSkips, Space
 
 
 @dataclasses.dataclass(frozen=True)
 class ControllerConfig:
-    """The reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
+    """The reference's values for its macro search (scripts/cifar10_macro_search.sh).
+
+    The three that concern favoured operations act in the micro space only; micro_controller.py has the other two,
+    scripts/cifar10_micro_search.sh sets `op_tanh_reduce` to 2.5 and `tanh_constant` to 1.1.
+    """
 
     hidden_size: int = option(64, "size of the controller's LSTM and embeddings")
     tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them (paper: 2.5)")
+    op_tanh_reduce: float = option(1.0, "c is divided by this for the logits of operations (micro space: 2.5)")
+    learned_bias: float = option(
+        10.0, "where the learned bias of favoured operations, a cell's separable convolutions, starts; others': 0"
+    )
+    fixed_bias: float = option(
+        0.25, "added to the squashed logits of favoured operations, taken from the others'; in the normal cell only"
+    )
     temperature: float = option(0.0, "logits are divided by this; 0 leaves them (paper: 5.0)")
     skip_target: float = option(0.4, "prior probability of a skip connection, the target of the KL term")
 
     def __post_init__(self):
         require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
         require(self.tanh_constant >= 0, "tanh_constant", self.tanh_constant, "0 or more")
+        require(self.op_tanh_reduce > 0, "op_tanh_reduce", self.op_tanh_reduce, "above 0")
         require(self.temperature >= 0, "temperature", self.temperature, "0 or more")
         require(0 < self.skip_target < 1, "skip_target", self.skip_target, "a probability between 0 and 1")
 
@@ -64,7 +76,7 @@ class Controller(keras.layers.Layer):
         )
         self.cell.build((None, size))
         self.start = self.add_weight(name="start", shape=(1, size), initializer=_uniform())
-        self.embeddings, self.softmaxes = {}, {}
+        self.embeddings, self.softmaxes, self.biases = {}, {}, {}
         for decision in space.decisions:
             if isinstance(decision, PickOp) and decision.vocabulary not in self.embeddings:
                 word, num = decision.vocabulary, decision.num_values
@@ -72,7 +84,12 @@ class Controller(keras.layers.Layer):
                 self.softmaxes[word] = self.add_weight(
                     name=f"softmax_{word}", shape=(size, num), initializer=_uniform()
                 )
-        if any(isinstance(decision, PickSkips) for decision in space.decisions):
+                if decision.favoured:
+                    start = [self.config.learned_bias * (choice in decision.favoured) for choice in decision.choices]
+                    self.biases[word] = self.add_weight(
+                        name=f"bias_{word}", shape=(num,), initializer=keras.initializers.Constant(start)
+                    )
+        if any(isinstance(decision, PickSkips | PickNode) for decision in space.decisions):
             self.key = self.add_weight(name="attention_key", shape=(size, size), initializer=_uniform())
             self.query = self.add_weight(name="attention_query", shape=(size, size), initializer=_uniform())
             self.attention = self.add_weight(name="attention", shape=(size, 1), initializer=_uniform())
@@ -97,17 +114,32 @@ class Controller(keras.layers.Layer):
             match decision:
                 case PickOp():
                     steps.pick_op(decision)
+                case PickNode():
+                    steps.pick_node(decision)
                 case MarkNode():
-                    steps.mark_node()
+                    steps.mark_node(decision)
+                case NewCell():
+                    steps.new_cell(decision)
                 case PickSkips():
                     steps.pick_skips(decision)
         return steps.walk()
 
-    def shape_logits(self, logits: tf.Tensor) -> tf.Tensor:
-        """Divides by the temperature and squashes: c tanh(z / t). Keeps the policy from settling early."""
+    def shape_logits(self, logits: tf.Tensor, reduce: float = 1.0) -> tf.Tensor:
+        """Divides by the temperature and squashes: c / reduce tanh(z / t). Keeps the policy from settling early."""
         if self.config.temperature:
             logits = logits / self.config.temperature
-        return self.config.tanh_constant * tf.tanh(logits) if self.config.tanh_constant else logits
+        return self.config.tanh_constant / reduce * tf.tanh(logits) if self.config.tanh_constant else logits
+
+    def op_logits(self, hidden: tf.Tensor, decision: PickOp) -> tf.Tensor:
+        """The logits [n, choices] of an operation: softmax weights, learned bias, squashing, fixed bias."""
+        logits = hidden @ self.softmaxes[decision.vocabulary]
+        if decision.favoured:
+            logits += self.biases[decision.vocabulary]
+        logits = self.shape_logits(logits, self.config.op_tanh_reduce)
+        if decision.is_nudged and decision.favoured:
+            bias = self.config.fixed_bias
+            logits += tf.constant([bias if choice in decision.favoured else -bias for choice in decision.choices])
+        return logits
 
 
 def _uniform() -> keras.initializers.Initializer:
@@ -138,8 +170,8 @@ class _Steps:
         self.column += num
         return (None, self.given[:, columns]) if self.uniforms is None else (self.uniforms[:, columns], None)
 
-    def pick_op(self, decision: PickOp) -> None:
-        logits = self.policy.shape_logits(self._advance() @ self.policy.softmaxes[decision.vocabulary])
+    def _pick(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """One token of each proposal out of the softmax of `logits` [n, values]: int32 [n], probabilities [n, values]."""
         log_probs = tf.nn.log_softmax(logits)
         probs = tf.exp(log_probs)
         uniform, token = self._take_columns(1)
@@ -150,14 +182,37 @@ class _Steps:
         self.tokens.append(token)
         self.log_prob += tf.gather(log_probs, token, batch_dims=1)[:, 0]
         self.entropy -= tf.reduce_sum(probs * log_probs, axis=1)
-        self.op_probabilities[decision.name] = probs
-        self.input = tf.gather(self.policy.embeddings[decision.vocabulary], token[:, 0])
+        return token[:, 0], probs
 
-    def mark_node(self) -> None:
+    def pick_op(self, decision: PickOp) -> None:
+        token, probs = self._pick(self.policy.op_logits(self._advance(), decision))
+        self.op_probabilities[decision.name] = probs
+        self.input = tf.gather(self.policy.embeddings[decision.vocabulary], token)
+
+    def pick_node(self, decision: PickNode) -> None:
+        """Attention over the first anchors of this cell; the next input is the chosen one."""
+        query = self._advance() @ self.policy.query
+        token, _ = self._pick(self.policy.shape_logits(self._attend(query, decision.num_candidates)))
+        anchors = tf.stack(self.anchors[: decision.num_candidates], axis=1)
+        self.input = tf.gather(anchors, token, batch_dims=1)
+
+    def _attend(self, query: tf.Tensor, count: int) -> tf.Tensor:
+        """Scores float32 [n, count] of `query` [n, hidden] against the keys of the first `count` anchors."""
+        keys = tf.stack(self.keys[:count], axis=1)
+        return tf.squeeze(tf.tanh(keys + query[:, None, :]) @ self.policy.attention, axis=-1)
+
+    def mark_node(self, decision: MarkNode) -> None:
+        """The anchor of a given node is zero, but its key is the real state's (micro_controller.py)."""
         hidden = self._advance()
-        self.anchors.append(hidden)
+        self.anchors.append(tf.zeros_like(hidden) if decision.is_given else hidden)
         if hasattr(self.policy, "key"):
             self.keys.append(hidden @ self.policy.key)
+        self.input = self.begin
+
+    def new_cell(self, decision: NewCell) -> None:
+        self.anchors, self.keys, self.input = [], [], self.begin
+        if not decision.keeps_state:
+            self.state = [tf.zeros_like(part) for part in self.state]
 
     def pick_skips(self, decision: PickSkips) -> None:
         """A bit per anchor, all at once; the next input is the mean of the chosen anchors and a zero."""
@@ -165,9 +220,7 @@ class _Steps:
         if count == 0:
             self.input = self.begin
             return
-        query = (self.anchors[-1] @ self.policy.query)[:, None, :]
-        keys = tf.stack(self.keys[:count], axis=1)
-        scores = tf.squeeze(tf.tanh(keys + query) @ self.policy.attention, axis=-1)
+        scores = self._attend(self.anchors[-1] @ self.policy.query, count)
         # The reference's softmax over the pair [-z, z] is a sigmoid of 2 z.
         logits = 2.0 * self.policy.shape_logits(scores)
         uniforms, tokens = self._take_columns(count)

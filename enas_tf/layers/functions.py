@@ -26,47 +26,64 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
 
 
-def convolve(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`x` [batch, height, width, c] with `kernel` [k, k, c, channels]; stride 1, zero padding to the same size."""
-    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
+    """`x` [batch, height, width, c] with `kernel` [k, k, c, channels]; padded with zeros, one result per stride."""
+    return tf.nn.conv2d(x, kernel, strides=strides, padding="SAME")
 
 
-def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """`x` [batch, height, width, c] with one filter per channel, `kernel` [k, k, c, 1]; stride 1, same size."""
-    return tf.nn.depthwise_conv2d(x, kernel, strides=[1, 1, 1, 1], padding="SAME")
+def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
+    """`x` [batch, height, width, c] with one filter per channel, `kernel` [k, k, c, 1]; padded like `convolve`."""
+    return tf.nn.depthwise_conv2d(x, kernel, strides=[1, strides, strides, 1], padding="SAME")
 
 
-def average_pool(x: tf.Tensor, size: int) -> tf.Tensor:
-    """Mean over size x size windows, stride 1, same size; positions outside the image do not count.
+def average_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
+    """Mean over size x size windows, one per stride; positions outside the image do not count.
 
-    The gradient is a pooling too: with n pixels in the window of each position it is n * average_pool(dy / n). On a CPU
-    the gradient's own kernel is the slow one inside a branch (before and after: benchmarks/README.md).
+    Strides of 1, or of 2 for an even height and width. The gradient is a pooling too: with n pixels in the window of
+    each position it is the sum over size x size windows of dy / n. On a CPU the gradient's own kernel is the slow one
+    inside a branch (before and after: benchmarks/README.md).
     """
 
     @tf.custom_gradient
     def pool(x):
-        def gradient(dy):
-            counts = _window_sizes(dy, size)
-            return counts * tf.nn.avg_pool2d(dy / counts, size, strides=1, padding="SAME")
+        height, width = x.shape[1:3]
 
-        return tf.nn.avg_pool2d(x, size, strides=1, padding="SAME"), gradient
+        def gradient(dy):
+            shares = dy / _window_sizes(height, width, size, strides, dy.dtype)
+            counts = _window_sizes(height, width, size, 1, dy.dtype)
+            spread = _spread(shares) if strides == 2 else shares
+            return counts * tf.nn.avg_pool2d(spread, size, strides=1, padding="SAME")
+
+        return tf.nn.avg_pool2d(x, size, strides=strides, padding="SAME"), gradient
 
     return pool(x)
 
 
-def _window_sizes(like: tf.Tensor, size: int) -> tf.Tensor:
-    """How many pixels of the image lie in the window around each position, [1, height, width, 1]."""
+def _window_sizes(height: int, width: int, size: int, strides: int, dtype) -> tf.Tensor:
+    """How many pixels of the image lie in each window, [1, height / strides, width / strides, 1]."""
     rows, columns = (
-        tf.constant(
-            [sum(0 <= i + d < side for d in range(-(size // 2), size // 2 + 1)) for i in range(side)], like.dtype
-        )
-        for side in like.shape[1:3]
+        tf.constant([_window_length(i, side, size, strides) for i in range(side // strides)], dtype)
+        for side in (height, width)
     )
     return tf.reshape(rows, [1, -1, 1, 1]) * tf.reshape(columns, [1, 1, -1, 1])
 
 
-def max_pool(x: tf.Tensor, size: int) -> tf.Tensor:
-    """Maximum over size x size windows, stride 1, same size.
+def _window_length(i: int, side: int, size: int, strides: int) -> int:
+    """How many of the positions 0..side-1 lie in window `i`; TensorFlow pads the smaller half in front."""
+    first = i * strides - (size - strides) // 2
+    return min(first + size, side) - max(first, 0)
+
+
+def _spread(x: tf.Tensor) -> tf.Tensor:
+    """Each pixel at the middle of its window of stride 2, zeros elsewhere: [b, h, w, c] to [b, 2 h, 2 w, c]."""
+    height, width, channels = x.shape[1:]
+    x = tf.reshape(x, [-1, height, 1, width, 1, channels])
+    x = tf.pad(x, [[0, 0], [0, 0], [1, 0], [0, 0], [1, 0], [0, 0]])
+    return tf.reshape(x, [-1, 2 * height, 2 * width, channels])
+
+
+def max_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
+    """Maximum over size x size windows, one per stride.
 
     The gradient pools again. On a CPU the fast kernel of the pooling gradient is chosen only where it stands beside
     its forward op; inside a branch the forward op is in another graph, and a far slower kernel takes its place.
@@ -75,12 +92,17 @@ def max_pool(x: tf.Tensor, size: int) -> tf.Tensor:
     @tf.custom_gradient
     def pool(x):
         def gradient(dy):
-            again = tf.nn.max_pool2d(x, size, strides=1, padding="SAME")
+            again = tf.nn.max_pool2d(x, size, strides=strides, padding="SAME")
             return tf.raw_ops.MaxPoolGrad(
-                orig_input=x, orig_output=again, grad=dy, ksize=[1, size, size, 1], strides=[1, 1, 1, 1], padding="SAME"
+                orig_input=x,
+                orig_output=again,
+                grad=dy,
+                ksize=[1, size, size, 1],
+                strides=[1, strides, strides, 1],
+                padding="SAME",
             )
 
-        return tf.nn.max_pool2d(x, size, strides=1, padding="SAME"), gradient
+        return tf.nn.max_pool2d(x, size, strides=strides, padding="SAME"), gradient
 
     # The identity belongs to the branch's own graph; without it the capture belongs to the one outside.
     return pool(tf.identity(x))

@@ -3,8 +3,11 @@
 import dataclasses
 from collections.abc import Callable
 
-from enas_tf.models.macro_child import build_macro_child, count_macro_child, inherit_weights
+from enas_tf.models import macro_child, micro_child
 from enas_tf.models.macro_supernet import MacroSupernet
+from enas_tf.models.micro_supernet import MicroSupernet
+from enas_tf.models.micro_training import MicroTrainee
+from enas_tf.models.trainee import Trainee
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,14 +17,31 @@ class Family:
     Attributes:
       supernet: (space, network config, image config) -> a Keras layer, called with images and tokens.
       build_child: (architecture, child config, image config) -> a Keras model.
+      trainee: (child, architecture, child config, image config) -> the `Trainee` that trains the child.
       count: (architecture, child config, image config) -> `Cost`, without building anything.
       inherit_weights: (child, supernet, architecture) copies the chosen shared weights into the child.
     """
 
     supernet: Callable
     build_child: Callable
+    trainee: Callable
     count: Callable
     inherit_weights: Callable
 
 
-FAMILIES = {"macro": Family(MacroSupernet, build_macro_child, count_macro_child, inherit_weights)}
+FAMILIES = {
+    "macro": Family(
+        supernet=MacroSupernet,
+        build_child=macro_child.build_macro_child,
+        trainee=lambda child, *_: Trainee(child),
+        count=macro_child.count_macro_child,
+        inherit_weights=macro_child.inherit_weights,
+    ),
+    "micro": Family(
+        supernet=MicroSupernet,
+        build_child=micro_child.build_micro_child,
+        trainee=MicroTrainee,
+        count=micro_child.count_micro_child,
+        inherit_weights=micro_child.inherit_weights,
+    ),
+}

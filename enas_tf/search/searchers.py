@@ -52,11 +52,11 @@ class Searcher(tf.Module, abc.ABC):
         """Decision name -> mean probabilities [choices] over some proposals; empty where there is no policy."""
         return {}
 
-    def skip_rate(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Share of skip bits that are 1; 0 for a space without skips."""
+    def skip_metrics(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Share of skip bits that are 1; nothing for a space without skips."""
         if not self._skip_columns.size:
-            return tf.zeros([])
-        return tf.reduce_mean(tf.cast(tf.gather(tokens, self._skip_columns, axis=1), tf.float32))
+            return {}
+        return {"skip_rate": tf.reduce_mean(tf.cast(tf.gather(tokens, self._skip_columns, axis=1), tf.float32))}
 
 
 class RandomSearcher(Searcher):
@@ -68,7 +68,7 @@ class RandomSearcher(Searcher):
         return tf.minimum(tf.cast(uniforms * tf.cast(ranges, tf.float32), tf.int32), ranges - 1)
 
     def update(self, tokens, rewards):
-        return {"reward": tf.reduce_mean(rewards), "skip_rate": self.skip_rate(tokens)}
+        return {"reward": tf.reduce_mean(rewards), **self.skip_metrics(tokens)}
 
     @property
     def tracked(self):
@@ -113,14 +113,16 @@ class ReinforceSearcher(Searcher):
         gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         self.optimizer.apply(gradients, variables)
+        skips = self.skip_metrics(tokens)
+        if skips:
+            skips["skip_divergence"] = divergence
         self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay))
         return {
             "reward": tf.reduce_mean(rewards),
             "baseline": self.baseline.read_value(),
             "advantage": tf.reduce_mean(advantage),
             "entropy": tf.reduce_mean(walk.entropy),
-            "skip_rate": self.skip_rate(tokens),
-            "skip_divergence": divergence,
+            **skips,
             "loss": loss,
             "gradient_norm": tf.linalg.global_norm(gradients),
         }

@@ -7,10 +7,11 @@ from pathlib import Path
 from enas_tf.errors import InputError
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.spaces.macro import MacroArchitecture, MacroSpace
+from enas_tf.spaces.micro import MicroArchitecture, MicroSpace
 from enas_tf.spaces.published import PUBLISHED
 
-SPACES: dict[str, type[Space]] = {"macro": MacroSpace}
-ARCHITECTURES: dict[str, type[Architecture]] = {"macro": MacroArchitecture}
+SPACES: dict[str, type[Space]] = {"macro": MacroSpace, "micro": MicroSpace}
+ARCHITECTURES: dict[str, type[Architecture]] = {"macro": MacroArchitecture, "micro": MicroArchitecture}
 
 
 def from_json(data: dict) -> Architecture:
@@ -29,8 +30,8 @@ def read_architecture(text: str, space: str = "macro") -> Architecture:
     if text in PUBLISHED:
         space, arc = PUBLISHED[text]
         return ARCHITECTURES[space].from_arc(arc)
-    if re.match(r"(layers:)?\s*-?[0-9]", text) and not text.endswith(".json"):
-        return ARCHITECTURES[space].from_arc(text)
+    if is_arc(text):
+        return _from_arc(text, space)
     path = Path(text)
     if not _is_file(path):
         shown = text if len(text) <= 80 else f"{text[:77]}..."
@@ -42,6 +43,30 @@ def read_architecture(text: str, space: str = "macro") -> Architecture:
         return from_json(json.loads(path.read_text()))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not JSON ({error}): expected an architecture.json.") from error
+
+
+def _from_arc(arc: str, space: str) -> Architecture:
+    """The architecture of an arc string of `space`; the error for another one says which space it may be of."""
+    try:
+        return ARCHITECTURES[space].from_arc(arc)
+    except InputError as error:
+        others = [name for name in ARCHITECTURES if name != space and _has_length_of(name, arc)]
+        hint = "".join(f" --space={name} reads it as a {name} architecture." for name in others)
+        raise InputError(f"{error}{hint}") from error
+
+
+def _has_length_of(space: str, arc: str) -> bool:
+    """Whether an arc string of `space` may have so many integers. Zeros are valid in every place of every space."""
+    try:
+        ARCHITECTURES[space].from_arc(re.sub("-?[0-9]+", "0", arc))
+    except InputError:
+        return False
+    return True
+
+
+def is_arc(text: str) -> bool:
+    """Whether `text` is to be read as an arc string."""
+    return bool(re.match(r"\s*([a-z]+:)?\s*-?[0-9]", text)) and not text.endswith(".json")
 
 
 def _is_file(path: Path) -> bool:

@@ -1,8 +1,8 @@
 """A search space is a program of decisions: the list a controller walks and everything else is derived from.
 
-Each decision is a value. `PickOp` and `PickSkips` hold tokens, `MarkNode` holds none and tells a controller to
-remember where it stands. From the list alone follow the number and ranges of tokens, the size of the space,
-random sampling and the words of an error message.
+Each decision is a value. `PickOp`, `PickNode` and `PickSkips` hold tokens; `MarkNode` and `NewCell` hold none and tell
+a controller what to remember and what to forget. From the list alone follow the number and ranges of tokens, the size
+of the space, random sampling and the words of an error message.
 """
 
 import abc
@@ -19,11 +19,18 @@ from enas_tf.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class PickOp:
-    """One token: an operation out of `choices`. Decisions of one `vocabulary` share embedding and softmax."""
+    """One token: an operation out of `choices`. Decisions of one `vocabulary` share embedding and softmax.
+
+    Attributes:
+      favoured: choices that a controller prefers from the start, by a learned bias; all of a vocabulary favour the same.
+      is_nudged: whether a controller adds a fixed bias towards the favoured choices too.
+    """
 
     name: str
     choices: tuple[str, ...]
     vocabulary: str = "op"
+    favoured: tuple[str, ...] = ()
+    is_nudged: bool = False
     num_tokens = 1
 
     @property
@@ -36,6 +43,26 @@ class PickOp:
     @property
     def expected(self) -> str:
         return f"0..{len(self.choices) - 1} ({', '.join(self.choices)})"
+
+
+@dataclasses.dataclass(frozen=True)
+class PickNode:
+    """One token: a node out of the `num_candidates` marked first in this cell."""
+
+    name: str
+    num_candidates: int
+    num_tokens = 1
+
+    @property
+    def num_values(self) -> int:
+        return self.num_candidates
+
+    def token_name(self, index: int) -> str:
+        return self.name
+
+    @property
+    def expected(self) -> str:
+        return f"0..{self.num_candidates - 1} (a node of the cell: 0 and 1 are its inputs)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,14 +88,28 @@ class PickSkips:
 
 @dataclasses.dataclass(frozen=True)
 class MarkNode:
-    """No token: the controller's state here becomes the anchor that later decisions attend to."""
+    """No token: the controller's state here becomes the anchor that later decisions attend to.
+
+    A node that nobody decided on, `is_given`, can be attended to as well, but its anchor says nothing: it is zero.
+    """
 
     name: str
+    is_given: bool = False
     num_tokens = 0
     num_values = 1
 
 
-Decision = PickOp | PickSkips | MarkNode
+@dataclasses.dataclass(frozen=True)
+class NewCell:
+    """No token: the anchors so far are forgotten. A controller that `keeps_state` still knows what it decided."""
+
+    name: str
+    keeps_state: bool = False
+    num_tokens = 0
+    num_values = 1
+
+
+Decision = PickOp | PickNode | PickSkips | MarkNode | NewCell
 
 
 class Architecture(abc.ABC):

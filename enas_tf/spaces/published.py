@@ -28,4 +28,13 @@ _ENAS_MACRO = """
 0 1 1 0 0 0 1 1 1 0 1 0 0 0 1 0 1 0 0 1 1 0 0 0
 """
 
-PUBLISHED: dict[str, tuple[str, str]] = {"enas_macro": ("macro", " ".join(_ENAS_MACRO.split()))}
+#: scripts/cifar10_micro_final.sh of the authors' code: the normal cell, then the reduction cell.
+_ENAS_MICRO = """
+0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1
+1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1
+"""
+
+PUBLISHED: dict[str, tuple[str, str]] = {
+    "enas_macro": ("macro", " ".join(_ENAS_MACRO.split())),
+    "enas_micro": ("micro", " ".join(_ENAS_MICRO.split())),
+}

@@ -11,11 +11,13 @@ from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from enas_tf.layers.functions import sum_of_squares
+from enas_tf.models.trainee import Trainee
 from enas_tf.options import option, require
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
 from enas_tf.training.reporting import Reporter
+from enas_tf.training.seeds import seed_for
 
 #: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh).
 RETRAIN_SGD = SgdConfig(min_learning_rate=0.001, l2=2e-4)
@@ -41,31 +43,31 @@ class RetrainConfig:
 
 
 class ChildTrainer:
-    """Trains `child` (uint8 images to logits) by SGD; everything a checkpoint needs is in `tracked`."""
+    """Trains the child of `trainee` (uint8 images to logits) by SGD; everything a checkpoint needs is in `tracked`."""
 
     def __init__(
         self,
-        child: keras.Model,
+        trainee: Trainee,
         data: ImageData,
         config: RetrainConfig,
         sgd: SgdConfig,
         augmentation: AugmentationConfig,
         seed: int,
     ):
-        self.child, self.data, self.config, self.sgd, self.seed = child, data, config, sgd, seed
+        self.trainee, self.data, self.config, self.sgd, self.seed = trainee, data, config, sgd, seed
         self.augmentation = augmentation
         self.train = training_split(data, config)
         self.steps_per_epoch = steps_per_epoch(self.train, config.retrain_batch_size)
-        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, child.trainable_variables)
-        self.measure = compile_measure(child)
+        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, trainee.trainable_variables)
+        self.measure = compile_measure(trainee.child)
         is_valid_held_out = config.train_on == "train"
         self._watched = evaluation_batches(data.valid, config.retrain_batch_size) if is_valid_held_out else None
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
 
     @property
     def tracked(self) -> dict[str, object]:
-        """What a checkpoint holds: the child, dropout's random state included, and the optimizer."""
-        return {"child": self.child, "optimizer": self.optimizer}
+        """What a checkpoint holds: the child, dropout's random state included, what trains it, and the optimizer."""
+        return {**self.trainee.tracked, "optimizer": self.optimizer}
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
         """Runs the epochs that the newest checkpoint has not done; leaves the child trained."""
@@ -106,15 +108,20 @@ class ChildTrainer:
 
     @tf.function(autograph=False)
     def _train_step(self, images, labels):
-        variables = self.child.trainable_variables
+        variables = self.trainee.trainable_variables
+        step = tf.cast(self.optimizer.iterations, tf.int32)
+        progress = tf.cast(step + 1, tf.float32) / (self.config.retrain_epochs * self.steps_per_epoch)
+        seed = tf.random.experimental.stateless_fold_in(seed_for(self.seed, "drop_path"), step)
         with tf.GradientTape() as tape:
-            logits = self.child(images, training=True)
-            loss = cross_entropy(labels, logits, self.config.label_smoothing)
-            total = loss + self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
+            outputs = self.trainee.predict(images, progress, seed)
+            losses = [cross_entropy(labels, logits, self.config.label_smoothing) for logits, _ in outputs]
+            weighted = tf.add_n([weight * loss for loss, (_, weight) in zip(losses, outputs, strict=True)])
+            total = weighted + self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
         gradients = tape.gradient(total, [variable.value for variable in variables])
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
-        self._means["loss"].update_state(loss)
-        self._means["accuracy"].update_state(count_correct(labels, logits) / self.config.retrain_batch_size)
+        self._means["loss"].update_state(losses[0])
+        correct = count_correct(labels, outputs[0][0])
+        self._means["accuracy"].update_state(correct / self.config.retrain_batch_size)
         self._means["gradient_norm"].update_state(norm)
 
 

@@ -9,6 +9,7 @@ from enas_tf.models.families import FAMILIES, Family
 from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
 from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
+from enas_tf.spaces.micro import CELL_OPS, MicroSpace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,24 @@ def _macro_case(skip_sources: str) -> Case:
     )
 
 
-CASES = [_macro_case("layers"), _macro_case("reference")]
+def _micro_case(name: str, **options) -> Case:
+    """`options` are the space's; the tiny one has the operation that the law of learning rewards last."""
+    return Case(
+        name=f"micro-{name}",
+        tiny=MicroSpace(blocks=1, ops=("identity", "sep_conv_3x3")),
+        space=MicroSpace(**options),
+        network=NetworkConfig(channels=4, dropout=0.0, cells_per_stage=2),
+        child=ChildConfig(channels=4, dropout=0.0, cells_per_stage=2),
+        image=IMAGE,
+    )
+
+
+CASES = [
+    _macro_case("layers"),
+    _macro_case("reference"),
+    _micro_case("paper", blocks=3),
+    _micro_case("other", blocks=2, ops=CELL_OPS[4:], merge="all"),
+]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.name)

@@ -72,8 +72,11 @@ def test_reinforce_finds_the_best_arm_and_random_does_not(case):
     hidden = case.tiny.token_ranges - 1
     config = ReinforceConfig(controller_learning_rate=0.02, baseline_decay=0.9, skip_weight=0.0)
     shares = {}
-    for searcher in (ReinforceSearcher(case.tiny, ControllerConfig(hidden_size=16), config), RandomSearcher(case.tiny)):
-        for update in range(60):
+    for searcher in (
+        ReinforceSearcher(case.tiny, ControllerConfig(hidden_size=16, tanh_constant=2.5), config),
+        RandomSearcher(case.tiny),
+    ):
+        for update in range(100):
             tokens = searcher.propose(tf.constant(20), tf.constant([update, 0]))
             searcher.update(tokens, tf.reduce_mean(tf.cast(tokens == hidden, tf.float32), axis=1))
         tokens = searcher.propose(tf.constant(200), tf.constant([0, 1])).numpy()

@@ -11,6 +11,7 @@ from enas_tf.errors import InputError
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.spaces.macro import MacroSpace
+from enas_tf.models.trainee import Trainee
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.reporting import Reporter
@@ -41,7 +42,7 @@ def make_small_child():
 
 def make_trainer(child, epochs, sgd=SGD, augmentation=UNVARIED, **options):
     config = RetrainConfig(retrain_epochs=epochs, retrain_batch_size=16, **options)
-    return ChildTrainer(child, DATA, config, sgd, augmentation, seed=3)
+    return ChildTrainer(Trainee(child), DATA, config, sgd, augmentation, seed=3)
 
 
 class Recorder(Reporter):

@@ -1,0 +1,35 @@
+"""What is trained in a child's stead: the child itself, or more, where training needs what the child shall not keep."""
+
+import keras
+import tensorflow as tf
+
+
+class Trainee:
+    """The child alone.
+
+    Attributes:
+      child: the model that training is for.
+      trainable_variables: what an optimizer moves.
+      tracked: what a checkpoint holds.
+    """
+
+    def __init__(self, child: keras.Model):
+        self.child = child
+
+    @property
+    def trainable_variables(self) -> list:
+        return self.child.trainable_variables
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        return {"child": self.child}
+
+    def predict(self, images: tf.Tensor, progress: tf.Tensor, seed: tf.Tensor) -> list[tuple[tf.Tensor, float]]:
+        """Logits in training mode, with the weights of their losses; those of the child come first.
+
+        Args:
+          images: uint8 [batch, height, width, channels].
+          progress: share of the training that is done with this step, float32 in (0, 1].
+          seed: int32 [2], for what is random beside the child's own dropout.
+        """
+        return [(self.child(images, training=True), 1.0)]

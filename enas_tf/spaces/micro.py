@@ -1,0 +1,247 @@
+"""The micro space: a normal and a reduction cell, of which networks of any size are built (Pham et al. 2018, 2.4).
+
+Nodes of a cell are numbered as in the reference code: 0 is the output of the cell before the last, 1 the output of the
+last cell, 2 .. B + 1 are the blocks. (The paper counts from 1, and the inputs into its B = 7.) A block applies one
+operation to each of two earlier nodes, which may be the same one, and adds the results. The cell's output joins, by the
+merge rule, the nodes that no block has read, or all.
+"""
+
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from enas_tf.errors import InputError
+from enas_tf.options import option, require
+from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, NewCell, PickNode, PickOp, Space
+
+#: The operations of the paper, in the numbering of the reference code (micro_child.py, `_enas_cell`).
+MICRO_OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
+#: All that a cell can be built of; arc strings number them in this order.
+CELL_OPS = (*MICRO_OPS, "sep_conv_7x7", "conv_1x1", "conv_3x3", "max_pool_5x5", "max_pool_7x7")
+MERGES = ("loose_ends", "all")
+CELLS = ("normal", "reduction")
+#: An arc string whose cells join all their nodes opens with this word.
+ALL_PREFIX = "all:"
+#: Nodes that a cell is given, its inputs.
+NUM_INPUTS = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """ops[0] of node inputs[0], plus ops[1] of node inputs[1]."""
+
+    inputs: tuple[int, int]
+    ops: tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """The blocks of one cell; block b is node b + 2."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def num_nodes(self) -> int:
+        return NUM_INPUTS + len(self.blocks)
+
+    @property
+    def loose_ends(self) -> tuple[int, ...]:
+        """The nodes that no block reads, cell inputs included, ascending."""
+        used = {node for block in self.blocks for node in block.inputs}
+        return tuple(node for node in range(self.num_nodes) if node not in used)
+
+    def joined(self, merge: str) -> tuple[int, ...]:
+        """The nodes whose concatenation is the cell's output, before its 1x1 convolution."""
+        return self.loose_ends if merge == "loose_ends" else tuple(range(self.num_nodes))
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroArchitecture(Architecture):
+    """The two cells, of equally many blocks. How many stand in a network and how wide they are is said elsewhere."""
+
+    normal: Cell
+    reduction: Cell
+    merge: str = "loose_ends"
+    space_name = "micro"
+
+    def __post_init__(self):
+        require(self.merge in MERGES, "merge", self.merge, f"one of {', '.join(MERGES)}")
+        if not self.normal.blocks or len(self.normal.blocks) != len(self.reduction.blocks):
+            raise InputError(
+                f"the normal cell has {len(self.normal.blocks)} blocks, the reduction cell "
+                f"{len(self.reduction.blocks)}: expected equally many, at least 1."
+            )
+        for name, cell in self.cells.items():
+            for node, block in enumerate(cell.blocks, start=NUM_INPUTS):
+                if not all(0 <= source < node for source in block.inputs):
+                    raise InputError(
+                        f"{name} cell: node {node} has the inputs {list(block.inputs)}: expected 0..{node - 1}."
+                    )
+                for op in block.ops:
+                    if op not in CELL_OPS:
+                        raise InputError(
+                            f"{name} cell: node {node} has the operation {op!r}: expected one of {', '.join(CELL_OPS)}."
+                        )
+
+    @property
+    def cells(self) -> dict[str, Cell]:
+        return dict(zip(CELLS, (self.normal, self.reduction), strict=True))
+
+    @property
+    def num_blocks(self) -> int:
+        return len(self.normal.blocks)
+
+    def space(self) -> "MicroSpace":
+        used = {op for cell in self.cells.values() for block in cell.blocks for op in block.ops}
+        ops = MICRO_OPS if used <= set(MICRO_OPS) else CELL_OPS
+        return MicroSpace(blocks=self.num_blocks, ops=ops, merge=self.merge)
+
+    def to_json(self) -> dict[str, Any]:
+        cells = {
+            name: [{"inputs": list(block.inputs), "ops": list(block.ops)} for block in cell.blocks]
+            for name, cell in self.cells.items()
+        }
+        return {"space": "micro", "merge": self.merge, **cells, "arc": self.to_arc()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "MicroArchitecture":
+        try:
+            cells = [Cell(tuple(_read_block(row) for row in data[name])) for name in CELLS]
+            return cls(*cells, data["merge"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the micro architecture cannot be read ({type(error).__name__}: {error}): expected the keys "
+                '"merge", "normal" and "reduction", the cells as lists of {"inputs": [node, node], "ops": [name, name]}.'
+            ) from error
+
+    def to_arc(self) -> str:
+        """`input op input op` for each block, the normal cell before the reduction cell, as the reference stores it."""
+        numbers = [
+            str(number)
+            for cell in self.cells.values()
+            for block in cell.blocks
+            for source, op in zip(block.inputs, block.ops, strict=True)
+            for number in (source, CELL_OPS.index(op))
+        ]
+        arc = " ".join(numbers)
+        return arc if self.merge == "loose_ends" else f"{ALL_PREFIX} {arc}"
+
+    @classmethod
+    def from_arc(cls, arc: str) -> "MicroArchitecture":
+        """Reads `input op input op ...`, operations numbered as in `CELL_OPS`; `all:` before it is the merge rule."""
+        merge = "all" if arc.strip().startswith(ALL_PREFIX) else "loose_ends"
+        numbers = arc.strip().removeprefix(ALL_PREFIX).split()
+        if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
+            raise InputError(f"the arc string {arc!r} is not a list of integers separated by blanks.")
+        blocks, rest = divmod(len(numbers), 8)
+        if rest or not blocks:
+            raise InputError(
+                f"the arc string has {len(numbers)} integers: expected 8 for every block of a micro cell (4 for the "
+                "normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
+            )
+        stored = np.array(numbers, np.int64).reshape(2 * blocks, 2, 2)  # [block, side, (input, op)]
+        space = MicroSpace(blocks=blocks, ops=CELL_OPS, merge=merge)
+        return space.decode(stored.swapaxes(1, 2).ravel())
+
+    def in_words(self) -> list[str]:
+        lines = []
+        for name, cell in self.cells.items():
+            for node, block in enumerate(cell.blocks, start=NUM_INPUTS):
+                terms = (f"{op}({source})" for source, op in zip(block.inputs, block.ops, strict=True))
+                lines.append(f"{name} cell, node {node}: {' + '.join(terms)}")
+            joined = ", ".join(str(node) for node in cell.joined(self.merge))
+            lines.append(f"{name} cell, output: 1x1 convolution of nodes {joined}")
+        return lines
+
+
+def _read_block(row: dict[str, Any]) -> Block:
+    (first, second), (left, right) = row["inputs"], row["ops"]
+    return Block((int(first), int(second)), (str(left), str(right)))
+
+
+@dataclasses.dataclass(frozen=True)
+class MicroSpace(Space):
+    """All pairs of cells of `blocks` blocks over `ops`.
+
+    There are prod((n len(ops))^2 for n in 2 .. B + 1)^2 of them, counted as token sequences. The paper's formula leaves
+    out one of each block's inputs and operations; see `size_in_paper`.
+    """
+
+    blocks: int = option(5, "blocks of a cell: the nodes that are computed (5 in the paper, which counts 2 inputs in)")
+    ops: tuple[str, ...] = option(MICRO_OPS, f"operations of the micro space, out of {', '.join(CELL_OPS)}")
+    merge: str = option(
+        "loose_ends",
+        "what a cell puts out: loose_ends = the nodes that nothing reads (the paper), all = every node of the cell",
+        choices=MERGES,
+    )
+    name = "micro"
+
+    def __post_init__(self):
+        require(self.blocks >= 1, "blocks", self.blocks, "at least 1")
+        unknown = [op for op in self.ops if op not in CELL_OPS]
+        is_valid = bool(self.ops) and not unknown and len(set(self.ops)) == len(self.ops)
+        require(is_valid, "ops", ",".join(self.ops), f"different names out of {', '.join(CELL_OPS)}")
+        require(self.merge in MERGES, "merge", self.merge, f"one of {', '.join(MERGES)}")
+
+    @functools.cached_property
+    def size_in_paper(self) -> int:
+        """(|ops| (B - 2)!)^4 with the paper's B, which counts the inputs: 1.3e11 for its 5 operations and B = 7."""
+        return (len(self.ops) * math.factorial(self.blocks)) ** 4
+
+    @functools.cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The program of the reference's micro_controller.py: inputs of a block before its operations.
+
+        Separable convolutions are favoured, and the normal cell's decisions nudged towards them, as in its code.
+        """
+        program: list[Decision] = []
+        favoured = tuple(op for op in self.ops if op.startswith("sep_conv"))
+        for cell in CELLS:
+            is_first = cell == CELLS[0]
+            program.append(NewCell(cell, keeps_state=not is_first))
+            program += [MarkNode(f"{cell}/input_{i}", is_given=True) for i in range(NUM_INPUTS)]
+            for block in range(1, self.blocks + 1):
+                name, num_earlier = f"{cell}/block_{block}", NUM_INPUTS + block - 1
+                program += [PickNode(f"{name}/input_{side}", num_earlier) for side in (1, 2)]
+                program += [
+                    PickOp(f"{name}/op_{side}", self.ops, favoured=favoured, is_nudged=is_first) for side in (1, 2)
+                ]
+                program.append(MarkNode(name))
+        return tuple(program)
+
+    def decode(self, tokens: Sequence[int]) -> MicroArchitecture:
+        rows = self.check_tokens(tokens).reshape(2, self.blocks, 4).tolist()
+        cells = (
+            Cell(
+                tuple(Block((first, second), (self.ops[left], self.ops[right])) for first, second, left, right in cell)
+            )
+            for cell in rows
+        )
+        return MicroArchitecture(*cells, self.merge)
+
+    def encode(self, architecture: Architecture) -> np.ndarray:
+        if not isinstance(architecture, MicroArchitecture):
+            raise InputError(f"a {architecture.space_name} architecture is not one of the micro space.")
+        for mine, its, what in (
+            (self.blocks, architecture.num_blocks, "blocks"),
+            (self.merge, architecture.merge, "merge"),
+        ):
+            if mine != its:
+                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+        tokens: list[int] = []
+        for name, cell in architecture.cells.items():
+            for block in cell.blocks:
+                foreign = [op for op in block.ops if op not in self.ops]
+                if foreign:
+                    raise InputError(
+                        f"the {name} cell has the operation {foreign[0]}: the space has {', '.join(self.ops)}."
+                    )
+                tokens += [*block.inputs, *(self.ops.index(op) for op in block.ops)]
+        return np.array(tokens, np.int32)
