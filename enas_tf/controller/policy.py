@@ -171,7 +171,7 @@ class _Steps:
         return (None, self.given[:, columns]) if self.uniforms is None else (self.uniforms[:, columns], None)
 
     def _pick(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One token of each proposal out of the softmax of `logits` [n, values]: int32 [n], probabilities [n, values]."""
+        """One token of each proposal out of the softmax of `logits` [n, values]: int32 [n]; and the softmax."""
         log_probs = tf.nn.log_softmax(logits)
         probs = tf.exp(log_probs)
         uniform, token = self._take_columns(1)

@@ -5,7 +5,6 @@ import dataclasses
 from enas_tf.errors import InputError
 from enas_tf.options import option, require
 
-
 #: Stems of networks of cells: their 3x3 convolutions as (multiple of the network's channels, stride). The first is the
 #: reference's (micro_child.py); it has none for large images: the second brings 224 pixels to 28, as NASNet's does.
 STEMS = {"cifar": ((3, 1),), "imagenet": ((1, 2), (2, 2), (3, 2))}

@@ -9,6 +9,8 @@ network; the stem is projected to the network's width twice, once as the output 
 first. There is no auxiliary head: the reference's never learns in the search either.
 """
 
+import itertools
+
 import keras
 import tensorflow as tf
 
@@ -50,7 +52,7 @@ class MicroSupernet(keras.layers.Layer):
             CellStack(space, network.cells_per_stage, width, name=f"stage_{i}") for i, width in enumerate(widths)
         ]
         self.entries, self.reductions, self.shortcuts = [], [], []
-        for i, (inputs, width) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (inputs, width) in enumerate(itertools.pairwise(widths)):
             self.entries.append(Convolution(2, width, 1, inputs, name=f"reduction_{i}_entries"))
             self.reductions.append(CellStack(space, 1, width, strides=2, name=f"reduction_{i}"))
             self.shortcuts.append(FactorizedReduction(1, width, inputs, name=f"reduction_{i}_shortcut"))

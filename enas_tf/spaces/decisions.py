@@ -22,7 +22,7 @@ class PickOp:
     """One token: an operation out of `choices`. Decisions of one `vocabulary` share embedding and softmax.
 
     Attributes:
-      favoured: choices that a controller prefers from the start, by a learned bias; all of a vocabulary favour the same.
+      favoured: choices that a controller prefers from the start, by a learned bias; one set for each vocabulary.
       is_nudged: whether a controller adds a fixed bias towards the favoured choices too.
     """
 

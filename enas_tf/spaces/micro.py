@@ -118,7 +118,7 @@ class MicroArchitecture(Architecture):
                 raise
             raise InputError(
                 f"the micro architecture cannot be read ({type(error).__name__}: {error}): expected the keys "
-                '"merge", "normal" and "reduction", the cells as lists of {"inputs": [node, node], "ops": [name, name]}.'
+                '"merge", "normal" and "reduction", lists of {"inputs": [node, node], "ops": [name, name]}.'
             ) from error
 
     def to_arc(self) -> str:

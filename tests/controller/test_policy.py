@@ -1,11 +1,13 @@
-"""Numbers of the macro policy against the reference's (facts 2.1, 2.2)."""
+"""Numbers of the policies against those of the reference's controllers."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from enas_tf.controller.policy import Controller, ControllerConfig
+from enas_tf.spaces.decisions import PickNode
 from enas_tf.spaces.macro import MacroSpace
+from enas_tf.spaces.micro import MicroSpace
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +77,40 @@ def test_log_prob_is_differentiable(controller):
         loss = tf.reduce_mean(controller.log_prob(tokens))
     gradients = tape.gradient(loss, [v.value for v in controller.trainable_variables])
     assert all(float(tf.norm(tf.convert_to_tensor(gradient))) > 0 for gradient in gradients)
+
+
+@pytest.fixture(scope="module")
+def micro_controller():
+    """With the constants of scripts/cifar10_micro_search.sh."""
+    return Controller(MicroSpace(), ControllerConfig(tanh_constant=1.1, op_tanh_reduce=2.5))
+
+
+def test_number_of_weights_of_the_micro_policy_is_the_references(micro_controller):
+    assert sum(int(np.prod(v.shape)) for v in micro_controller.trainable_variables) == 41_733
+
+
+def test_favoured_operations_begin_as_likely_as_in_the_reference(micro_controller):
+    """0.315 for each separable convolution of the normal cell, 0.254 of the reduction cell."""
+    probabilities = micro_controller.sample(2, tf.constant([0, 1])).op_probabilities
+    np.testing.assert_allclose(probabilities["normal/block_1/op_1"][0], [0.315] * 2 + [0.123] * 3, atol=2e-3)
+    np.testing.assert_allclose(probabilities["reduction/block_5/op_2"][1], [0.254] * 2 + [0.164] * 3, atol=2e-3)
+
+
+def test_a_reduction_cell_depends_on_the_normal_one():
+    """The LSTM's state is carried over: the same reduction cell is not equally likely behind every normal cell."""
+    space = MicroSpace(blocks=1)
+    controller = scaled(Controller(space), 20.0)
+    tokens = np.array([[0, 0, 0, 0, 1, 0, 2, 2], [1, 1, 4, 3, 1, 0, 2, 2]])
+    probabilities = controller.score(tokens).op_probabilities["reduction/block_1/op_1"]
+    assert float(tf.reduce_max(tf.abs(probabilities[0] - probabilities[1]))) > 1e-3
+
+
+def test_inputs_are_told_apart_by_attention_alone():
+    """The anchors of both inputs are zero: which one was picked says nothing to the next decision."""
+    space = MicroSpace(blocks=1)
+    controller = scaled(Controller(space), 5.0)
+    walks = controller.score(np.array([[0, 0, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 0, 0, 0]]))
+    assert isinstance(space.decisions[3], PickNode)
+    for probabilities in walks.op_probabilities.values():
+        np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-6)
+    assert abs(float(walks.log_prob[0] - walks.log_prob[1])) > 1e-4

@@ -36,6 +36,17 @@ def test_pools_are_those_of_tensorflow(kind, size, shape):
         np.testing.assert_allclose(value, its, atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 8, 6, 3), (1, 2, 2, 2)], ids=str)
+@pytest.mark.parametrize("size", [3, 5, 7])
+@pytest.mark.parametrize("kind", POOLS)
+def test_pools_with_a_stride_are_those_of_tensorflow(kind, size, shape):
+    mine, plain = POOLS[kind]
+    found = differentiate(lambda x: mine(x, size, 2), random(*shape))
+    expected = differentiate(lambda x: plain(x, size, strides=2, padding="SAME"), random(*shape))
+    for value, its in zip(found, expected, strict=True):
+        np.testing.assert_allclose(value, its, atol=1e-5)
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 0)], ids=str)
 def test_pools_in_a_branch_within_a_loop(order):
     """Three steps of a loop, each of which picks its operation by a tensor."""

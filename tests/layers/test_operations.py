@@ -5,8 +5,9 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.layers import functions
-from enas_tf.layers.operations import OPERATIONS, FactorizedReduction, build_operation
+from enas_tf.layers.operations import CELL_OPERATIONS, OPERATIONS, Convolution, FactorizedReduction, build_operation
 from enas_tf.spaces.macro import MACRO_OPS
+from enas_tf.spaces.micro import CELL_OPS
 
 CHANNELS = 6
 
@@ -27,13 +28,17 @@ def randomize(layer):
     return layer
 
 
-def test_every_operation_of_the_macro_space_exists():
-    assert set(MACRO_OPS) <= set(OPERATIONS)
+def test_every_operation_of_every_space_exists():
+    assert set(MACRO_OPS) == set(OPERATIONS)
+    assert set(CELL_OPS) == set(CELL_OPERATIONS)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
-def test_shape_is_kept_and_places_differ(name):
-    operation = randomize(build_operation(name, 3, CHANNELS))
+@pytest.mark.parametrize("table", [OPERATIONS, CELL_OPERATIONS], ids=["macro", "cell"])
+@pytest.mark.parametrize("name", {**OPERATIONS, **CELL_OPERATIONS})
+def test_shape_is_kept_and_places_differ(name, table):
+    if name not in table:
+        pytest.skip(f"{name} is an operation of the other table")
+    operation = randomize(build_operation(name, 3, CHANNELS, table))
     x = random(2, 8, 8, CHANNELS)
     first, second = operation(x, tf.constant(0)), operation(x, tf.constant(1))
     assert first.shape == second.shape == x.shape
@@ -55,6 +60,31 @@ def test_separable_convolution_is_depthwise_then_pointwise(name):
     depthwise, pointwise, gamma, beta = (bank.numpy()[1] for bank in operation.banks)
     y = tf.nn.separable_conv2d(np.maximum(x, 0), depthwise, pointwise, strides=[1, 1, 1, 1], padding="SAME")
     np.testing.assert_allclose(operation(x, tf.constant(1)), normalize(y, gamma, beta), atol=1e-4)
+
+
+def test_a_cells_separable_convolution_is_two_and_the_first_has_the_stride():
+    operation = randomize(build_operation("sep_conv_5x5", 2, CHANNELS, CELL_OPERATIONS))
+    x = y = random(2, 8, 8, CHANNELS)
+    depthwise, pointwise, gamma, beta = (bank.numpy()[1] for bank in operation.banks)
+    for i, step in enumerate((2, 1)):
+        y = tf.nn.separable_conv2d(
+            np.maximum(y, 0), depthwise[i], pointwise[i], strides=[1, step, step, 1], padding="SAME"
+        )
+        y = normalize(y, gamma[i], beta[i])
+    assert y.shape == (2, 4, 4, CHANNELS)
+    np.testing.assert_allclose(operation(x, tf.constant(1), strides=2), y, atol=1e-4)
+
+
+def test_a_convolution_can_change_the_number_of_channels():
+    operation, x = randomize(Convolution(2, 5, 1, inputs=CHANNELS)), random(2, 4, 4, CHANNELS)
+    kernel, gamma, beta = (bank.numpy()[1] for bank in operation.banks)
+    y = tf.nn.conv2d(np.maximum(x, 0), kernel, strides=1, padding="SAME")
+    np.testing.assert_allclose(operation(x, tf.constant(1)), normalize(y, gamma, beta), atol=1e-4)
+
+
+def test_an_identity_has_no_stride():
+    with pytest.raises(ValueError, match="stride"):
+        build_operation("identity", 1, CHANNELS, CELL_OPERATIONS)(random(1, 4, 4, CHANNELS), tf.constant(0), strides=2)
 
 
 def test_factorized_reduction_is_two_strided_convolutions():

@@ -1,6 +1,7 @@
-"""What a step of the macro supernet costs beside the same step of the child alone, all in one process.
+"""What a step of a supernet costs beside the same step of the child alone, all in one process.
 
-    python -m benchmarks.macro_step --num_architectures=8 --batch=128
+    python -m benchmarks.supernet_step --space=macro --num_architectures=8 --batch=128
+    python -m benchmarks.supernet_step --space=micro --num_architectures=8 --batch=64
 
 Supernet and child take turns, so that a machine whose speed drifts does not favour one; what counts are the ratios.
 Peak memory is of a process of its own for each, TensorFlow's 0.6 GiB or so included.
@@ -12,6 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import concurrent.futures
+import dataclasses
 import multiprocessing
 import resource
 import time
@@ -22,20 +24,53 @@ import tensorflow as tf
 from absl import app, flags
 
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
-from enas_tf.models.macro_child import build_macro_child
-from enas_tf.models.macro_supernet import MacroSupernet
+from enas_tf.models.families import FAMILIES
+from enas_tf.models.images import ImageConfig, NetworkConfig
+from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MacroSpace
+from enas_tf.spaces.micro import MicroSpace
 from enas_tf.training.classification import cross_entropy
 from enas_tf.training.devices import configure_runtime
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
 
-_LAYERS = flags.DEFINE_integer("layers", 12, "depth")
-_CHANNELS = flags.DEFINE_integer("channels", 36, "width")
+_SPACE = flags.DEFINE_enum("space", "macro", ["macro", "micro"], "whose networks, at the paper's size for a search")
+_CHANNELS = flags.DEFINE_integer("channels", None, "width; default: the paper's, 36 macro, 20 micro")
 _SIDE = flags.DEFINE_integer("side", 32, "height and width of the images")
 _BATCH = flags.DEFINE_integer("batch", 128, "images of a step")
 _NUM = flags.DEFINE_integer("num_architectures", 8, "random architectures that are compared")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls of each function; the fastest counts")
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    """A space, a network of it, and what the depth is called and is."""
+
+    space: Space
+    network: NetworkConfig
+    depth: str
+
+
+#: The paper's size for a search, and a deeper one for the time of tracing.
+SIZES = {
+    "macro": (
+        Size(MacroSpace(num_layers=12), NetworkConfig(channels=36), "12 layers"),
+        Size(MacroSpace(num_layers=24), NetworkConfig(channels=36), "24 layers"),
+    ),
+    "micro": (
+        Size(MicroSpace(), NetworkConfig(channels=20, cells_per_stage=2), "6 + 2 cells"),
+        Size(MicroSpace(), NetworkConfig(channels=20, cells_per_stage=5), "15 + 2 cells"),
+    ),
+}
+
+
+def sizes(space: str, channels: int | None) -> tuple[Size, Size]:
+    """Both sizes of `space`, with another width where one is given."""
+    if channels is None:
+        return SIZES[space]
+    return tuple(
+        dataclasses.replace(size, network=dataclasses.replace(size.network, channels=channels)) for size in SIZES[space]
+    )
+
 
 SGD = SgdConfig()
 
@@ -67,29 +102,28 @@ def time_calls(functions: dict, arguments: tuple, repeats: int) -> dict[str, flo
     return {name: min(times) for name, times in seconds.items()}
 
 
-def peak_gib(kind: str, layers: int, channels: int, side: int, batch: int) -> float:
+def peak_gib(kind: str, size: Size, side: int, batch: int) -> float:
     """Peak resident memory of this process after two training steps of the supernet or of one child, in GiB."""
     configure_runtime(seed=0, is_deterministic=False)
     images, labels, image = make_batch(side, batch)
-    space = MacroSpace(num_layers=layers)
-    tokens = space.random_tokens(1, np.random.default_rng(0))[0]
+    tokens = size.space.random_tokens(1, np.random.default_rng(0))[0]
+    family = FAMILIES[size.space.name]
     if kind == "supernet":
-        supernet = MacroSupernet(space, NetworkConfig(channels=channels), image)
+        supernet = family.supernet(size.space, size.network, image)
         step = compile_step(supernet, supernet.trainable_variables)
     else:
-        child = build_macro_child(space.decode(tokens), ChildConfig(channels), image)
+        child = family.build_child(size.space.decode(tokens), size.network.as_child(), image)
         step = compile_step(as_supernet(child), child.trainable_variables)
     for _ in range(2):
         step(images, labels, tf.constant(tokens)).numpy()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def measure_peak(kind: str) -> float:
+def measure_peak(kind: str, size: Size) -> float:
     """`peak_gib` in a fresh process."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        arguments = (kind, _LAYERS.value, _CHANNELS.value, _SIDE.value, _BATCH.value)
-        return pool.submit(peak_gib, *arguments).result()
+        return pool.submit(peak_gib, kind, size, _SIDE.value, _BATCH.value).result()
 
 
 def make_batch(side: int, batch: int) -> tuple[tf.Tensor, tf.Tensor, ImageConfig]:
@@ -106,12 +140,11 @@ def as_supernet(child: keras.Model):
     return lambda images, _: (child(images, training=True), sum_of_squares([v.value for v in weights]))
 
 
-def trace_seconds(layers: int, image: ImageConfig, images, labels) -> tuple[float, float, int]:
-    """Seconds to trace the supernet's step at a depth, seconds of its first call, and the number of its nodes."""
-    space = MacroSpace(num_layers=layers)
-    supernet = MacroSupernet(space, NetworkConfig(channels=_CHANNELS.value), image)
+def trace_seconds(size: Size, image: ImageConfig, images, labels) -> tuple[float, float, int]:
+    """Seconds to trace the supernet's step, seconds of its first call, and the number of its nodes."""
+    supernet = FAMILIES[size.space.name].supernet(size.space, size.network, image)
     step = compile_step(supernet, supernet.trainable_variables)
-    tokens = tf.constant(space.random_tokens(1, np.random.default_rng(0))[0])
+    tokens = tf.constant(size.space.random_tokens(1, np.random.default_rng(0))[0])
     begin = time.perf_counter()
     graph = step.get_concrete_function(images, labels, tokens).graph.as_graph_def()
     traced = time.perf_counter()
@@ -120,7 +153,7 @@ def trace_seconds(layers: int, image: ImageConfig, images, labels) -> tuple[floa
     return traced - begin, time.perf_counter() - traced, nodes
 
 
-def compare(supernet, image, images, labels, proposals) -> None:
+def compare(supernet, size: Size, image, images, labels, proposals) -> None:
     """Prints the table of steps and forward passes, supernet beside child, for each of `proposals`."""
     train_supernet = compile_step(supernet, supernet.trainable_variables)
     reward = tf.function(lambda images, labels, tokens: supernet(images, tokens)[0], autograph=False)
@@ -128,7 +161,7 @@ def compare(supernet, image, images, labels, proposals) -> None:
     print("| architecture | supernet train s | child train s | ratio | reward s | child forward s | ratio |")
     print("|---|---|---|---|---|---|---|")
     for i, tokens in enumerate(proposals):
-        child = build_macro_child(supernet.space.decode(tokens), ChildConfig(_CHANNELS.value), image)
+        child = FAMILIES[size.space.name].build_child(size.space.decode(tokens), size.network.as_child(), image)
         functions = {
             "train_supernet": train_supernet,
             "train_child": compile_step(as_supernet(child), child.trainable_variables),
@@ -156,26 +189,28 @@ def print_row(name, s: dict[str, float]) -> None:
 
 
 def main(_) -> None:
-    peaks = {kind: measure_peak(kind) for kind in ("supernet", "child")}
+    usual, deep = sizes(_SPACE.value, _CHANNELS.value)
+    peaks = {kind: measure_peak(kind, usual) for kind in ("supernet", "child")}
     configure_runtime(seed=0, is_deterministic=False)
     images, labels, image = make_batch(_SIDE.value, _BATCH.value)
-    space = MacroSpace(num_layers=_LAYERS.value)
-    proposals = space.random_tokens(_NUM.value, np.random.default_rng(0))
+    proposals = usual.space.random_tokens(_NUM.value, np.random.default_rng(0))
 
     begin = time.perf_counter()
-    supernet = MacroSupernet(space, NetworkConfig(channels=_CHANNELS.value), image)
+    supernet = FAMILIES[_SPACE.value].supernet(usual.space, usual.network, image)
     step = compile_step(supernet, supernet.trainable_variables)
     step(images, labels, tf.constant(proposals[0])).numpy()
-    print(f"supernet: build, trace and first training step {time.perf_counter() - begin:.1f} s", flush=True)
+    parameters = sum(int(np.prod(variable.shape)) for variable in supernet.trainable_variables)
+    print(f"supernet of {usual.depth}: {parameters:,} parameters")
+    print(f"build, trace and first training step {time.perf_counter() - begin:.1f} s", flush=True)
     del step
-    compare(supernet, image, images, labels, proposals)
+    compare(supernet, usual, image, images, labels, proposals)
     print("peak memory of a process that trains: " + ", ".join(f"{k} {gib:.2f} GiB" for k, gib in peaks.items()))
 
-    traces = [(depth, *trace_seconds(depth, image, images[:8], labels[:8])) for depth in (12, 24, 12, 24)]
+    traces = [(size.depth, *trace_seconds(size, image, images[:8], labels[:8])) for size in (usual, deep, usual, deep)]
     for depth, traced, called, nodes in traces:
-        print(f"{depth} layers: trace {traced:.2f} s, first call {called:.2f} s, {nodes:,} graph nodes")
-    fastest = {depth: min(row[1] for row in traces if row[0] == depth) for depth in (12, 24)}
-    print(f"trace of 24 layers / 12 layers: {fastest[24] / fastest[12]:.2f}")
+        print(f"{depth}: trace {traced:.2f} s, first call {called:.2f} s, {nodes:,} graph nodes")
+    fastest = [min(row[1] for row in traces if row[0] == size.depth) for size in (usual, deep)]
+    print(f"trace of {deep.depth} / {usual.depth}: {fastest[1] / fastest[0]:.2f}")
 
 
 if __name__ == "__main__":
