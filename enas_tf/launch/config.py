@@ -13,6 +13,7 @@ from enas_tf.controller.policy import ControllerConfig
 from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.sources import DataConfig
 from enas_tf.errors import InputError
+from enas_tf.launch.defaults import SPACE_DEFAULTS, check_no_foreign_flag, defaults_in_words
 from enas_tf.models.images import ChildConfig, NetworkConfig
 from enas_tf.options import option, renamed, require
 from enas_tf.search.derive import DeriveConfig
@@ -20,7 +21,9 @@ from enas_tf.search.evaluators import SharedTrainingConfig
 from enas_tf.search.loop import SearchConfig
 from enas_tf.search.searchers import SEARCHERS, ReinforceConfig
 from enas_tf.spaces.architectures import SPACES
+from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MacroSpace
+from enas_tf.spaces.micro import MicroSpace
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
 
@@ -29,7 +32,7 @@ from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
 class RunConfig:
     """What belongs to no single component."""
 
-    space: str = option("macro", "what is searched", choices=tuple(SPACES))
+    space: str = option("macro", "what is searched; some flags have defaults of their own there", tuple(SPACES))
     searcher: str = option("reinforce", "who proposes: reinforce = the paper's policy, random", choices=SEARCHERS)
     seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals")
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
@@ -47,6 +50,7 @@ class Config:
     data: DataConfig
     augmentation: AugmentationConfig
     macro: MacroSpace
+    micro: MicroSpace
     network: NetworkConfig
     controller: ControllerConfig
     reinforce: ReinforceConfig
@@ -58,6 +62,11 @@ class Config:
     retrain: RetrainConfig
     retrain_sgd: SgdConfig
 
+    @property
+    def space(self) -> Space:
+        """The space of the run: the group of that name."""
+        return getattr(self, self.run.space)
+
 
 #: Field of `Config` -> default value and prefix of its flags.
 GROUPS: dict[str, tuple[Any, str]] = {
@@ -65,6 +74,7 @@ GROUPS: dict[str, tuple[Any, str]] = {
     "data": (DataConfig(), ""),
     "augmentation": (AugmentationConfig(), ""),
     "macro": (MacroSpace(), ""),
+    "micro": (MicroSpace(), "cell_"),
     "network": (NetworkConfig(), ""),
     "controller": (ControllerConfig(), ""),
     "reinforce": (ReinforceConfig(), ""),
@@ -82,6 +92,7 @@ SEARCH_GROUPS = (
     "data",
     "augmentation",
     "macro",
+    "micro",
     "network",
     "controller",
     "reinforce",
@@ -102,7 +113,7 @@ def define_flags() -> None:
 
 
 def _define(name: str, field: dataclasses.Field, default: Any) -> None:
-    kind, text = _kind(field), field.metadata["help"]
+    kind, text = _kind(field), field.metadata["help"] + defaults_in_words(name)
     if field.metadata["choices"]:
         flags.DEFINE_enum(name, default, field.metadata["choices"], text)
     elif kind is tuple:
@@ -126,14 +137,20 @@ def _kind(field: dataclasses.Field) -> type:
 
 
 def read_config(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """The configuration that the parsed flags say; raises `InputError` for values that cannot be."""
-    return Config(**{group: _read_group(values, *GROUPS[group]) for group in GROUPS})
+    """The configuration that the parsed flags say; raises `InputError` for values that cannot be.
+
+    Flags that were not given have the defaults of the space.
+    """
+    space = values["space"].value
+    check_no_foreign_flag(values, space)
+    return Config(**{group: _read_group(values, SPACE_DEFAULTS[space], *GROUPS[group]) for group in GROUPS})
 
 
-def _read_group(values: flags.FlagValues, default: Any, prefix: str) -> Any:
+def _read_group(values: flags.FlagValues, space_defaults: dict[str, Any], default: Any, prefix: str) -> Any:
     given = {}
     for field in dataclasses.fields(default):
-        value = values[prefix + field.name].value
+        flag = values[prefix + field.name]
+        value = space_defaults.get(flag.name, flag.value) if flag.using_default_value else flag.value
         given[field.name] = tuple(value) if isinstance(value, list) else value
     try:
         return type(default)(**given)
@@ -160,7 +177,9 @@ def stage_values(config: Config, stage: str) -> dict[str, Any]:
 
 
 def to_flagfile(config: Config) -> str:
-    """The text of a flagfile that says this configuration: every flag that differs from its default."""
+    """The text of a flagfile that says this configuration: its space, and every flag that has not the default there."""
+    space = config.run.space
     defaults = flag_values(Config(**{group: default for group, (default, _) in GROUPS.items()}))
-    lines = [f"--{name}={value}" for name, value in flag_values(config).items() if value != defaults[name]]
-    return "\n".join(lines) + "\n"
+    defaults |= SPACE_DEFAULTS[space] | {"space": space}
+    changed = [f"--{name}={value}" for name, value in flag_values(config).items() if value != defaults[name]]
+    return "\n".join([f"--space={space}", *changed]) + "\n"

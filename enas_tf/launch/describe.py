@@ -1,6 +1,7 @@
 """python -m enas_tf.launch.describe --architecture=FILE|ARC|NAME [--picture=FILE.svg] [--json]
 
 Says what an architecture is: its layers in words, what its child costs, how large its space is; and draws it.
+The child is one that is retrained: in the command line --channels=8 means --retrain_channels=8, and so on.
 """
 
 import json
@@ -10,16 +11,14 @@ from absl import flags
 
 from enas_tf.errors import InputError
 from enas_tf.launch import app
-from enas_tf.launch.config import read_config
-from enas_tf.launch.run import derived_architecture, format_size
+from enas_tf.launch.run import derived_architecture, format_size, size_in_words
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.options import require
 from enas_tf.pictures import draw, save
-from enas_tf.spaces.architectures import read_architecture
-from enas_tf.spaces.decisions import Architecture
+from enas_tf.spaces.decisions import Architecture, Space
 
 FLAGS = flags.FLAGS
 
@@ -37,9 +36,9 @@ def define_flags() -> None:
 
 def main() -> None:
     architecture = _read()
-    config = read_config()
+    config = app.config_for(architecture)
     # A run's space may have fewer operations than the smallest that holds an architecture from elsewhere.
-    space = architecture.space() if FLAGS.architecture else config.macro
+    space = architecture.space() if FLAGS.architecture else config.space
     cost, cost_in_words = _cost(architecture, config.child, _image())
     if FLAGS.picture:
         save(draw(architecture), Path(FLAGS.picture))
@@ -58,12 +57,13 @@ def main() -> None:
     print("\n".join(architecture.in_words()))
     print(f"arc: {architecture.to_arc()}")
     print(cost_in_words)
-    print(f"one of {format_size(space.size)} architectures of its space")
+    print(f"one of {format_size(space.size)} architectures of its space{_size_in_paper(space)}")
 
 
 def _read() -> Architecture:
-    if FLAGS.architecture:
-        return read_architecture(FLAGS.architecture)
+    architecture = app.named_architecture()
+    if architecture is not None:
+        return architecture
     if not FLAGS.workdir:
         raise InputError("nothing to describe: expected --architecture= or the --workdir= of a run.")
     return derived_architecture(Workdir(Path(FLAGS.workdir)))
@@ -76,11 +76,17 @@ def _cost(architecture: Architecture, child: ChildConfig, image: ImageConfig) ->
     except InputError as error:
         return None, f"no child can be built of it: {error}"
     return cost, (
-        f"child of {child.channels} channels (times {child.channel_growth} at each reduction) for "
-        f"{image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
+        f"child: {size_in_words(architecture.space_name, child)}\n"
+        f"for {image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
         f"{cost.parameters:,} parameters, {cost.flops:,} FLOPs per image (a multiply-add is two; convolutions and "
         "matrix products)"
     )
+
+
+def _size_in_paper(space: Space) -> str:
+    """Where the paper counts a space by another formula than its token sequences: how many it gives."""
+    size = getattr(space, "size_in_paper", None)
+    return f", {format_size(size)} by the paper's formula" if size else ""
 
 
 def _image() -> ImageConfig:
@@ -104,4 +110,4 @@ def _image() -> ImageConfig:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    app.run(main, prefix=app.RETRAIN)

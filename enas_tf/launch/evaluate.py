@@ -13,7 +13,6 @@ from enas_tf.launch.config import read_config
 from enas_tf.launch.retrain_stage import check_is_architecture_of, finite, measure_child
 from enas_tf.launch.run import Run, derived_architecture
 from enas_tf.launch.search_stage import SearchStage
-from enas_tf.spaces.architectures import read_architecture
 
 
 def define_flags() -> None:
@@ -29,15 +28,15 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    run = Run(read_config(), app.required_workdir())
-    named = flags.FLAGS.architecture
-    architecture = read_architecture(named) if named else None
-    if flags.FLAGS.weights == "child":
+    is_of_child, architecture = flags.FLAGS.weights == "child", app.named_architecture()
+    # Shared weights are those of the run's own space.
+    run = Run(app.config_for(architecture) if is_of_child else read_config(), app.required_workdir())
+    if is_of_child:
         check_is_architecture_of(run.workdir, architecture)
         metrics = {f"test_{name}": value for name, value in measure_child(run).items()}
     else:
-        stage = SearchStage.build(run)
         tokens = run.space.encode(architecture or derived_architecture(run.workdir))
+        stage = SearchStage.build(run)
         stage.restore()
         metrics = {"shared_weights_valid_accuracy": stage.evaluator.score(tokens)}
     print(json.dumps(finite(metrics)))

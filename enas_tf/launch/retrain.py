@@ -1,16 +1,16 @@
 """python -m enas_tf.launch.retrain --workdir=DIR [--architecture=FILE|ARC|NAME] [--then=export]
 
-Trains an architecture from scratch and tests it once, at the end; goes on where the same command stopped.
+Trains an architecture from scratch and tests it once, at the end; goes on where the same command stopped. Nothing but a
+child is trained here: in the command line --epochs=3 means --retrain_epochs=3, and so on.
 """
 
 from absl import flags
 
 from enas_tf.errors import InputError
 from enas_tf.launch import app
-from enas_tf.launch.config import read_config
 from enas_tf.launch.retrain_stage import RetrainStage, export
 from enas_tf.launch.run import Run, closing_block, derived_architecture
-from enas_tf.spaces.architectures import read_architecture
+from enas_tf.launch.workdir import Workdir
 
 
 def define_flags() -> None:
@@ -25,9 +25,9 @@ def main() -> None:
     then = [stage.strip() for stage in flags.FLAGS.then if stage.strip() != "retrain"]
     if then not in ([], ["export"]):
         raise InputError(f"--then={','.join(then)} is not valid: expected export.")
-    with Run(read_config(), app.required_workdir()) as run:
-        named = flags.FLAGS.architecture
-        architecture = read_architecture(named) if named else derived_architecture(run.workdir)
+    workdir = app.required_workdir()
+    architecture = app.named_architecture() or derived_architecture(Workdir(workdir))
+    with Run(app.config_for(architecture), workdir) as run:
         stage = RetrainStage(run, architecture)
         stage.open(flags.FLAGS.overwrite)
         stage.retrain()
@@ -38,4 +38,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, flagfiles=app.CHILD_FLAGS)
+    app.run(main, flagfiles=app.CHILD_FLAGS, prefix=app.RETRAIN)

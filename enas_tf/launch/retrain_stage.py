@@ -1,5 +1,6 @@
 """The stages retrain (which tests at its end) and export, from a configuration."""
 
+import dataclasses
 import json
 import math
 
@@ -9,7 +10,7 @@ from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.errors import InputError
 from enas_tf.export import export_saved_model, save_keras
 from enas_tf.launch.config import stage_values, to_flagfile
-from enas_tf.launch.run import Run
+from enas_tf.launch.run import Run, size_in_words
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
@@ -31,8 +32,9 @@ class RetrainStage:
         family = FAMILIES[architecture.space_name]
         self.cost = check_retraining(run, architecture)
         self.child = family.build_child(architecture, config.child, run.image)
+        trainee = family.trainee(self.child, architecture, config.child, run.image)
         self.trainer = ChildTrainer(
-            self.child, run.data, config.retrain, config.retrain_sgd, config.augmentation, config.run.seed
+            trainee, run.data, config.retrain, config.retrain_sgd, config.augmentation, config.run.seed
         )
 
     def open(self, is_overwriting: bool) -> None:
@@ -63,7 +65,7 @@ class RetrainStage:
             "retrain",
             {
                 "child": f"{self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per image",
-                "width": f"{config.child.channels} channels, times {config.child.channel_growth} at each reduction",
+                "width": size_in_words(self.architecture.space_name, config.child),
                 "data": f"{len(self.trainer.train):,} images of {config.retrain.train_on}",
                 "epochs": f"{config.retrain.retrain_epochs} of {self.trainer.steps_per_epoch} steps",
             },
@@ -99,7 +101,8 @@ def check_retraining(run: Run, architecture: Architecture) -> Cost:
         steps_per_epoch(training_split(run.data, config.retrain), config.retrain.retrain_batch_size)
     except InputError as error:
         # Components that a search uses too name its flags; here the ones of retraining are meant.
-        raise renamed(error, ("channels", "batch_size"), "retrain_") from error
+        names = [*(field.name for field in dataclasses.fields(config.child)), "batch_size"]
+        raise renamed(error, names, "retrain_") from error
     return cost
 
 

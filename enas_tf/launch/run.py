@@ -10,7 +10,7 @@ from enas_tf.errors import InputError
 from enas_tf.launch.config import Config
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.families import FAMILIES, Family
-from enas_tf.models.images import ImageConfig
+from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.training.devices import configure_runtime
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def space(self) -> Space:
-        return self.config.macro
+        return self.config.space
 
     @property
     def family(self) -> Family:
@@ -86,3 +86,15 @@ def closing_block(run: Run) -> None:
 def format_size(size: int) -> str:
     """A whole number as people read it: 4,096 or 1.61e+29."""
     return f"{size:,}" if size < 10**9 else f"{decimal.Decimal(size):.2e}"
+
+
+def size_in_words(space: str, child: ChildConfig) -> str:
+    """How large a child of the space of that name is, in the words of its paper."""
+    match space:
+        case "macro":
+            return f"{child.channels} channels, times {child.channel_growth} at each reduction"
+        case "micro":
+            widths = ", ".join(str(child.channels * factor) for factor in (1, 2, 4))
+            num_cells = 3 * child.cells_per_stage + 2
+            return f"{child.cells_per_stage} @ {child.channels}: {num_cells} cells of {widths} channels"
+    raise ValueError(space)

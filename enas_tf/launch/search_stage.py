@@ -14,7 +14,6 @@ from enas_tf.errors import InputError
 from enas_tf.launch.config import stage_values, to_flagfile
 from enas_tf.launch.retrain_stage import check_retraining
 from enas_tf.launch.run import Run, format_size
-from enas_tf.models.images import ChildConfig
 from enas_tf.pictures import draw, to_pixels, to_svg
 from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
 from enas_tf.search.evaluators import SharedWeightsEvaluator
@@ -98,8 +97,7 @@ class SearchStage:
     def derive(self) -> None:
         """Ranks proposals and writes the candidates, the best architecture and its picture."""
         run, config = self.run, self.run.config
-        child = ChildConfig(channels=config.network.channels)
-        count = functools.partial(run.family.count, config=child, image=run.image)
+        count = functools.partial(run.family.count, config=config.network.as_child(), image=run.image)
         with run.reporter.progress("derive", config.derive.derive_samples) as advance:
             candidates = derive(self.searcher, self.evaluator, count, config.derive, config.run.seed, advance)
         self._write(candidates)

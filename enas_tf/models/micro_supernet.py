@@ -6,7 +6,8 @@ reduction cells. Departures from the reference's search network (micro_child.py)
 retrained: the operations on a reduction cell's inputs have a stride, as in its final network (its search network
 reduces one input first); a cell's output is always brought to the cell's width by a 1x1 convolution, as in its search
 network; the stem is projected to the network's width twice, once as the output of each of the two cells before the
-first. There is no auxiliary head: the reference's never learns in the search either.
+first. There is no auxiliary classifier in the search: the weights of the reference's never learn, and push the shared
+ones all the same.
 """
 
 import itertools

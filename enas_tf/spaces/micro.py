@@ -234,7 +234,9 @@ class MicroSpace(Space):
             (self.merge, architecture.merge, "merge"),
         ):
             if mine != its:
-                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+                raise InputError(
+                    f"the architecture has {what}={its}, the space has {what}={mine} (--cell_{what}): they must agree."
+                )
         tokens: list[int] = []
         for name, cell in architecture.cells.items():
             for block in cell.blocks:

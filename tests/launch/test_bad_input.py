@@ -20,6 +20,13 @@ SMALL = (
     "--derive_samples=1",
     "--retrain_epochs=1",
 )
+SMALL_CELLS = (
+    "--space=micro",
+    "--cell_blocks=1",
+    "--cells_per_stage=1",
+    "--retrain_cells_per_stage=1",
+    *(flag for flag in SMALL if not flag.startswith("--num_layers")),
+)
 SIDE = 8
 
 
@@ -68,6 +75,47 @@ def refuse(launch, tmp_path):
 )
 def test_flags_of_a_search(refuse, flags, words):
     refuse("search", [*SMALL, *flags], words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--cells_per_stage=0"], ["--cells_per_stage=0", "at least 1"]),
+        (["--channels=0"], ["--channels=0", "at least 1"]),
+        (["--retrain_cells_per_stage=0"], ["--retrain_cells_per_stage=0", "at least 1"]),
+        (["--retrain_drop_path_keep=0"], ["--retrain_drop_path_keep=0", "probability"]),
+        (["--retrain_auxiliary_weight=-1"], ["--retrain_auxiliary_weight=-1", "0 or more"]),
+        (["--cell_blocks=0"], ["--cell_blocks=0", "at least 1"]),
+        (["--cell_ops=identity,sep_conv_9x9"], ["--cell_ops=identity,sep_conv_9x9", "sep_conv_7x7"]),
+        (["--op_tanh_reduce=0"], ["--op_tanh_reduce=0", "above 0"]),
+        (["--image_size=6"], ["6x6", "--image_size="]),
+        (["--stem=imagenet"], ["8x8", "--image_size=32"]),
+        (["--num_layers=6"], ["--num_layers=6", "the macro space", "--space=micro", "--cell_blocks"]),
+        (["--skip_weight=0.5"], ["--skip_weight=0.5", "the macro space", "--space=micro"]),
+        (["--retrain_channel_growth=2"], ["--retrain_channel_growth=2", "the macro space", "--space=micro"]),
+        (["--ops=conv_3x3"], ["--ops=conv_3x3", "--cell_ops", "identity", "max_pool_7x7"]),
+        (["--space=macro"], ["--cell_blocks=1", "the micro space", "--space=macro", "--num_layers"]),
+    ],
+    ids=lambda value: value[0] if value[0].startswith("--") else "",
+)
+def test_flags_of_a_search_for_cells(refuse, flags, words):
+    refuse("search", [*SMALL_CELLS, *flags], words)
+
+
+def test_operations_of_cells_in_a_macro_search(refuse):
+    refuse("search", [*SMALL, "--cell_ops=identity"], ["--cell_ops=identity", "--space=macro", "--ops", "sep_conv_5x5"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--retrain_stem=imagenet"], ["8x8", "--image_size=32"]),
+        (["--retrain_batch_size=9999"], ["--retrain_batch_size=9999", "training"]),
+    ],
+    ids=lambda value: value[0] if value[0].startswith("--") else "",
+)
+def test_flags_of_later_stages_are_refused_before_the_search_for_cells(refuse, flags, words):
+    refuse("search", [*SMALL_CELLS, "--then=retrain", *flags], words)
 
 
 @pytest.mark.parametrize(
@@ -170,6 +218,23 @@ def test_a_data_set_that_is_neither_on_disk_nor_to_be_had(refuse, tmp_path, monk
 )
 def test_arc_strings(refuse, arc, words):
     refuse("describe", [f"--architecture={arc}"], words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["0 1 0 1 0 1 0 1", "--cell_blocks=2"], ["cells of 1 blocks", "--cell_blocks=2", "--cell_blocks=1"]),
+        (["0 1 0 1 0 1 0 1"], ["cells of 1 blocks", "--cell_blocks=5", "--cell_blocks=1"]),
+        (["0 1 0 1 0 1", "--cell_blocks=1"], ["6 integers", "8 for every block", "--space=macro"]),
+        (["0 1 0 1 2 1 0 1", "--cell_blocks=1"], ["tokens[4] = 2", "reduction/block_1/input_1"]),
+        (["0 10 0 1 0 1 0 1", "--cell_blocks=1"], ["tokens[2] = 10", "normal/block_1/op_1", "sep_conv_3x3"]),
+        (["0 1 0 1 0 1 0 1", "--space=macro"], ["8 integers", "6 for 3 layers", "--space=micro"]),
+    ],
+    ids=lambda value: " ".join(value) if "integers" not in value else "",
+)
+def test_arc_strings_of_cells(refuse, arguments, words):
+    arc, *flags = arguments
+    refuse("describe", ["--space=micro", f"--architecture={arc}", *flags], words)
 
 
 @pytest.mark.parametrize("launcher", ["retrain", "evaluate", "export"])

@@ -11,12 +11,13 @@ import pytest
 from enas_tf.data.sources import load_images
 from enas_tf.errors import InputError
 from enas_tf.launch import config as configs
-from enas_tf.launch.config import GROUPS, Config, define_flags, flag_values, read_config, to_flagfile
+from enas_tf.launch.config import GROUPS, Config, RunConfig, define_flags, flag_values, read_config, to_flagfile
+from enas_tf.launch.defaults import SPACE_DEFAULTS, SPACE_FLAGS, foreign_flags
 from enas_tf.launch.run import image_config
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ImageConfig
 from enas_tf.options import option
-from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.architectures import SPACES, read_architecture
 
 PRESETS = sorted((Path(__file__).parents[2] / "flags").glob("*.flags"))
 FLAG_TYPES = {
@@ -26,6 +27,7 @@ FLAG_TYPES = {
     str: "string",
     tuple: "comma separated list of strings",
 }
+DEFAULTS = Config(**{group: default for group, (default, _) in GROUPS.items()})
 FIELDS = [(group, field) for group, (default, _) in GROUPS.items() for field in dataclasses.fields(default)]
 
 
@@ -54,7 +56,38 @@ def test_every_option_is_a_flag(own_flags, group, field):
 
 def test_flags_without_arguments_are_the_defaults(own_flags):
     define_flags()
-    assert parse(own_flags) == Config(**{group: default for group, (default, _) in GROUPS.items()})
+    assert parse(own_flags) == DEFAULTS
+
+
+def test_every_space_is_a_group_and_a_row_in_each_table():
+    assert all(isinstance(GROUPS[name][0], space) for name, space in SPACES.items())
+    assert SPACE_DEFAULTS.keys() == SPACE_FLAGS.keys() == SPACES.keys()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_tables_of_a_space_name_flags(space):
+    assert {*SPACE_FLAGS[space], *SPACE_DEFAULTS[space]} <= flag_values(DEFAULTS).keys()
+    assert not set(SPACE_DEFAULTS[space]) & set(foreign_flags(space)), "a default of a flag that is not read"
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_space_has_defaults_of_its_own(own_flags, space):
+    define_flags()
+    expected = flag_values(DEFAULTS) | SPACE_DEFAULTS[space] | {"space": space}
+    config = parse(own_flags, f"--space={space}")
+    assert flag_values(config) == expected
+    assert config.space is getattr(config, space)
+
+
+def test_the_help_names_the_defaults_of_a_space(own_flags):
+    define_flags()
+    assert "--space=micro: 20" in own_flags["channels"].help
+
+
+def test_what_is_given_wins_over_the_default_of_a_space(own_flags):
+    """A value that is the component's default too: what counts is that it was given."""
+    define_flags()
+    assert parse(own_flags, "--space=micro", "--channels=36").network.channels == 36
 
 
 def test_a_kind_of_option_without_a_flag_is_refused(own_flags):
@@ -84,23 +117,48 @@ def other_value(field, value):
     )
 
 
-def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path):
+@pytest.mark.parametrize("space", SPACES)
+def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path, space):
     define_flags()
-    groups = {}
-    for group, (default, _) in GROUPS.items():
-        values = {field.name: other_value(field, getattr(default, field.name)) for field in dataclasses.fields(default)}
-        groups[group] = dataclasses.replace(default, **values)
+    defaults, groups, foreign = parse(own_flags, f"--space={space}"), {}, set(foreign_flags(space))
+    for group, (_, prefix) in GROUPS.items():
+        old = getattr(defaults, group)
+        moved = [field for field in dataclasses.fields(old) if prefix + field.name not in {"space", *foreign}]
+        groups[group] = dataclasses.replace(old, **{f.name: other_value(f, getattr(old, f.name)) for f in moved})
     config = Config(**groups)
-    defaults = flag_values(Config(**{group: default for group, (default, _) in GROUPS.items()}))
-    unchanged = {name for name, value in flag_values(config).items() if value == defaults[name]}
-    assert unchanged <= {"space"}, "the test should move every flag that has another value"
+    before, after = flag_values(defaults), flag_values(config)
+    assert {name for name in before if before[name] == after[name]} == {"space", *foreign}
     path = tmp_path / "run.flags"
     path.write_text(to_flagfile(config))
     assert parse(own_flags, f"--flagfile={path}") == config
 
 
-def test_a_flagfile_of_defaults_is_empty():
-    assert not to_flagfile(Config(**{group: default for group, (default, _) in GROUPS.items()})).strip()
+@pytest.mark.parametrize("space", SPACES)
+def test_a_flagfile_of_defaults_names_the_space_alone(own_flags, space):
+    define_flags()
+    assert to_flagfile(parse(own_flags, f"--space={space}")) == f"--space={space}\n"
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_flagfile_says_values_that_another_space_has_as_defaults(own_flags, tmp_path, space):
+    define_flags()
+    config = dataclasses.replace(DEFAULTS, run=RunConfig(space=space))
+    path = tmp_path / "run.flags"
+    path.write_text(to_flagfile(config))
+    assert parse(own_flags, f"--flagfile={path}") == config
+
+
+@pytest.mark.parametrize(("space", "name"), [(space, name) for space in SPACES for name in foreign_flags(space)])
+def test_flags_of_another_space_are_refused(own_flags, space, name):
+    define_flags()
+    group, field = next((group, f) for group, f in FIELDS if GROUPS[group][1] + f.name == name)
+    value = other_value(field, getattr(GROUPS[group][0], field.name))
+    value = ",".join(value) if isinstance(value, tuple) else value
+    with pytest.raises(InputError) as error:
+        parse(own_flags, f"--space={space}", f"--{name}={value}")
+    for word in (f"--{name}={value} ", "belongs to the", f"--space={space}"):
+        assert word in str(error.value)
+    assert any(f"--{flag}" in str(error.value) for flag in SPACE_FLAGS[space])
 
 
 @pytest.mark.parametrize("name", ["l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels"])
@@ -122,14 +180,16 @@ def test_a_preset_parses_and_builds(own_flags, path):
     is_digits = config.data.dataset == "digits"
     image = image_config(load_images(config.data)) if is_digits else ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
     if command[1].endswith(".search"):
-        supernet = family.supernet(config.macro, config.network, image)
-        assert supernet.space == config.macro
-        architecture = config.macro.decode(config.macro.random_tokens(1, np.random.default_rng(0))[0])
+        supernet = family.supernet(config.space, config.network, image)
+        assert supernet.space == config.space
+        architecture = config.space.decode(config.space.random_tokens(1, np.random.default_rng(0))[0])
     else:
         architecture = read_architecture(own_flags["architecture"].value)
     cost = family.count(architecture, config.child, image)
     if cost.parameters < 5e6:
-        assert family.build_child(architecture, config.child, image).output_shape == (None, image.num_classes)
+        child = family.build_child(architecture, config.child, image)
+        assert child.output_shape == (None, image.num_classes)
+        assert family.trainee(child, architecture, config.child, image).trainable_variables
 
 
 def test_there_are_presets():

@@ -1,0 +1,137 @@
+"""The architecture decides the space of a child; and where nothing but a child is meant, short names are its flags."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from enas_tf.models.families import FAMILIES
+from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.spaces.architectures import read_architecture
+
+IMAGE = ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
+TINY_CELLS = "0 4 0 0 1 4 0 2"
+PAPERS = {"cells_per_stage": 5, "channels": 36}
+
+
+def write_run(workdir: Path, *flags: str, architecture: str = "", space: str = "macro") -> None:
+    """What a run leaves of its flags and its architecture."""
+    workdir.mkdir()
+    (workdir / "run.flags").write_text("\n".join(flags) + "\n")
+    if architecture:
+        found = read_architecture(architecture, space).to_json()
+        (workdir / "architecture.json").write_text(json.dumps(found))
+
+
+def parameters(architecture: str, **child) -> int:
+    architecture = read_architecture(architecture)
+    return FAMILIES[architecture.space_name].count(architecture, ChildConfig(**child), IMAGE).parameters
+
+
+def test_a_published_architecture_brings_its_space_and_the_defaults_there(launch):
+    described = json.loads(launch("describe", "--architecture=enas_micro", "--json").out)
+    assert described["space"] == "micro"
+    assert described["parameters"] == parameters("enas_micro", **PAPERS)
+    assert len(described["tokens"]) == 40
+
+
+def test_a_description_of_cells_for_people(launch):
+    words = launch("describe", "--architecture=enas_micro").out
+    for word in ("5 @ 36: 17 cells of 36, 72, 144 channels", "2.56e+25", "1.30e+11 by the paper's formula"):
+        assert word in words
+
+
+def test_a_description_of_layers_for_people(launch):
+    words = launch("describe", "--architecture=0 3 0 0 1 0", "--channel_growth=2").out
+    for word in ("96 channels, times 2 at each reduction", "one of 1,728 architectures of its space\n"):
+        assert word in words
+
+
+@pytest.mark.parametrize("arguments", [("--cell_blocks=1",), ("--workdir=run",)])
+def test_an_arc_string_is_read_as_of_the_flags_or_the_run(launch, tmp_path, arguments):
+    write_run(tmp_path / "run", "--space=micro", "--cell_blocks=1")
+    outcome = launch("describe", "--space=micro", f"--architecture={TINY_CELLS}", "--json", *arguments)
+    assert json.loads(outcome.out)["arc"] == TINY_CELLS
+
+
+def test_the_architecture_of_a_workdir(launch, tmp_path):
+    flags = ("--space=micro", "--cell_blocks=1", "--cell_ops=identity,sep_conv_3x3,avg_pool_3x3")
+    write_run(tmp_path / "run", *flags, architecture=TINY_CELLS, space="micro")
+    described = json.loads(launch("describe", "--workdir=run", "--json").out)
+    assert (described["space"], described["arc"]) == ("micro", TINY_CELLS)
+    assert described["tokens"] == [0, 0, 0, 1, 1, 0, 0, 2]
+
+
+@pytest.mark.parametrize("arguments", [("--workdir=run",), ("--flagfile=run/run.flags",), ()])
+def test_the_architecture_wins_over_the_space_of_a_flagfile(launch, tmp_path, arguments):
+    """What the file says for its own space alone is left out; the rest holds."""
+    write_run(tmp_path / "run", "--num_layers=6", "--retrain_channel_growth=2", "--retrain_channels=8")
+    described = json.loads(launch("describe", "--architecture=enas_micro", "--json", *arguments).out)
+    expected = PAPERS | ({"channels": 8} if arguments else {})
+    assert described["parameters"] == parameters("enas_micro", **expected)
+
+
+def test_an_arc_string_of_another_space_than_the_run(launch, tmp_path):
+    write_run(tmp_path / "run", "--space=micro", "--cell_blocks=3", "--retrain_stem=imagenet")
+    arguments = ("--workdir=run", "--space=macro", "--architecture=0 3 0 0 1 0", "--json")
+    assert json.loads(launch("describe", *arguments).out)["parameters"] == parameters("0 3 0 0 1 0")
+
+
+@pytest.mark.parametrize("launcher", ["describe", "retrain", "evaluate", "export"])
+@pytest.mark.parametrize("flag", ["--num_layers=6", "--retrain_channel_growth=2"])
+def test_a_flag_of_another_space_is_refused_where_it_was_typed(launch, tmp_path, launcher, flag):
+    write_run(tmp_path / "run", "--space=macro", "--num_layers=3", "--retrain_channel_growth=3")
+    outcome = launch(launcher, "--workdir=run", "--architecture=enas_micro", flag)
+    assert outcome.code == 2
+    assert f"{flag} belongs to the macro space, while --space=micro" in outcome.err
+
+
+def test_shared_weights_are_of_the_space_of_the_run(launch, tmp_path):
+    write_run(tmp_path / "run", "--space=micro", "--cell_blocks=1", "--cells_per_stage=1", "--batch_size=32")
+    outcome = launch("evaluate", "--workdir=run", "--weights=shared", "--architecture=enas_macro")
+    assert outcome.code == 2
+    assert "macro architecture is not one of the micro space" in outcome.err
+
+
+def test_a_child_of_another_space_is_trained_in_a_workdir(launch, tmp_path):
+    """By short names, whose meaning is noted in full; the flags of the child are of its own space alone."""
+    write_run(tmp_path / "run", "--space=macro", "--num_layers=3", "--limit_train=64", architecture="0 3 0 0 1 0")
+    (tmp_path / "mine.json").write_text(json.dumps(read_architecture(TINY_CELLS, "micro").to_json()))
+    size = ("--channels=4", "--cells_per_stage", "1", "-stem=cifar")
+    outcome = launch(
+        "retrain", "--workdir=run", "--architecture=mine.json", "--epochs=1", "--batch_size=32", "--dropout=0", *size
+    )
+    assert outcome.code == 0, outcome.err
+    assert "1 @ 4: 5 cells of 4, 8, 16 channels" in outcome.err + outcome.out
+    lines = (tmp_path / "run/child/run.flags").read_text().splitlines()
+    assert lines[0] == "--space=micro"
+    assert set(lines[1:]) == {
+        "--limit_train=64",
+        "--retrain_channels=4",
+        "--retrain_cells_per_stage=1",
+        "--retrain_dropout=0.0",
+        "--retrain_epochs=1",
+        "--retrain_batch_size=32",
+    }
+    assert json.loads((tmp_path / "run/child/metrics.json").read_text())["arc"] == TINY_CELLS
+
+
+@pytest.mark.parametrize(
+    ("launcher", "flag", "words"),
+    [
+        ("describe", "--channels=0", "--retrain_channels=0"),
+        ("retrain", "--cells_per_stage=0", "--retrain_cells_per_stage=0"),
+        ("retrain", "--stem=imagenet", "8x8"),
+        ("retrain", "--batch_size=9999", "--retrain_batch_size=9999"),
+    ],
+)
+def test_short_names_are_flags_of_the_child(launch, launcher, flag, words):
+    outcome = launch(launcher, "--architecture=enas_micro", "--workdir=run", flag)
+    assert outcome.code == 2
+    assert words in outcome.err
+
+
+def test_short_names_in_a_flagfile_are_what_they_are(launch, tmp_path):
+    (tmp_path / "mine.flags").write_text("--channels=8\n--cells_per_stage=1\n--epochs=1\n")
+    described = json.loads(launch("describe", "--architecture=enas_micro", "--flagfile=mine.flags", "--json").out)
+    assert described["parameters"] == parameters("enas_micro", **PAPERS)
