@@ -1,0 +1,182 @@
+"""The picture of a micro architecture: its two cells beside each other, each from its inputs down to its output.
+
+Every node is a box, its number in the lower half. The upper half of a block names its two operations. Each has an arc
+in its colour, from the node that it reads: the first one's on the left of the boxes, the second one's on the right, so
+that two arcs of one node into one block never lie on each other, and no name is on an arc.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from enas_tf.pictures.canvas import (
+    GREY,
+    INK,
+    OP_COLOURS,
+    PALE,
+    blank,
+    draw_arc,
+    draw_point,
+    fill,
+    tint,
+    write,
+    write_head,
+)
+from enas_tf.spaces.micro import NUM_INPUTS, Block, Cell, MicroArchitecture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: The box of an operation, the room for a plus between two of them, the lower half of a node, the tab with its number.
+OP_WIDTH, OP_HEIGHT, PLUS_WIDTH, BASE_HEIGHT, TAB_WIDTH = 112, 22, 28, 18, 30
+BOX_WIDTH = 2 * OP_WIDTH + PLUS_WIDTH
+#: Arcs leave a node this far above the middle of its lower half, the line to the output as far below it.
+PORT = 3
+#: The distance of two rows.
+ROW = OP_HEIGHT + BASE_HEIGHT + 20
+#: Room around the drawing; above the first input, for two lines; between the arcs of the two cells.
+MARGIN, HEAD, AISLE = 22, 62, 26
+#: How far an arc of the innermost lane bows out; what every further lane adds; the most that the outermost one may:
+#: cells of any size fit 1000 pixels.
+FIRST_BOW, NEXT_BOW, MAX_BOW = 24, 13, 104
+#: The line that gathers the nodes of the output: right of the boxes, left of all arcs' bows.
+RAIL = 13
+HEADINGS = {
+    "normal": ("normal cell", "an arc leads to the operation that reads its source"),
+    "reduction": ("reduction cell, halves the image", "/2: with stride 2"),
+}
+INPUT_NAMES = ("cell k-2", "cell k-1")
+SIDES = ("left", "right")
+
+#: The two nodes of an arc.
+Edge = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a cell is, and which one: the left edge of its boxes, how far each lane adds to an arc's bow."""
+
+    name: str
+    left: float
+    next_bow: float
+
+    @property
+    def right(self) -> float:
+        return self.left + BOX_WIDTH
+
+    @property
+    def middle(self) -> float:
+        return self.left + BOX_WIDTH / 2
+
+    def upper(self, node: int) -> float:
+        """The middle of a node's upper half, where arcs arrive."""
+        return HEAD + ROW * node + OP_HEIGHT / 2
+
+    def lower(self, node: int) -> float:
+        """The middle of a node's lower half, near which arcs leave."""
+        return HEAD + ROW * node + OP_HEIGHT + BASE_HEIGHT / 2
+
+    def is_halved(self, source: int) -> bool:
+        return self.name == "reduction" and source < NUM_INPUTS
+
+
+def draw_micro(architecture: MicroArchitecture) -> "Figure":
+    """The normal cell on the left, the reduction cell on the right."""
+    lanes = [lane for cell in architecture.cells.values() for side in range(2) for lane in _lanes(cell, side).values()]
+    next_bow = min(NEXT_BOW, (MAX_BOW - FIRST_BOW) / max(*lanes, 1))
+    reach = FIRST_BOW + next_bow * max(lanes)
+    num_rows = architecture.normal.num_nodes + 1
+    width = 2 * (MARGIN + reach + BOX_WIDTH + reach) + AISLE
+    axes = blank(width, HEAD + ROW * (num_rows - 1) + OP_HEIGHT + MARGIN)
+    lefts = (MARGIN + reach, width - MARGIN - reach - BOX_WIDTH)
+    for left, (name, cell) in zip(lefts, architecture.cells.items(), strict=True):
+        _draw_cell(axes, Place(name, left, next_bow), cell, cell.joined(architecture.merge))
+    return axes.figure
+
+
+def _lanes(cell: Cell, side: int) -> dict[Edge, int]:
+    """The arcs on a side and their lanes, counted outwards; the longest arc first, for short ones to lie on top.
+
+    A longer arc is further out than the shorter ones that it passes, and two of one length are not in one lane where
+    they pass each other: they would cross where both run straight down, and be taken for each other.
+    """
+    edges = sorted(_edges(cell, side), key=lambda edge: (edge[1] - edge[0], edge))
+    lanes: dict[Edge, int] = {}
+    for source, node in edges:
+        passed = [lane for (other, end), lane in lanes.items() if other < node and source < end]
+        lanes[source, node] = max([node - source - 1, *(lane + 1 for lane in passed)])
+    return dict(reversed(lanes.items()))
+
+
+def _edges(cell: Cell, side: int) -> list[Edge]:
+    return [(block.inputs[side], node) for node, block in enumerate(cell.blocks, NUM_INPUTS)]
+
+
+def _draw_cell(axes: "Axes", place: Place, cell: Cell, joined: tuple[int, ...]) -> None:
+    write_head(axes, place.middle, *HEADINGS[place.name])
+    _draw_joins(axes, place, joined, cell.num_nodes)
+    for side in range(2):
+        _draw_arcs(axes, place, cell, side)
+    for node, name in enumerate(INPUT_NAMES):
+        _draw_lower(axes, place, node)
+        _draw_upper(axes, place, node, name)
+    for node, block in enumerate(cell.blocks, NUM_INPUTS):
+        _draw_lower(axes, place, node)
+        _draw_block(axes, place, node, block)
+    _draw_upper(axes, place, cell.num_nodes, "concat, 1x1")
+
+
+def _draw_joins(axes: "Axes", place: Place, joined: tuple[int, ...], output: int) -> None:
+    """The rail into the output, and a line to it from each node that the output joins."""
+    x, end, style = place.right + RAIL, place.upper(output), {"color": INK, "linewidth": 1.2, "solid_capstyle": "butt"}
+    axes.plot((x, x, place.right + 4), (place.lower(joined[0]) + PORT, end, end), zorder=1, **style)
+    draw_point(axes, (place.right + 1, end), (7, 0), 8, facecolor=INK, zorder=3)
+    for node in joined:
+        y = place.lower(node) + PORT
+        axes.plot((place.right, x), (y, y), zorder=3, gid=f"join_{place.name}_{node}", **style)
+        axes.plot(x, y, "o", color=INK, markersize=3.4, zorder=3)
+        if place.is_halved(node):
+            write(axes, place.right - 5, place.lower(node), "/2", 11, ha="right")
+
+
+def _draw_arcs(axes: "Axes", place: Place, cell: Cell, side: int) -> None:
+    """The arcs on a side, those of a later node over those of an earlier one."""
+    x, outwards = (place.right, 1) if side else (place.left, -1)
+    lanes = _lanes(cell, side)
+    for source in range(cell.num_nodes):
+        bows = {node: FIRST_BOW + place.next_bow * lane for (start, node), lane in lanes.items() if start == source}
+        ends = {node: (place.lower(source) - PORT, place.upper(node), outwards * bow) for node, bow in bows.items()}
+        # White rims say which arc is which where two cross. Arcs of one node are open to each other: it is their stem.
+        for end in ends.values():
+            draw_arc(axes, x, *end, edgecolor="white", linewidth=4.2, zorder=2)
+        for node, end in ends.items():
+            colour = OP_COLOURS[cell.blocks[node - NUM_INPUTS].ops[side]]
+            gid = f"edge_{place.name}_{source}_{node}_{SIDES[side]}"
+            draw_arc(axes, x, *end, edgecolor=colour, linewidth=1.6, zorder=2, gid=gid)
+            draw_point(axes, (x + outwards, end[1]), (outwards * 8, 0), 8, facecolor=colour, zorder=3)
+
+
+def _draw_upper(axes: "Axes", place: Place, node: int, text: str) -> None:
+    """The upper half of a node, which is all of the output."""
+    y = place.upper(node)
+    fill(axes, place.left, y, BOX_WIDTH, OP_HEIGHT, facecolor=PALE, edgecolor=GREY, linewidth=1.2, zorder=5)
+    write(axes, place.middle, y, text)
+
+
+def _draw_lower(axes: "Axes", place: Place, node: int) -> None:
+    """The lower half of a node."""
+    y = place.lower(node)
+    fill(axes, place.left, y, BOX_WIDTH, BASE_HEIGHT, facecolor=PALE, edgecolor=GREY, linewidth=1.2, zorder=4)
+    fill(axes, place.middle - TAB_WIDTH / 2, y, TAB_WIDTH, BASE_HEIGHT, facecolor=GREY, edgecolor="none", zorder=4)
+    write(axes, place.middle, y, str(node), weight="bold", color="white")
+
+
+def _draw_block(axes: "Axes", place: Place, node: int, block: Block) -> None:
+    """The upper half of a block."""
+    y = place.upper(node)
+    _draw_upper(axes, place, node, "+")
+    lefts = (place.left, place.right - OP_WIDTH)
+    for left, side, source, op in zip(lefts, SIDES, block.inputs, block.ops, strict=True):
+        style = {"facecolor": tint(OP_COLOURS[op]), "edgecolor": OP_COLOURS[op], "linewidth": 1.2, "zorder": 5}
+        fill(axes, left, y, OP_WIDTH, OP_HEIGHT, gid=f"op_{place.name}_{node}_{side}", **style)
+        write(axes, left + OP_WIDTH / 2, y, f"{op} /2" if place.is_halved(source) else op, 11)
