@@ -32,6 +32,9 @@ class ControllerConfig:
     fixed_bias: float = option(
         0.25, "added to the squashed logits of favoured operations, taken from the others'; in the normal cell only"
     )
+    distance_penalty: float = option(
+        1 / 6, "recurrent space: times its squared distance, taken from the logit of a previous node"
+    )
     temperature: float = option(0.0, "logits are divided by this; 0 leaves them (paper: 5.0)")
     skip_target: float = option(0.4, "prior probability of a skip connection, the target of the KL term")
 
@@ -190,11 +193,20 @@ class _Steps:
         self.input = tf.gather(self.policy.embeddings[decision.vocabulary], token)
 
     def pick_node(self, decision: PickNode) -> None:
-        """Attention over the first anchors of this cell; the next input is the chosen one."""
-        query = self._advance() @ self.policy.query
-        token, _ = self._pick(self.policy.shape_logits(self._attend(query, decision.num_candidates)))
-        anchors = tf.stack(self.anchors[: decision.num_candidates], axis=1)
-        self.input = tf.gather(anchors, token, batch_dims=1)
+        """Attention over the first anchors of this cell; the next input is the chosen one.
+
+        A local pick asks with the last anchor; distances lower the logits and the next input (ptb_enas_controller.py).
+        """
+        count = decision.num_candidates
+        hidden = self.anchors[-1] if decision.is_local else self._advance()
+        logits = self.policy.shape_logits(self._attend(hidden @ self.policy.query, count))
+        distances = tf.range(count, 0, -1, tf.float32)
+        if decision.is_local:
+            logits -= self.policy.config.distance_penalty * tf.square(distances)
+        token, _ = self._pick(logits)
+        self.input = tf.gather(tf.stack(self.anchors[:count], axis=1), token, batch_dims=1)
+        if decision.is_local:
+            self.input /= 0.1 + tf.gather(distances, token)[:, None]
 
     def _attend(self, query: tf.Tensor, count: int) -> tf.Tensor:
         """Scores float32 [n, count] of `query` [n, hidden] against the keys of the first `count` anchors."""

@@ -47,10 +47,14 @@ class PickOp:
 
 @dataclasses.dataclass(frozen=True)
 class PickNode:
-    """One token: a node out of the `num_candidates` marked first in this cell."""
+    """One token: a node out of the `num_candidates` marked first in this cell.
+
+    A pick that `is_local` belongs to the node marked last: a controller asks with that anchor, and favours near nodes.
+    """
 
     name: str
     num_candidates: int
+    is_local: bool = False
     num_tokens = 1
 
     @property
@@ -62,7 +66,7 @@ class PickNode:
 
     @property
     def expected(self) -> str:
-        return f"0..{self.num_candidates - 1} (a node of the cell: 0 and 1 are its inputs)"
+        return f"0..{self.num_candidates - 1} (a node of the cell)"
 
 
 @dataclasses.dataclass(frozen=True)

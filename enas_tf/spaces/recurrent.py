@@ -1,0 +1,230 @@
+"""The recurrent space: a cell of a recurrent network (Pham et al. 2018, section 2.1).
+
+Nodes are numbered as in the reference code, from 0; the paper counts from 1. Node 0 reads the input x_t and the state
+h_(t-1) and picks an activation; every later node picks an earlier node and an activation, and every pair of nodes owns
+its weight. The cell's output, and next state, is the mean of the nodes that nothing reads.
+
+Two notations were published. The first repository has `f0 p1 f1 p2 f2 ...`, which a bare arc string means here. Google
+Research's enas_lm has a node 0 that is always tanh and left out, numbers two activations the other way round, and puts
+out the mean of all nodes but node 0: `p1 f1 p2 f2 ...`, here behind the word `enas_lm:`.
+"""
+
+import dataclasses
+import functools
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from enas_tf.errors import InputError
+from enas_tf.options import option, require
+from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, PickNode, PickOp, Space
+
+#: In the numbering of the first repository (ptb_enas_child.py).
+ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
+#: In the numbering of enas_lm (child.py, `_rnn_fn`).
+ENAS_LM_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+OUTPUTS = ("loose_ends", "all_but_first")
+#: An arc string in the notation of enas_lm opens with this word ...
+ENAS_LM_PREFIX = "enas_lm:"
+#: ... and one whose output is the mean of all nodes but the first with this one.
+ALL_PREFIX = "all_but_first:"
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentNode:
+    """`activation` of node `previous`; of x_t and h_(t-1) where that is None."""
+
+    activation: str
+    previous: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentArchitecture(Architecture):
+    """The nodes of a cell, in order, and what it puts out."""
+
+    nodes: tuple[RecurrentNode, ...]
+    output: str = "loose_ends"
+    space_name = "recurrent"
+
+    def __post_init__(self):
+        require(self.output in OUTPUTS, "output", self.output, f"one of {', '.join(OUTPUTS)}")
+        if not self.nodes or self.nodes[0].previous is not None:
+            raise InputError("a recurrent cell has nodes, and the first reads none: expected no previous node for it.")
+        for number, node in enumerate(self.nodes):
+            if node.activation not in ACTIVATIONS:
+                raise InputError(
+                    f"node {number} has the activation {node.activation!r}: expected one of {', '.join(ACTIVATIONS)}."
+                )
+            if number and (node.previous is None or not 0 <= node.previous < number):
+                raise InputError(f"node {number} reads node {node.previous}: expected 0..{number - 1}.")
+
+    @property
+    def num_nodes(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def loose_ends(self) -> tuple[int, ...]:
+        """The nodes that no other reads, ascending."""
+        used = {node.previous for node in self.nodes}
+        return tuple(number for number in range(self.num_nodes) if number not in used)
+
+    @property
+    def averaged(self) -> tuple[int, ...]:
+        """The nodes whose mean is the output."""
+        is_whole = self.output == "all_but_first" and self.num_nodes > 1
+        return tuple(range(1, self.num_nodes)) if is_whole else self.loose_ends
+
+    def space(self) -> "RecurrentSpace":
+        return RecurrentSpace(nodes=self.num_nodes, output=self.output)
+
+    def to_json(self) -> dict[str, Any]:
+        nodes = [dataclasses.asdict(node) for node in self.nodes]
+        return {"space": "recurrent", "output": self.output, "nodes": nodes, "arc": self.to_arc()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture":
+        try:
+            nodes = tuple(RecurrentNode(str(row["activation"]), row["previous"]) for row in data["nodes"])
+            return cls(nodes, data["output"])
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"the recurrent architecture cannot be read ({type(error).__name__}: {error}): expected the keys "
+                '"output" and "nodes", a list of {"activation": name, "previous": node, null for the first}.'
+            ) from error
+
+    def to_arc(self) -> str:
+        """The notation of the first repository."""
+        tokens = " ".join(str(token) for token in self.space().encode(self))
+        return tokens if self.output == "loose_ends" else f"{ALL_PREFIX} {tokens}"
+
+    def to_enas_lm(self) -> str | None:
+        """The notation of enas_lm, without its prefix; None for what it cannot say: a node 0 that is not tanh."""
+        if self.nodes[0].activation != "tanh" or self.num_nodes == 1:
+            return None
+        pairs = ((node.previous, ENAS_LM_ACTIVATIONS.index(node.activation)) for node in self.nodes[1:])
+        return " ".join(str(number) for pair in pairs for number in pair)
+
+    @classmethod
+    def from_arc(cls, arc: str) -> "RecurrentArchitecture":
+        """Reads either notation; raises `InputError`, and says which it looks like, when the length fits the other."""
+        word, numbers = _split(arc)
+        if word == ENAS_LM_PREFIX:
+            if not numbers or len(numbers) % 2:
+                raise InputError(
+                    f"the arc string has {len(numbers)} integers behind {ENAS_LM_PREFIX!r}: expected two for each node "
+                    f"behind the first, an even number.{_looks_like(len(numbers))}"
+                )
+            return _from_enas_lm(numbers)
+        if len(numbers) % 2 == 0:
+            raise InputError(
+                f"the arc string has {len(numbers)} integers: expected 2 n - 1 for a recurrent cell of n nodes (an "
+                f"activation, then a previous node and an activation each), such as 23 for 12 nodes."
+                f"{_looks_like(len(numbers))}"
+            )
+        output = "all_but_first" if word == ALL_PREFIX else "loose_ends"
+        return RecurrentSpace(nodes=(len(numbers) + 1) // 2, output=output).decode(numbers)
+
+    def in_words(self) -> list[str]:
+        sources = ["x and h" if node.previous is None else f"node {node.previous}" for node in self.nodes]
+        lines = [f"node {i}: {node.activation} of {sources[i]}" for i, node in enumerate(self.nodes)]
+        return [*lines, f"output: mean of nodes {', '.join(str(node) for node in self.averaged)}"]
+
+
+def _split(arc: str) -> tuple[str, list[int]]:
+    """The word before the integers, with its colon, and the integers."""
+    match = re.fullmatch(r"\s*([a-z_]+:)?((\s*-?[0-9]+)*)\s*", arc)
+    if not match or (match[1] or ENAS_LM_PREFIX) not in (ENAS_LM_PREFIX, ALL_PREFIX):
+        raise InputError(
+            f"the arc string {arc!r} is not a list of integers separated by blanks, perhaps behind {ENAS_LM_PREFIX!r} "
+            f"or {ALL_PREFIX!r}."
+        )
+    return match[1] or "", [int(number) for number in match[2].split()]
+
+
+def _looks_like(length: int) -> str:
+    if length % 2:
+        return " It looks like the notation of the first repository, which stands without a word before it."
+    return (
+        f" It looks like the notation of enas_lm, which is read behind the word {ENAS_LM_PREFIX!r}." if length else ""
+    )
+
+
+def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
+    """Node 0 is tanh; the activations are renumbered."""
+    tokens = [ACTIVATIONS.index("tanh")]
+    for previous, activation in zip(numbers[::2], numbers[1::2], strict=True):
+        is_known = 0 <= activation < len(ENAS_LM_ACTIVATIONS)
+        # A number that neither notation knows is named by the check of the tokens.
+        tokens += [previous, ACTIVATIONS.index(ENAS_LM_ACTIVATIONS[activation]) if is_known else activation]
+    return RecurrentSpace(nodes=len(numbers) // 2 + 1, output="all_but_first").decode(tokens)
+
+
+@dataclasses.dataclass(frozen=True)
+class RecurrentSpace(Space):
+    """All cells of `nodes` nodes: 4^N (N - 1)! token sequences; the paper counts 4^N N!, see `size_in_paper`."""
+
+    nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 8 in enas_lm beside its fixed first one)")
+    activations: tuple[str, ...] = option(ACTIVATIONS, f"activations of the nodes, out of {', '.join(ACTIVATIONS)}")
+    output: str = option(
+        "loose_ends",
+        "what a cell puts out, as a mean: loose_ends = nodes that nothing reads (the paper), all_but_first (enas_lm)",
+        choices=OUTPUTS,
+    )
+    name = "recurrent"
+
+    def __post_init__(self):
+        require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
+        unknown = [activation for activation in self.activations if activation not in ACTIVATIONS]
+        is_valid = bool(self.activations) and not unknown and len(set(self.activations)) == len(self.activations)
+        require(is_valid, "activations", ",".join(self.activations), f"different names out of {', '.join(ACTIVATIONS)}")
+        require(self.output in OUTPUTS, "output", self.output, f"one of {', '.join(OUTPUTS)}")
+
+    @functools.cached_property
+    def size_in_paper(self) -> int:
+        """|activations|^N N!: 8e15 for the paper's 12 nodes. It lets the first node pick a previous one as well."""
+        return len(self.activations) ** self.nodes * math.factorial(self.nodes)
+
+    @functools.cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """The program of the reference's controllers (ptb_enas_controller.py, enas_lm's controller.py)."""
+        program: list[Decision] = []
+        for number in range(self.nodes):
+            name = f"node_{number}"
+            program.append(MarkNode(name))
+            if number:
+                program.append(PickNode(f"{name}/previous", number, is_local=True))
+            program.append(PickOp(f"{name}/activation", self.activations, vocabulary="activation"))
+        return tuple(program)
+
+    def decode(self, tokens: Sequence[int]) -> RecurrentArchitecture:
+        first, *rest = self.check_tokens(tokens).tolist()
+        nodes = [RecurrentNode(self.activations[first])]
+        nodes += [
+            RecurrentNode(self.activations[activation], previous)
+            for previous, activation in zip(rest[::2], rest[1::2], strict=True)
+        ]
+        return RecurrentArchitecture(tuple(nodes), self.output)
+
+    def encode(self, architecture: Architecture) -> np.ndarray:
+        if not isinstance(architecture, RecurrentArchitecture):
+            raise InputError(f"a {architecture.space_name} architecture is not one of the recurrent space.")
+        for mine, its, what in (
+            (self.nodes, architecture.num_nodes, "nodes"),
+            (self.output, architecture.output, "output"),
+        ):
+            if mine != its:
+                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+        tokens: list[int] = []
+        for number, node in enumerate(architecture.nodes):
+            if node.activation not in self.activations:
+                raise InputError(
+                    f"node {number} has the activation {node.activation}: the space has {', '.join(self.activations)}."
+                )
+            tokens += [] if node.previous is None else [node.previous]
+            tokens.append(self.activations.index(node.activation))
+        return np.array(tokens, np.int32)
