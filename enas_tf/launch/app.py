@@ -13,9 +13,11 @@ from absl import app, flags, logging
 from enas_tf.errors import InputError
 from enas_tf.launch.config import Config, define_flags, read_config
 from enas_tf.launch.defaults import foreign_flags
+from enas_tf.options import renamed
 from enas_tf.spaces.architectures import is_arc, read_architecture
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.spaces.micro import MicroArchitecture
+from enas_tf.spaces.recurrent import LstmBaseline
 
 FLAGS = flags.FLAGS
 RUN_FLAGS = "run.flags"
@@ -42,8 +44,9 @@ def define_architecture_flag() -> None:
         "an architecture.json, a published name, or an arc string, which is read as one of --space: with macro "
         "'0 3 0 ...' as the reference's, 'layers: 0 3 0 ...' as the paper's; with micro as --cell_blocks blocks of the "
         "normal cell, then of the reduction cell, 'input op input op' each, behind 'all:' when a cell puts out all its "
-        "nodes. Files and names say themselves what space they are of, and --space follows them. Default: the one of "
-        "the workdir",
+        "nodes; with recurrent '0 0 1 ...' as the first repository's, 'enas_lm: 0 2 ...' as enas_lm's. lstm is an LSTM "
+        "of as many parameters as a cell of --cell_nodes nodes. Files and names say themselves what space they are of, "
+        "and --space follows them. Default: the one of the workdir",
     )
 
 
@@ -112,6 +115,8 @@ def named_architecture() -> Architecture | None:
     text, space, blocks = FLAGS.architecture, FLAGS.space, FLAGS.cell_blocks
     if not text:
         return None
+    if text == "lstm":
+        return _lstm_baseline(FLAGS.cell_nodes)
     architecture = read_architecture(text, space)
     if is_arc(text) and isinstance(architecture, MicroArchitecture) and architecture.num_blocks != blocks:
         raise InputError(
@@ -119,6 +124,13 @@ def named_architecture() -> Architecture | None:
             f"{8 * blocks} integers. --cell_blocks={architecture.num_blocks} reads it as it is."
         )
     return architecture
+
+
+def _lstm_baseline(num_nodes: int) -> LstmBaseline:
+    try:
+        return LstmBaseline(num_nodes)
+    except InputError as error:
+        raise renamed(error, ["nodes"], "cell_") from error
 
 
 def config_for(architecture: Architecture | None) -> Config:

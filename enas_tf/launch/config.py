@@ -12,20 +12,26 @@ from absl import flags
 from enas_tf.controller.policy import ControllerConfig
 from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.sources import DataConfig
+from enas_tf.data.text import TextConfig
 from enas_tf.errors import InputError
 from enas_tf.launch.defaults import SPACE_DEFAULTS, check_no_foreign_flag, defaults_in_words
 from enas_tf.models.images import ChildConfig, NetworkConfig
+from enas_tf.models.language import RETRAIN_LANGUAGE, LanguageConfig
 from enas_tf.options import option, renamed, require
 from enas_tf.search.derive import DeriveConfig
 from enas_tf.search.evaluators import SharedTrainingConfig
+from enas_tf.search.language_evaluator import RewardConfig
 from enas_tf.search.loop import SearchConfig
 from enas_tf.search.searchers import SEARCHERS, ReinforceConfig
 from enas_tf.spaces.architectures import SPACES
 from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.micro import MicroSpace
+from enas_tf.spaces.recurrent import RecurrentSpace
+from enas_tf.training.language import RETRAIN_WINDOWS, WindowConfig
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
+from enas_tf.training.retrain_language import AveragingConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,18 +55,26 @@ class Config:
     run: RunConfig
     data: DataConfig
     augmentation: AugmentationConfig
+    text: TextConfig
+    window: WindowConfig
     macro: MacroSpace
     micro: MicroSpace
+    recurrent: RecurrentSpace
     network: NetworkConfig
+    language: LanguageConfig
     controller: ControllerConfig
     reinforce: ReinforceConfig
     shared: SharedTrainingConfig
+    reward: RewardConfig
     sgd: SgdConfig
     search: SearchConfig
     derive: DeriveConfig
     child: ChildConfig
+    retrain_language: LanguageConfig
     retrain: RetrainConfig
     retrain_sgd: SgdConfig
+    retrain_window: WindowConfig
+    averaging: AveragingConfig
 
     @property
     def space(self) -> Space:
@@ -73,34 +87,57 @@ GROUPS: dict[str, tuple[Any, str]] = {
     "run": (RunConfig(), ""),
     "data": (DataConfig(), ""),
     "augmentation": (AugmentationConfig(), ""),
+    "text": (TextConfig(), ""),
+    "window": (WindowConfig(), ""),
     "macro": (MacroSpace(), ""),
     "micro": (MicroSpace(), "cell_"),
+    "recurrent": (RecurrentSpace(), "cell_"),
     "network": (NetworkConfig(), ""),
+    "language": (LanguageConfig(), ""),
     "controller": (ControllerConfig(), ""),
     "reinforce": (ReinforceConfig(), ""),
     "shared": (SharedTrainingConfig(), ""),
+    "reward": (RewardConfig(), ""),
     "sgd": (SgdConfig(), ""),
     "search": (SearchConfig(), ""),
     "derive": (DeriveConfig(), ""),
     "child": (ChildConfig(), "retrain_"),
+    "retrain_language": (RETRAIN_LANGUAGE, "retrain_"),
     "retrain": (RetrainConfig(), ""),
     "retrain_sgd": (RETRAIN_SGD, "retrain_"),
+    "retrain_window": (RETRAIN_WINDOWS, "retrain_"),
+    "averaging": (AveragingConfig(), "retrain_"),
 }
 #: The groups that decide what a stage computes; a stage goes on in a workdir only where they are equal.
 SEARCH_GROUPS = (
     "run",
     "data",
     "augmentation",
+    "text",
+    "window",
     "macro",
     "micro",
+    "recurrent",
     "network",
+    "language",
     "controller",
     "reinforce",
     "shared",
+    "reward",
     "sgd",
     "search",
 )
-RETRAIN_GROUPS = ("data", "augmentation", "child", "retrain", "retrain_sgd")
+RETRAIN_GROUPS = (
+    "data",
+    "augmentation",
+    "text",
+    "child",
+    "retrain_language",
+    "retrain",
+    "retrain_sgd",
+    "retrain_window",
+    "averaging",
+)
 #: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
 _WITHOUT_EFFECT = {"search": ("data_dir", "cutout_size"), "retrain": ("data_dir",)}
 

@@ -10,6 +10,7 @@ from absl import flags
 from enas_tf.errors import InputError
 from enas_tf.spaces.macro import MACRO_OPS
 from enas_tf.spaces.micro import CELL_OPS
+from enas_tf.spaces.recurrent import ACTIVATIONS
 
 #: Space -> flag -> its default there, where it is not the one of the component: the components' are the macro space's.
 SPACE_DEFAULTS: dict[str, dict[str, Any]] = {
@@ -35,11 +36,61 @@ SPACE_DEFAULTS: dict[str, dict[str, Any]] = {
         "retrain_min_learning_rate": 1e-4,
         "retrain_l2": 2e-4,
     },
+    "recurrent": {
+        "dataset": "pydoc",
+        # enas_lm: child.py, controller.py and search.py, where the options are not those of LanguageConfig.
+        "batch_size": 128,
+        "epochs": 600,
+        "learning_rate": 20.0,
+        "restart_epochs": 0,
+        "momentum": 0.0,
+        "l2": 8e-7,
+        "clip_norm": 0.1,
+        "updates_per_epoch": 25,
+        "samples_per_update": 10,
+        "tanh_constant": 2.25,
+        "temperature": 5.0,
+        "controller_learning_rate": 5e-5,
+        "entropy_weight": 1e-5,
+        "baseline_decay": 0.999,
+        # Its final training on a GPU.
+        "retrain_epochs": 3000,
+        "retrain_batch_size": 64,
+        "retrain_learning_rate": 20.0,
+        "retrain_restart_epochs": 0,
+        "retrain_momentum": 0.0,
+        "retrain_l2": 8e-7,
+        "retrain_clip_norm": 0.25,
+    },
 }
+#: What networks for images read, whichever space they are of.
+_IMAGE_FLAGS = (
+    "image_size",
+    "valid_fraction",
+    "augment",
+    "crop_padding",
+    "cutout_size",
+    "channels",
+    "dropout",
+    "children_per_step",
+    "retrain_channels",
+    "retrain_dropout",
+    "label_smoothing",
+    "train_on",
+)
 #: Space -> the flags that it reads and not every other space does.
 SPACE_FLAGS: dict[str, tuple[str, ...]] = {
-    "macro": ("num_layers", "ops", "skip_sources", "skip_target", "skip_weight", "retrain_channel_growth"),
+    "macro": (
+        *_IMAGE_FLAGS,
+        "num_layers",
+        "ops",
+        "skip_sources",
+        "skip_target",
+        "skip_weight",
+        "retrain_channel_growth",
+    ),
     "micro": (
+        *_IMAGE_FLAGS,
         "cell_blocks",
         "cell_ops",
         "cell_merge",
@@ -53,9 +104,45 @@ SPACE_FLAGS: dict[str, tuple[str, ...]] = {
         "retrain_drop_path_keep",
         "retrain_auxiliary_weight",
     ),
+    "recurrent": (
+        "cell_nodes",
+        "cell_activations",
+        "cell_output",
+        "tokens",
+        "vocab_size",
+        "bptt",
+        "random_bptt",
+        "activation_penalty",
+        "slowness_penalty",
+        "reward_scale",
+        "distance_penalty",
+        "units",
+        "drop_words",
+        "drop_embedded",
+        "drop_input",
+        "drop_state",
+        "drop_output",
+        "init_scale",
+        "retrain_units",
+        "retrain_drop_words",
+        "retrain_drop_embedded",
+        "retrain_drop_input",
+        "retrain_drop_state",
+        "retrain_drop_output",
+        "retrain_init_scale",
+        "retrain_bptt",
+        "retrain_random_bptt",
+        "retrain_activation_penalty",
+        "retrain_slowness_penalty",
+        "retrain_patience",
+    ),
 }
 #: Space -> the flag of its operations, and what can be named there.
-_OPERATIONS = {"macro": ("ops", MACRO_OPS), "micro": ("cell_ops", CELL_OPS)}
+_OPERATIONS = {
+    "macro": ("ops", MACRO_OPS),
+    "micro": ("cell_ops", CELL_OPS),
+    "recurrent": ("cell_activations", ACTIVATIONS),
+}
 
 
 def defaults_in_words(name: str) -> str:

@@ -11,14 +11,18 @@ from absl import flags
 
 from enas_tf.errors import InputError
 from enas_tf.launch import app
+from enas_tf.launch.config import Config
 from enas_tf.launch.run import derived_architecture, format_size, size_in_words
+from enas_tf.launch.tasks import TASKS
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.models.images import ImageConfig
+from enas_tf.models.language import TextShape
 from enas_tf.options import require
 from enas_tf.pictures import draw, save
 from enas_tf.spaces.decisions import Architecture, Space
+from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 
 FLAGS = flags.FLAGS
 
@@ -37,9 +41,9 @@ def define_flags() -> None:
 def main() -> None:
     architecture = _read()
     config = app.config_for(architecture)
-    # A run's space may have fewer operations than the smallest that holds an architecture from elsewhere.
-    space = architecture.space() if FLAGS.architecture else config.space
-    cost, cost_in_words = _cost(architecture, config.child, _image())
+    is_baseline = isinstance(architecture, LstmBaseline)
+    space = config.space if is_baseline else _space(architecture, config)
+    cost, cost_in_words = _cost(architecture, config)
     if FLAGS.picture:
         save(draw(architecture), Path(FLAGS.picture))
     if FLAGS.json:
@@ -47,7 +51,7 @@ def main() -> None:
             "space": architecture.space_name,
             "architecture": architecture.to_json(),
             "arc": architecture.to_arc(),
-            "tokens": space.encode(architecture).tolist(),
+            "tokens": None if is_baseline else space.encode(architecture).tolist(),
             "parameters": cost and cost.parameters,
             "flops": cost and cost.flops,
             "space_size": space.size,
@@ -56,8 +60,11 @@ def main() -> None:
         return
     print("\n".join(architecture.in_words()))
     print(f"arc: {architecture.to_arc()}")
+    if isinstance(architecture, RecurrentArchitecture) and architecture.to_enas_lm():
+        print(_enas_lm_in_words(architecture))
     print(cost_in_words)
-    print(f"one of {format_size(space.size)} architectures of its space{_size_in_paper(space)}")
+    of = "beside the" if is_baseline else "one of"
+    print(f"{of} {format_size(space.size)} architectures of its space{_size_in_paper(space)}")
 
 
 def _read() -> Architecture:
@@ -69,17 +76,37 @@ def _read() -> Architecture:
     return derived_architecture(Workdir(Path(FLAGS.workdir)))
 
 
-def _cost(architecture: Architecture, child: ChildConfig, image: ImageConfig) -> tuple[Cost | None, str]:
+def _space(architecture: Architecture, config: Config) -> Space:
+    """The space of the run that the architecture is of; for one from elsewhere the smallest that holds it."""
+    if not FLAGS.architecture:
+        try:
+            config.space.encode(architecture)
+            return config.space
+        except InputError:  # A child was trained of it here, and nothing was searched.
+            pass
+    return architecture.space()
+
+
+def _enas_lm_in_words(architecture: RecurrentArchitecture) -> str:
+    """The same nodes for enas_lm, which knows one output only."""
+    is_same = architecture.averaged == tuple(range(1, architecture.num_nodes))
+    other = "" if is_same else " (the nodes alone: the output would be the mean of all but the first)"
+    return f"arc for enas_lm: {architecture.to_enas_lm()}{other}"
+
+
+def _cost(architecture: Architecture, config: Config) -> tuple[Cost | None, str]:
     """The cost of the architecture's child, and a sentence about it; None for one that cannot be built."""
+    task = TASKS[architecture.space_name]
+    shape, words = _text(config) if task.unit == "token" else _image()
+    child = task.child(config)
     try:
-        cost = FAMILIES[architecture.space_name].count(architecture, child, image)
+        cost = FAMILIES[architecture.space_name].count(architecture, child, shape)
     except InputError as error:
         return None, f"no child can be built of it: {error}"
     return cost, (
-        f"child: {size_in_words(architecture.space_name, child)}\n"
-        f"for {image.height}x{image.width}x{image.channels} images of {image.num_classes} classes: "
-        f"{cost.parameters:,} parameters, {cost.flops:,} FLOPs per image (a multiply-add is two; convolutions and "
-        "matrix products)"
+        f"child: {size_in_words(architecture, child)}\n"
+        f"for {words}: {cost.parameters:,} parameters, {cost.flops:,} FLOPs per {task.unit} (a multiply-add is two; "
+        "convolutions and matrix products)"
     )
 
 
@@ -89,13 +116,23 @@ def _size_in_paper(space: Space) -> str:
     return f", {format_size(size)} by the paper's formula" if size else ""
 
 
-def _image() -> ImageConfig:
-    """What costs are counted for: the flags, else the data of the workdir's run, else CIFAR's shape."""
-    shape, num_classes = (32, 32, 3), 10
+def _recorded_data() -> dict:
+    """What environment.json of the workdir says of the data; nothing without one."""
     environment = Workdir(Path(FLAGS.workdir)).environment if FLAGS.workdir else None
-    if environment is not None and environment.exists():
-        data = json.loads(environment.read_text())["data"]
-        shape, num_classes = tuple(data["image_shape"]), len(data["class_names"])
+    return json.loads(environment.read_text())["data"] if environment is not None and environment.exists() else {}
+
+
+def _text(config: Config) -> tuple[TextShape, str]:
+    """What costs of language models are counted for: the text of the workdir's run, else --vocab_size."""
+    size = _recorded_data().get("vocab_size", config.text.vocab_size)
+    return TextShape(size), f"a vocabulary of {size:,}"
+
+
+def _image() -> tuple[ImageConfig, str]:
+    """What costs are counted for: the flags, else the data of the workdir's run, else CIFAR's shape."""
+    data = _recorded_data()
+    shape = tuple(data.get("image_shape", (32, 32, 3)))
+    num_classes = len(data["class_names"]) if "class_names" in data else 10
     if FLAGS.image_shape:
         if len(FLAGS.image_shape) != 3 or not all(side.isdigit() and int(side) for side in FLAGS.image_shape):
             raise InputError(
@@ -105,7 +142,8 @@ def _image() -> ImageConfig:
     if FLAGS.num_classes is not None:
         require(FLAGS.num_classes >= 1, "num_classes", FLAGS.num_classes, "at least 1")
         num_classes = FLAGS.num_classes
-    return ImageConfig(*shape, num_classes, (0.0,) * shape[2], (1.0,) * shape[2])
+    image = ImageConfig(*shape, num_classes, (0.0,) * shape[2], (1.0,) * shape[2])
+    return image, f"{'x'.join(str(side) for side in shape)} images of {num_classes} classes"
 
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ import json
 import math
 
 import keras
+import numpy as np
 
-from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.errors import InputError
-from enas_tf.export import export_saved_model, save_keras
+from enas_tf.export import sample_ids, save_keras
 from enas_tf.launch.config import stage_values, to_flagfile
 from enas_tf.launch.run import Run, size_in_words
+from enas_tf.launch.tasks import check_data
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
@@ -19,7 +20,6 @@ from enas_tf.pictures import draw, to_svg
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.files import write_json, write_text
-from enas_tf.training.retrain import ChildTrainer, compile_measure, training_split
 
 
 class RetrainStage:
@@ -31,11 +31,9 @@ class RetrainStage:
         self.run, self.architecture = run, architecture
         family = FAMILIES[architecture.space_name]
         self.cost = check_retraining(run, architecture)
-        self.child = family.build_child(architecture, config.child, run.image)
-        trainee = family.trainee(self.child, architecture, config.child, run.image)
-        self.trainer = ChildTrainer(
-            trainee, run.data, config.retrain, config.retrain_sgd, config.augmentation, config.run.seed
-        )
+        child, shape = run.task.child(config), run.shape
+        self.child = family.build_child(architecture, child, shape)
+        self.trainer = run.task.trainer(config, family.trainee(self.child, architecture, child, shape), run.data)
 
     def open(self, is_overwriting: bool) -> None:
         """Claims the workdir for this child and leaves there what it is. A search there keeps its own files."""
@@ -50,38 +48,39 @@ class RetrainStage:
             write_json(run.workdir.architecture, self.architecture.to_json())
             write_text(run.workdir.picture, to_svg(draw(self.architecture)))
             write_text(run.workdir.run_flags, flagfile)
-            run.workdir.write_environment(run.config.run.seed, run.data)
+            run.workdir.write_environment(run.config.run.seed, run.task.record(run.data))
 
     def checkpoints(self) -> Checkpoints:
         return Checkpoints(self.run.workdir.checkpoints("retrain"), self.trainer.tracked)
 
     def retrain(self) -> dict:
         """Trains on from the newest checkpoint, tests once, writes child.keras and metrics.json; the metrics."""
-        run, config, data = self.run, self.run.config, self.run.data
+        run, config, task = self.run, self.run.config, self.run.task
         if run.workdir.child_keras.exists() and run.workdir.child_metrics.exists():
             run.reporter.say(f"retrain: {run.workdir.child_keras} is there already")
             return json.loads(run.workdir.child_metrics.read_text())
         run.reporter.block(
             "retrain",
             {
-                "child": f"{self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per image",
-                "width": size_in_words(self.architecture.space_name, config.child),
-                "data": f"{len(self.trainer.train):,} images of {config.retrain.train_on}",
+                "child": f"{self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per {task.unit}",
+                "width": size_in_words(self.architecture, task.child(config)),
+                "data": task.data_in_words(config, run.data),
                 "epochs": f"{config.retrain.retrain_epochs} of {self.trainer.steps_per_epoch} steps",
             },
         )
         self.trainer.run(run.reporter, self.checkpoints())
-        tested = self.trainer.measure(evaluation_batches(data.test, 256))
+        tested = task.test(self.child, run.data)
         save_keras(self.child, run.workdir.child_keras)
-        write_text(run.workdir.labels, "\n".join(data.class_names) + "\n")
+        name, text = task.names(run.data)
+        write_text(run.workdir.child / name, text)
         metrics = {
-            "test_accuracy": tested["accuracy"],
+            f"test_{task.metric}": tested[task.metric],
             "test_loss": tested["loss"],
             "parameters": self.cost.parameters,
             "flops": self.cost.flops,
             "export_max_difference": None,
             "arc": self.architecture.to_arc(),
-            "train_on": config.retrain.train_on,
+            "trained_on": task.data_in_words(config, run.data),
             "epochs": config.retrain.retrain_epochs,
         }
         run.reporter.truncate({"test": 0})
@@ -95,13 +94,13 @@ class RetrainStage:
 
 def check_retraining(run: Run, architecture: Architecture) -> Cost:
     """The cost of the architecture's child; raises `InputError` when the run's data and flags cannot train it."""
-    config = run.config
+    config, child = run.config, run.task.child(run.config)
     try:
-        cost = FAMILIES[architecture.space_name].count(architecture, config.child, run.image)
-        steps_per_epoch(training_split(run.data, config.retrain), config.retrain.retrain_batch_size)
+        cost = FAMILIES[architecture.space_name].count(architecture, child, run.shape)
+        run.task.check_training(config, run.data)
     except InputError as error:
         # Components that a search uses too name its flags; here the ones of retraining are meant.
-        names = [*(field.name for field in dataclasses.fields(config.child)), "batch_size"]
+        names = [*(field.name for field in dataclasses.fields(child)), "batch_size"]
         raise renamed(error, names, "retrain_") from error
     return cost
 
@@ -116,7 +115,7 @@ def finite(metrics: dict) -> dict:
 
 def load_child(run: Run) -> keras.Model:
     """The retrained child of the workdir; raises `InputError` when there is none, or the data are not its kind."""
-    workdir, data = run.workdir, run.data
+    workdir = run.workdir
     # The metrics are written last.
     if not (workdir.child_keras.exists() and workdir.child_metrics.exists()):
         raise InputError(
@@ -124,12 +123,7 @@ def load_child(run: Run) -> keras.Model:
             "`python -m enas_tf.launch.retrain --workdir=...` leaves it."
         )
     child = keras.models.load_model(workdir.child_keras)
-    if child.input_shape[1:] != data.image_shape or child.output_shape[-1] != data.num_classes:
-        raise InputError(
-            f"the child in {workdir.child} tells {child.output_shape[-1]} classes apart in images of "
-            f"{list(child.input_shape[1:])}, but --dataset={data.name} has {data.num_classes} classes and images of "
-            f"{list(data.image_shape)}: leave out the flags of data, to use what the child was trained on."
-        )
+    check_data(run.task, child, run.data, workdir.child)
     return child
 
 
@@ -144,21 +138,36 @@ def check_is_architecture_of(workdir: Workdir, architecture: Architecture | None
 
 
 def export(run: Run) -> float:
-    """Writes the SavedModel of the workdir's child; the largest difference between the two models' logits."""
+    """Writes the SavedModel of the workdir's child; the largest difference between the two models' numbers."""
     child = load_child(run)
     metrics = json.loads(run.workdir.child_metrics.read_text())
     # Noted after the SavedModel stands in its place.
     if metrics["export_max_difference"] is not None and run.workdir.saved_model.exists():
         run.reporter.say(f"export: {run.workdir.saved_model} is there already")
         return metrics["export_max_difference"]
-    difference = export_saved_model(child, run.workdir.saved_model, run.data.test.images[:64])
+    difference = run.task.export(child, run.workdir.saved_model, run.data)
     write_json(run.workdir.child_metrics, metrics | {"export_max_difference": difference})
     run.reporter.say(
-        f"export: {run.workdir.saved_model}, logits differ from the Keras model's by up to {difference:.2g}"
+        f"export: {run.workdir.saved_model}, its numbers differ from the Keras model's by up to {difference:.2g}"
     )
     return difference
 
 
+def write_sample(run: Run, prompt: str, num: int) -> str:
+    """`prompt` and `num` tokens that the workdir's language model goes on with; raises `InputError` for others."""
+    if run.task.metric != "perplexity":
+        raise InputError("--sample is for language models: expected a workdir of --space=recurrent.")
+    child, vocabulary = load_child(run), run.data.vocabulary
+    begun = vocabulary.encode(prompt)
+    if vocabulary.tokens == "word" and not prompt.endswith("\n"):
+        begun = begun[:-1]  # A text of words ends its last line; a prompt is gone on with in its line.
+    # Characters of a text without lines have no end of line.
+    line = vocabulary.unknown if vocabulary.end_of_line is None else vocabulary.end_of_line
+    start = np.array([line, *begun], np.int32)
+    ids = sample_ids(child, start, num, vocabulary.unknown, run.config.run.seed)
+    return vocabulary.decode(np.concatenate([begun, ids]))
+
+
 def measure_child(run: Run) -> dict[str, float]:
-    """Accuracy and loss of the workdir's child on the test part."""
-    return compile_measure(load_child(run))(evaluation_batches(run.data.test, 256))
+    """The task's metric and the loss of the workdir's child on the test part."""
+    return run.task.test(load_child(run), run.data)

@@ -4,15 +4,16 @@ import decimal
 import functools
 from pathlib import Path
 
-from enas_tf.data.images import ImageData
-from enas_tf.data.sources import load_images
 from enas_tf.errors import InputError
 from enas_tf.launch.config import Config
+from enas_tf.launch.tasks import TASKS, Task
 from enas_tf.launch.workdir import Workdir
 from enas_tf.models.families import FAMILIES, Family
-from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.models.images import ChildConfig
+from enas_tf.models.language import LanguageConfig
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture, Space
+from enas_tf.spaces.recurrent import LstmBaseline
 from enas_tf.training.devices import configure_runtime
 from enas_tf.training.reporting import Reporter
 
@@ -25,12 +26,18 @@ class Run:
         configure_runtime(config.run.seed, config.run.deterministic)
 
     @functools.cached_property
-    def data(self) -> ImageData:
-        return load_images(self.config.data)
+    def data(self):
+        """What the task has read into memory."""
+        return self.task.load(self.config)
 
     @property
-    def image(self) -> ImageConfig:
-        return image_config(self.data)
+    def shape(self):
+        """What networks are told of the data."""
+        return self.task.shape(self.data)
+
+    @property
+    def task(self) -> Task:
+        return TASKS[self.config.run.space]
 
     @property
     def space(self) -> Space:
@@ -50,12 +57,6 @@ class Run:
     def __exit__(self, *error: object) -> None:
         if "reporter" in self.__dict__:
             self.reporter.close()
-
-
-def image_config(data: ImageData) -> ImageConfig:
-    height, width, channels = data.image_shape
-    mean, variance = tuple(data.channel_mean.tolist()), tuple(data.channel_variance.tolist())
-    return ImageConfig(height, width, channels, data.num_classes, mean, variance)
 
 
 def derived_architecture(workdir: Workdir) -> Architecture:
@@ -88,13 +89,17 @@ def format_size(size: int) -> str:
     return f"{size:,}" if size < 10**9 else f"{decimal.Decimal(size):.2e}"
 
 
-def size_in_words(space: str, child: ChildConfig) -> str:
-    """How large a child of the space of that name is, in the words of its paper."""
-    match space:
+def size_in_words(architecture: Architecture, child: ChildConfig | LanguageConfig) -> str:
+    """How large the child of `architecture` is, in the words of the paper of its space."""
+    if isinstance(architecture, LstmBaseline):
+        return f"an LSTM with the parameters of a cell of {architecture.nodes} nodes and {child.units} units"
+    match architecture.space_name:
         case "macro":
             return f"{child.channels} channels, times {child.channel_growth} at each reduction"
         case "micro":
             widths = ", ".join(str(child.channels * factor) for factor in (1, 2, 4))
             num_cells = 3 * child.cells_per_stage + 2
             return f"{child.cells_per_stage} @ {child.channels}: {num_cells} cells of {widths} channels"
-    raise ValueError(space)
+        case "recurrent":
+            return f"{child.units} units"
+    raise ValueError(architecture.space_name)

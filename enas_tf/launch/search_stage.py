@@ -4,7 +4,6 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
-import functools
 import json
 
 import keras
@@ -16,7 +15,7 @@ from enas_tf.launch.retrain_stage import check_retraining
 from enas_tf.launch.run import Run, format_size
 from enas_tf.pictures import draw, to_pixels, to_svg
 from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
-from enas_tf.search.evaluators import SharedWeightsEvaluator
+from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.loop import search
 from enas_tf.search.searchers import Searcher, build_searcher
 from enas_tf.training.checkpoints import Checkpoints
@@ -30,18 +29,15 @@ class SearchStage:
 
     run: Run
     searcher: Searcher
-    evaluator: SharedWeightsEvaluator
+    evaluator: Evaluator
 
     @classmethod
     def build(cls, run: Run) -> "SearchStage":
         config = run.config
         keras.utils.set_random_seed(config.run.seed)
         searcher = build_searcher(config.run.searcher, run.space, config.controller, config.reinforce)
-        supernet = run.family.supernet(run.space, config.network, run.image)
-        # Cutout is a regulariser of the final training only.
-        augmentation = dataclasses.replace(config.augmentation, cutout_size=0)
-        evaluator = SharedWeightsEvaluator(supernet, run.data, config.shared, config.sgd, augmentation, config.run.seed)
-        return cls(run, searcher, evaluator)
+        supernet = run.family.supernet(run.space, run.task.network(config), run.shape)
+        return cls(run, searcher, run.task.evaluator(config, supernet, run.data))
 
     def checkpoints(self) -> Checkpoints:
         tracked = {**self.searcher.tracked, **self.evaluator.tracked}
@@ -54,14 +50,11 @@ class SearchStage:
         search(self.searcher, self.evaluator, config.search, config.run.seed, run.reporter, self.checkpoints())
 
     def _summary(self) -> dict[str, str]:
-        config, data, supernet = self.run.config, self.run.data, self.evaluator.supernet
+        config, supernet = self.run.config, self.evaluator.supernet
         controller = self.searcher.tracked.get("controller")
-        height, width, channels = data.image_shape
-        parts = f"{len(data.train):,} train, {len(data.valid):,} valid, {len(data.test):,} test"
         return {
             "devices": device_names(),
-            "data": f"{data.name}: {parts}; {height}x{width}x{channels}, {data.num_classes} classes",
-            "batch": f"{config.shared.batch_size} images, {config.shared.children_per_step} children per step",
+            **self.run.task.summary(config, self.run.data),
             "space": f"{config.run.space}: {format_size(self.run.space.size)} architectures",
             "supernet": f"{count_parameters(supernet):,} parameters",
             "searcher": config.run.searcher
@@ -97,7 +90,11 @@ class SearchStage:
     def derive(self) -> None:
         """Ranks proposals and writes the candidates, the best architecture and its picture."""
         run, config = self.run, self.run.config
-        count = functools.partial(run.family.count, config=config.network.as_child(), image=run.image)
+        child, shape = run.task.searched_child(config), run.shape
+
+        def count(architecture):
+            return run.family.count(architecture, child, shape)
+
         with run.reporter.progress("derive", config.derive.derive_samples) as advance:
             candidates = derive(self.searcher, self.evaluator, count, config.derive, config.run.seed, advance)
         self._write(candidates)
@@ -107,19 +104,19 @@ class SearchStage:
         write_text(run.workdir.candidates, to_csv(candidates))
         figure = draw(best.architecture)
         write_text(run.workdir.picture, to_svg(figure))
-        accuracies = np.array([candidate.accuracy for candidate in candidates])
+        values = np.array([candidate.value for candidate in candidates])
         metrics = {
             "num_candidates": len(candidates),
-            "best_valid_accuracy": best.accuracy,
-            "mean_valid_accuracy": accuracies.mean(),
-            "worst_valid_accuracy": accuracies.min(),
+            f"best_{best.metric}": best.value,
+            f"mean_{best.metric}": values.mean(),
+            f"worst_{best.metric}": candidates[-1].value,
         }
         run.reporter.truncate({"derive": 0})
         run.reporter.record("derive", 0, metrics, 1)
         run.reporter.image("derive", "architecture", to_pixels(figure), 0)
         run.reporter.text("derive", "candidates", to_markdown(candidates), 0)
         # Written last: its presence says that derive is done.
-        derived = {"valid_accuracy": best.accuracy, "derived": self._derivation()}
+        derived = {best.metric: best.value, "derived": self._derivation()}
         write_json(run.workdir.architecture, best.architecture.to_json() | derived)
 
 
@@ -132,7 +129,7 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
         run.workdir.check_stage("retrain", stage_values(run.config, "retrain"))
     run.workdir.open_stage("search", stage_values(run.config, "search"), is_overwriting)
     write_text(run.workdir.run_flags, to_flagfile(run.config))
-    run.workdir.write_environment(run.config.run.seed, run.data)
+    run.workdir.write_environment(run.config.run.seed, run.task.record(run.data))
     return stage
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import enas_tf
-from enas_tf.data.images import ImageData
 from enas_tf.errors import InputError
 from enas_tf.training.devices import device_names
 from enas_tf.training.files import ensure_writable, write_json
@@ -85,10 +84,6 @@ class Workdir:
     def child_flags(self) -> Path:
         return self.child / "run.flags"
 
-    @property
-    def labels(self) -> Path:
-        return self.child / "labels.txt"
-
     def checkpoints(self, stage: str) -> Path:
         return self.path / "checkpoints" / stage
 
@@ -139,8 +134,8 @@ class Workdir:
             else:
                 path.unlink(missing_ok=True)
 
-    def write_environment(self, seed: int, data: ImageData) -> None:
-        """Versions, devices, seed, commit, and a summary of the data."""
+    def write_environment(self, seed: int, data: dict[str, Any]) -> None:
+        """Versions, devices, seed, commit, and `data`, a summary of the data."""
         write_json(
             self.environment,
             {
@@ -151,12 +146,7 @@ class Workdir:
                 "devices": device_names(),
                 "seed": seed,
                 "commit": _commit(),
-                "data": {
-                    "name": data.name,
-                    "image_shape": list(data.image_shape),
-                    "class_names": list(data.class_names),
-                    "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
-                },
+                "data": data,
             },
         )
 

@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Callable
 
-from enas_tf.models import macro_child, micro_child
+from enas_tf.models import macro_child, micro_child, recurrent_child
 from enas_tf.models.macro_supernet import MacroSupernet
 from enas_tf.models.micro_supernet import MicroSupernet
 from enas_tf.models.micro_training import MicroTrainee
+from enas_tf.models.recurrent_supernet import RecurrentSupernet
+from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.models.trainee import Trainee
 
 
@@ -15,10 +17,10 @@ class Family:
     """The networks of one space.
 
     Attributes:
-      supernet: (space, network config, image config) -> a Keras layer, called with images and tokens.
-      build_child: (architecture, child config, image config) -> a Keras model.
-      trainee: (child, architecture, child config, image config) -> the `Trainee` that trains the child.
-      count: (architecture, child config, image config) -> `Cost`, without building anything.
+      supernet: (space, network config, shape of the data) -> a Keras layer, called with data and tokens.
+      build_child: (architecture, child config, shape of the data) -> a Keras model.
+      trainee: (child, architecture, child config, shape of the data) -> the `Trainee` that trains the child.
+      count: (architecture, child config, shape of the data) -> `Cost`, without building anything.
       inherit_weights: (child, supernet, architecture) copies the chosen shared weights into the child.
     """
 
@@ -43,5 +45,12 @@ FAMILIES = {
         trainee=MicroTrainee,
         count=micro_child.count_micro_child,
         inherit_weights=micro_child.inherit_weights,
+    ),
+    "recurrent": Family(
+        supernet=RecurrentSupernet,
+        build_child=recurrent_child.build_recurrent_child,
+        trainee=RecurrentTrainee,
+        count=recurrent_child.count_recurrent_child,
+        inherit_weights=recurrent_child.inherit_weights,
     ),
 }

@@ -15,6 +15,7 @@ from enas_tf.errors import InputError
 from enas_tf.pictures.canvas import DPI
 from enas_tf.pictures.macro import draw_macro
 from enas_tf.pictures.micro import draw_micro
+from enas_tf.pictures.recurrent import draw_recurrent
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.training.files import write_bytes, write_text
 
@@ -24,7 +25,11 @@ if TYPE_CHECKING:
 #: PNG files have twice as many pixels, for the screens that have them.
 PNG_DPI = 2 * DPI
 
-DRAWINGS: dict[str, Callable[..., "Figure"]] = {"macro": draw_macro, "micro": draw_micro}
+DRAWINGS: dict[str, Callable[..., "Figure"]] = {
+    "macro": draw_macro,
+    "micro": draw_micro,
+    "recurrent": draw_recurrent,
+}
 
 
 def draw(architecture: Architecture) -> "Figure":

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from enas_tf.models.costs import Cost
 from enas_tf.options import option, require
-from enas_tf.search.evaluators import SharedWeightsEvaluator
+from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.searchers import Searcher
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.training.seeds import seed_for
@@ -30,17 +30,18 @@ class DeriveConfig:
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A proposal, its accuracy by shared weights, and the cost of its child at the searched width."""
+    """A proposal, the metric of its evaluator by shared weights, and the cost of its child at the searched width."""
 
     architecture: Architecture
     tokens: tuple[int, ...]
-    accuracy: float
+    metric: str
+    value: float
     cost: Cost
 
 
 def derive(
     searcher: Searcher,
-    evaluator: SharedWeightsEvaluator,
+    evaluator: Evaluator,
     count: Callable[[Architecture], Cost],
     config: DeriveConfig,
     seed: int,
@@ -51,27 +52,30 @@ def derive(
     candidates = []
     for proposal in np.unique(tokens.numpy(), axis=0):
         architecture = searcher.space.decode(proposal)
-        accuracy = evaluator.score(proposal, config.derive_batches)
-        candidates.append(Candidate(architecture, tuple(proposal.tolist()), accuracy, count(architecture)))
+        value = evaluator.score(proposal, config.derive_batches)
+        proposal = tuple(proposal.tolist())
+        candidates.append(Candidate(architecture, proposal, evaluator.metric, value, count(architecture)))
         advance()
-    return sorted(candidates, key=lambda c: (-c.accuracy, c.cost.flops, c.tokens))
+    sign = -1 if evaluator.is_higher_better else 1
+    return sorted(candidates, key=lambda c: (sign * c.value, c.cost.flops, c.tokens))
 
 
 def to_csv(candidates: list[Candidate]) -> str:
-    """The text of candidates.csv: rank, valid_accuracy, parameters, flops, tokens."""
+    """The text of candidates.csv: rank, the metric (valid_accuracy, say), parameters, flops, tokens."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["rank", "valid_accuracy", "parameters", "flops", "tokens"])
+    writer.writerow(["rank", candidates[0].metric, "parameters", "flops", "tokens"])
     for rank, c in enumerate(candidates, start=1):
-        row = [rank, f"{c.accuracy:.6f}", c.cost.parameters, c.cost.flops, " ".join(map(str, c.tokens))]
+        row = [rank, f"{c.value:.6f}", c.cost.parameters, c.cost.flops, " ".join(map(str, c.tokens))]
         writer.writerow(row)
     return text.getvalue()
 
 
 def to_markdown(candidates: list[Candidate], num: int = 20) -> str:
     """A table of the best `num`, for TensorBoard."""
-    rows = ["| rank | valid accuracy | parameters | FLOPs | architecture |", "|---|---|---|---|---|"]
+    metric = candidates[0].metric.replace("_", " ")
+    rows = [f"| rank | {metric} | parameters | FLOPs | architecture |", "|---|---|---|---|---|"]
     for rank, c in enumerate(candidates[:num], start=1):
         arc = f"`{c.architecture.to_arc()}`"
-        rows.append(f"| {rank} | {c.accuracy:.4f} | {c.cost.parameters:,} | {c.cost.flops:,} | {arc} |")
+        rows.append(f"| {rank} | {c.value:.4f} | {c.cost.parameters:,} | {c.cost.flops:,} | {arc} |")
     return "\n".join(rows)

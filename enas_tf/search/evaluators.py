@@ -2,6 +2,8 @@
 
 import dataclasses
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -37,11 +39,40 @@ class SharedTrainingConfig:
             )
 
 
+class Evaluator(Protocol):
+    """What a search asks of it; the loop and derive know no more.
+
+    Attributes:
+      metric: the name of what `score` returns, and `is_higher_better` what is good of it.
+      tracked: what a checkpoint holds of the evaluator.
+      steps_per_epoch: steps of `prepare`, about.
+    """
+
+    metric: str
+    is_higher_better: bool
+    tracked: dict[str, object]
+    steps_per_epoch: int
+
+    def start(self, epoch: int, rewards_per_epoch: int) -> None:
+        """Sets all streams of data to where an unbroken run stands before `epoch`."""
+
+    def prepare(self, searcher: Searcher, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
+        """Trains what proposals are judged with for an epoch; its means."""
+
+    def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
+
+    def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
+        """The metric of one proposal on the validation part, or on `num_batches` of its batches when not 0."""
+
+
 class SharedWeightsEvaluator:
     """Trains a supernet, a fresh child per step, and rewards proposals with its weights.
 
     The reward is the accuracy on one validation batch, normalised by that batch's own statistics.
     """
+
+    metric, is_higher_better = "valid_accuracy", True
 
     def __init__(
         self,

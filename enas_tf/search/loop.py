@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.options import option, require
-from enas_tf.search.evaluators import SharedWeightsEvaluator
+from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.searchers import Searcher
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.reporting import Reporter
@@ -30,7 +30,7 @@ class SearchConfig:
 
 def search(
     searcher: Searcher,
-    evaluator: SharedWeightsEvaluator,
+    evaluator: Evaluator,
     config: SearchConfig,
     seed: int,
     reporter: Reporter,

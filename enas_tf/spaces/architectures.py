@@ -9,9 +9,14 @@ from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.spaces.macro import MacroArchitecture, MacroSpace
 from enas_tf.spaces.micro import MicroArchitecture, MicroSpace
 from enas_tf.spaces.published import PUBLISHED
+from enas_tf.spaces.recurrent import RecurrentArchitecture, RecurrentSpace
 
-SPACES: dict[str, type[Space]] = {"macro": MacroSpace, "micro": MicroSpace}
-ARCHITECTURES: dict[str, type[Architecture]] = {"macro": MacroArchitecture, "micro": MicroArchitecture}
+SPACES: dict[str, type[Space]] = {"macro": MacroSpace, "micro": MicroSpace, "recurrent": RecurrentSpace}
+ARCHITECTURES: dict[str, type[Architecture]] = {
+    "macro": MacroArchitecture,
+    "micro": MicroArchitecture,
+    "recurrent": RecurrentArchitecture,
+}
 
 
 def from_json(data: dict) -> Architecture:
@@ -50,15 +55,24 @@ def _from_arc(arc: str, space: str) -> Architecture:
     try:
         return ARCHITECTURES[space].from_arc(arc)
     except InputError as error:
-        others = [name for name in ARCHITECTURES if name != space and _has_length_of(name, arc)]
+        others = [name for name in ARCHITECTURES if name != space and _may_be_of(name, arc, space)]
         hint = "".join(f" --space={name} reads it as a {name} architecture." for name in others)
         raise InputError(f"{error}{hint}") from error
 
 
-def _has_length_of(space: str, arc: str) -> bool:
-    """Whether an arc string of `space` may have so many integers. Zeros are valid in every place of every space."""
+def _may_be_of(other: str, arc: str, space: str) -> bool:
+    """Whether `arc`, which `space` refused, was meant for the space `other`.
+
+    Where its length is wrong for `space`, the length decides: zeros are valid in every place of every space. Where only
+    its numbers are wrong, they have to be right for the other one.
+    """
+    zeros = re.sub("-?[0-9]+", "0", arc)
+    return _reads(other, arc if _reads(space, zeros) else zeros)
+
+
+def _reads(space: str, arc: str) -> bool:
     try:
-        ARCHITECTURES[space].from_arc(re.sub("-?[0-9]+", "0", arc))
+        ARCHITECTURES[space].from_arc(arc)
     except InputError:
         return False
     return True
@@ -66,7 +80,7 @@ def _has_length_of(space: str, arc: str) -> bool:
 
 def is_arc(text: str) -> bool:
     """Whether `text` is to be read as an arc string."""
-    return bool(re.match(r"\s*([a-z]+:)?\s*-?[0-9]", text)) and not text.endswith(".json")
+    return bool(re.match(r"\s*([a-z_]+:)?\s*-?[0-9]", text)) and not text.endswith(".json")
 
 
 def _is_file(path: Path) -> bool:

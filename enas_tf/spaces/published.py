@@ -37,4 +37,9 @@ _ENAS_MICRO = """
 PUBLISHED: dict[str, tuple[str, str]] = {
     "enas_macro": ("macro", " ".join(_ENAS_MACRO.split())),
     "enas_micro": ("micro", " ".join(_ENAS_MICRO.split())),
+    # scripts/ptb_final.sh of the authors' code, whose training code for it they have declared wrong.
+    "enas_ptb": ("recurrent", "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"),
+    # README of Google Research's enas_lm: its own search, and the cell of DARTS in the same notation.
+    "enas_lm": ("recurrent", "enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2"),
+    "darts_ptb": ("recurrent", "enas_lm: 0 2 1 1 1 1 1 3 2 0 5 2 3 0 5 1"),
 }

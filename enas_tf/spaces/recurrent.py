@@ -85,8 +85,10 @@ class RecurrentArchitecture(Architecture):
         return {"space": "recurrent", "output": self.output, "nodes": nodes, "arc": self.to_arc()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture":
+    def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture | LstmBaseline":
         try:
+            if "lstm_like" in data:
+                return LstmBaseline(int(data["lstm_like"]))
             nodes = tuple(RecurrentNode(str(row["activation"]), row["previous"]) for row in data["nodes"])
             return cls(nodes, data["output"])
         except (KeyError, TypeError, ValueError) as error:
@@ -162,6 +164,29 @@ def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
         # A number that neither notation knows is named by the check of the tokens.
         tokens += [previous, ACTIVATIONS.index(ENAS_LM_ACTIVATIONS[activation]) if is_known else activation]
     return RecurrentSpace(nodes=len(numbers) // 2 + 1, output="all_but_first").decode(tokens)
+
+
+@dataclasses.dataclass(frozen=True)
+class LstmBaseline(Architecture):
+    """No architecture of the space: an LSTM with as many parameters as a cell of `nodes` nodes, to compare with."""
+
+    nodes: int
+    space_name = "recurrent"
+
+    def __post_init__(self):
+        require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
+
+    def to_json(self) -> dict[str, Any]:
+        return {"space": "recurrent", "lstm_like": self.nodes, "arc": self.to_arc()}
+
+    def to_arc(self) -> str:
+        return f"lstm like {self.nodes} nodes"
+
+    def space(self) -> "RecurrentSpace":
+        raise InputError("an LSTM is not an architecture of the recurrent space: it has no tokens.")
+
+    def in_words(self) -> list[str]:
+        return [f"baseline: an LSTM with as many parameters as a cell of {self.nodes} nodes"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ class SgdConfig:
 
     learning_rate: float = option(0.05, "largest learning rate, at each restart")
     min_learning_rate: float = option(0.0005, "learning rate at the end of each cycle")
-    restart_epochs: int = option(10, "length of the first cosine cycle, in epochs")
+    restart_epochs: int = option(10, "length of the first cosine cycle, in epochs; 0 = the learning rate stays")
     restart_factor: int = option(2, "each cycle is this many times as long as the one before")
     momentum: float = option(0.9, "Nesterov momentum")
     l2: float = option(2.5e-4, "coefficient of the sum of squared weights in the loss")
@@ -26,7 +26,7 @@ class SgdConfig:
         require(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         is_below = 0 <= self.min_learning_rate <= self.learning_rate
         require(is_below, "min_learning_rate", self.min_learning_rate, "0 or more and at most the learning rate")
-        require(self.restart_epochs >= 1, "restart_epochs", self.restart_epochs, "at least 1")
+        require(self.restart_epochs >= 0, "restart_epochs", self.restart_epochs, "0 or more")
         require(self.restart_factor >= 1, "restart_factor", self.restart_factor, "at least 1")
         require(0 <= self.momentum < 1, "momentum", self.momentum, "in [0, 1)")
         require(self.l2 >= 0, "l2", self.l2, "0 or more")
@@ -35,19 +35,25 @@ class SgdConfig:
 
 def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) -> keras.optimizers.SGD:
     """The optimizer, built for `variables`. The rate falls at every step (in the reference: once an epoch)."""
-    schedule = keras.optimizers.schedules.CosineDecayRestarts(
-        config.learning_rate,
-        first_decay_steps=config.restart_epochs * steps_per_epoch,
-        t_mul=float(config.restart_factor),
-        alpha=config.min_learning_rate / config.learning_rate,
-    )
+    schedule = config.learning_rate
+    if config.restart_epochs:
+        schedule = keras.optimizers.schedules.CosineDecayRestarts(
+            config.learning_rate,
+            first_decay_steps=config.restart_epochs * steps_per_epoch,
+            t_mul=float(config.restart_factor),
+            alpha=config.min_learning_rate / config.learning_rate,
+        )
     optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=config.momentum > 0)
     optimizer.build(variables)
     return optimizer
 
 
-def apply_clipped(optimizer, gradients: list[tf.Tensor], variables: list, clip_norm: float) -> tf.Tensor:
-    """Clips by global norm, applies, and returns the norm before clipping (float32 scalar)."""
+def apply_clipped(
+    optimizer, gradients: list[tf.Tensor], variables: list, clip_norm: float, scale: tf.Tensor | None = None
+) -> tf.Tensor:
+    """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar)."""
     gradients, norm = tf.clip_by_global_norm([tf.convert_to_tensor(g) for g in gradients], clip_norm)
+    if scale is not None:
+        gradients = [scale * gradient for gradient in gradients]
     optimizer.apply(gradients, variables)
     return norm

@@ -3,7 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-_PURPOSES = ("shared_proposals", "shared_dropout", "rewarded_proposals", "derive", "report", "drop_path")
+_PURPOSES = (
+    "shared_proposals",
+    "shared_dropout",
+    "rewarded_proposals",
+    "derive",
+    "report",
+    "drop_path",
+    "language_dropout",
+)
 
 
 def seed_for(seed: int, purpose: str, *counters: int) -> tf.Tensor:

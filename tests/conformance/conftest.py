@@ -4,12 +4,15 @@ import dataclasses
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from enas_tf.models.families import FAMILIES, Family
 from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
+from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import CELL_OPS, MicroSpace
+from enas_tf.spaces.recurrent import RecurrentSpace
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,23 +22,38 @@ class Case:
     name: str
     tiny: Space
     space: Space
-    network: NetworkConfig
-    child: ChildConfig
-    image: ImageConfig
+    network: NetworkConfig | LanguageConfig
+    child: ChildConfig | LanguageConfig
+    shape: ImageConfig | TextShape
 
     @property
     def family(self) -> Family:
         return FAMILIES[self.space.name]
 
     def build_supernet(self):
-        return self.family.supernet(self.space, self.network, self.image)
+        return self.family.supernet(self.space, self.network, self.shape)
 
     def build_child(self, architecture):
-        return self.family.build_child(architecture, self.child, self.image)
+        return self.family.build_child(architecture, self.child, self.shape)
 
-    def images(self, num: int) -> np.ndarray:
-        shape = (num, self.image.height, self.image.width, self.image.channels)
-        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    def inputs(self, num: int) -> list[np.ndarray]:
+        """Random inputs of a child, `num` of them: images, or rows of ids and a state."""
+        random = np.random.default_rng(0)
+        if isinstance(self.shape, TextShape):
+            ids = random.integers(0, self.shape.vocabulary_size, (num, 5), dtype=np.int32)
+            return [ids, random.normal(size=(num, self.network.units)).astype(np.float32)]
+        shape = (num, self.shape.height, self.shape.width, self.shape.channels)
+        return [random.integers(0, 256, shape, dtype=np.uint8)]
+
+    def run_supernet(self, supernet, inputs, tokens):
+        """Logits and the sum of squares of the chosen weights."""
+        found, squares = supernet(*inputs, tokens)
+        return (found if isinstance(found, tf.Tensor) else supernet.logits(found.dropped)), squares
+
+    def run_child(self, child, inputs):
+        """Logits in training mode."""
+        found = child(inputs if len(inputs) > 1 else inputs[0], training=True)
+        return found[0] if isinstance(found, list | tuple) else found
 
 
 IMAGE = ImageConfig(8, 8, 3, num_classes=5, mean=(120.0, 110.0, 100.0), variance=(3000.0, 3500.0, 4000.0))
@@ -48,7 +66,7 @@ def _macro_case(skip_sources: str) -> Case:
         space=MacroSpace(num_layers=6, skip_sources=skip_sources),
         network=NetworkConfig(channels=6, dropout=0.0),
         child=ChildConfig(channels=6, dropout=0.0),
-        image=IMAGE,
+        shape=IMAGE,
     )
 
 
@@ -60,7 +78,19 @@ def _micro_case(name: str, **options) -> Case:
         space=MicroSpace(**options),
         network=NetworkConfig(channels=4, dropout=0.0, cells_per_stage=2),
         child=ChildConfig(channels=4, dropout=0.0, cells_per_stage=2),
-        image=IMAGE,
+        shape=IMAGE,
+    )
+
+
+def _recurrent_case(output: str) -> Case:
+    network = LanguageConfig(units=6, init_scale=0.3)
+    return Case(
+        name=f"recurrent-{output}",
+        tiny=RecurrentSpace(nodes=3, activations=("tanh", "sigmoid"), output=output),
+        space=RecurrentSpace(nodes=5, output=output),
+        network=network,
+        child=network,
+        shape=TextShape(vocabulary_size=11),
     )
 
 
@@ -69,6 +99,8 @@ CASES = [
     _macro_case("reference"),
     _micro_case("paper", blocks=3),
     _micro_case("other", blocks=2, ops=CELL_OPS[4:], merge="all"),
+    _recurrent_case("loose_ends"),
+    _recurrent_case("all_but_first"),
 ]
 
 

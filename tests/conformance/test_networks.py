@@ -20,16 +20,16 @@ def build(case, compiled):
         supernet = case.build_supernet()
         for variable in supernet.trainable_variables:
             variable.assign(variable + 0.1 * keras.random.normal(variable.shape))
-        compiled[case.name] = supernet, _differentiate(supernet)
+        compiled[case.name] = supernet, _differentiate(case, supernet)
     return compiled[case.name]
 
 
-def _differentiate(network):
+def _differentiate(case, network):
     @tf.function(autograph=False)
-    def differentiate(images, tokens):
+    def differentiate(inputs, tokens):
         with tf.GradientTape() as tape:
-            logits, squares = network(images, tokens)
-            loss = tf.reduce_mean(tf.nn.log_softmax(logits)[:, 0])
+            logits, squares = case.run_supernet(network, inputs, tokens)
+            loss = tf.reduce_mean(tf.nn.log_softmax(logits)[..., 0])
         variables = [variable.value for variable in network.trainable_variables]
         gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
         return logits, squares, [tf.convert_to_tensor(gradient) for gradient in gradients]
@@ -44,15 +44,15 @@ def proposals(case, num):
 def test_supernet_equals_child(case, compiled):
     """The forward pass, the L2 term and the length of the gradient, with the chosen weights copied to the child."""
     supernet, differentiate = build(case, compiled)
-    images = case.images(8)
+    inputs = case.inputs(8)
     for tokens in proposals(case, 2):
         architecture = case.space.decode(tokens)
         child = case.build_child(architecture)
         case.family.inherit_weights(child, supernet, architecture)
-        logits, squares, gradients = differentiate(images, tokens)
+        logits, squares, gradients = differentiate(inputs, tokens)
         with tf.GradientTape() as tape:
-            expected = child(images, training=True)
-            loss = tf.reduce_mean(tf.nn.log_softmax(expected)[:, 0])
+            expected = case.run_child(child, inputs)
+            loss = tf.reduce_mean(tf.nn.log_softmax(expected)[..., 0])
         np.testing.assert_allclose(logits, expected, atol=2e-4)
         weights = [variable.numpy() for variable in child.trainable_variables]
         assert float(squares) == pytest.approx(sum(float(np.sum(w**2)) for w in weights), rel=1e-4)
@@ -67,9 +67,9 @@ def test_supernet_equals_child(case, compiled):
 
 def test_one_trace_serves_every_architecture(case, compiled):
     _, differentiate = build(case, compiled)
-    images = tf.constant(case.images(8))
+    inputs = [tf.constant(part) for part in case.inputs(8)]
     for tokens in proposals(case, 6):
-        logits, _, _ = differentiate(images, tf.constant(tokens))
+        logits, _, _ = differentiate(inputs, tf.constant(tokens))
         assert np.isfinite(logits).all()
     # NumPy arguments of the test above are tensors to a tf.function: the trace is the same one.
     assert differentiate.experimental_get_tracing_count() == 1
@@ -78,13 +78,15 @@ def test_one_trace_serves_every_architecture(case, compiled):
 def test_architectures_differ(case, compiled):
     """No decision is without effect: changing any one token changes the logits (in the reference the op was)."""
     _, differentiate = build(case, compiled)
-    images = tf.constant(case.images(8))
+    inputs = [tf.constant(part) for part in case.inputs(8)]
     base = case.space.random_tokens(1, np.random.default_rng(2))[0]
-    expected, _, _ = differentiate(images, base)
+    expected, _, _ = differentiate(inputs, base)
     for index, num in enumerate(case.space.token_ranges):
+        if num == 1:
+            continue  # The second node of a recurrent cell has one node to read.
         tokens = base.copy()
         tokens[index] = (tokens[index] + 1) % num
-        logits, _, _ = differentiate(images, tokens)
+        logits, _, _ = differentiate(inputs, tokens)
         assert float(tf.reduce_max(tf.abs(logits - expected))) > 1e-3, f"token {index} has no effect"
 
 
@@ -101,21 +103,33 @@ def test_child_costs_what_is_counted(case):
     for tokens in proposals(case, 3):
         architecture = case.space.decode(tokens)
         child = case.build_child(architecture)
-        cost = case.family.count(architecture, case.child, case.image)
+        cost = case.family.count(architecture, case.child, case.shape)
         assert cost.parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
         assert cost.flops == traced_flops(child)
 
 
 def traced_flops(model) -> int:
-    """FLOPs of one image, from the shapes of every convolution and matrix product in the traced graph."""
-    spec = tf.TensorSpec([1, *model.input_shape[1:]], model.inputs[0].dtype)
-    graph = tf.function(lambda x: model(x, training=False)).get_concrete_function(spec).graph
+    """FLOPs of one image or token, from the shapes of every convolution and matrix product in the traced graph."""
+    specs = [tf.TensorSpec([1 if side is None else side for side in x.shape], x.dtype) for x in model.inputs]
+    call = tf.function(lambda *x: model(x if len(x) > 1 else x[0], training=False), autograph=False)
     total = 0
-    for op in graph.get_operations():
-        if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
+    for op in _computed_ops(call.get_concrete_function(*specs).graph):
+        if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"):
             positions = np.prod(op.outputs[0].shape[:-1])
             total += int(2 * positions * np.prod(op.inputs[1].shape))
     return total
+
+
+def _computed_ops(graph) -> list:
+    """The operations that the outputs depend on, those of a loop's body once; what is traced for nothing is left out."""
+    found, waiting = {}, [tensor.op for tensor in graph.outputs]
+    while waiting:
+        op = waiting.pop()
+        if op.name not in found:
+            found[op.name] = op
+            waiting += [tensor.op for tensor in op.inputs]
+    bodies = [graph._get_function(op.get_attr("body").name).graph for op in found.values() if "While" in op.type]
+    return [*found.values(), *(op for body in bodies for op in _computed_ops(body))]
 
 
 def test_every_family_belongs_to_a_space(case_list):

@@ -31,6 +31,8 @@ class FixedSearcher:
 class KnownEvaluator:
     """Knows the accuracy from the first token, and what it was asked."""
 
+    metric, is_higher_better = "valid_accuracy", True
+
     def __init__(self):
         self.asked = []
 
@@ -56,8 +58,15 @@ def candidates(evaluator):
 
 def test_the_best_is_first_and_of_equals_the_cheaper(candidates):
     assert [candidate.tokens[0] for candidate in candidates] == [4, 0, 2]
-    assert [candidate.accuracy for candidate in candidates] == [0.5, 0.5, 0.25]
+    assert [candidate.value for candidate in candidates] == [0.5, 0.5, 0.25]
     assert candidates[0].cost.flops < candidates[1].cost.flops
+
+
+def test_of_perplexities_the_lowest_is_first(evaluator):
+    evaluator.metric, evaluator.is_higher_better = "valid_perplexity", False
+    found = derive(FixedSearcher(), evaluator, count, DeriveConfig(derive_samples=4), seed=0)
+    assert [candidate.value for candidate in found] == [0.25, 0.5, 0.5]
+    assert to_csv(found).startswith("rank,valid_perplexity,")
 
 
 def test_each_proposal_is_judged_once_on_the_batches_asked_for(candidates, evaluator):
@@ -75,7 +84,7 @@ def test_the_table_holds_every_candidate(candidates):
     assert rows[0] == ["rank", "valid_accuracy", "parameters", "flops", "tokens"]
     assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
     for row, candidate in zip(rows[1:], candidates, strict=True):
-        assert float(row[1]) == pytest.approx(candidate.accuracy)
+        assert float(row[1]) == pytest.approx(candidate.value)
         assert [int(row[2]), int(row[3])] == [candidate.cost.parameters, candidate.cost.flops]
         assert tuple(map(int, row[4].split())) == candidate.tokens
 

@@ -1,0 +1,190 @@
+"""Text as numbers: the vocabulary of a language model, and the three streams of tokens that it is trained on."""
+
+import collections
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+import numpy as np
+
+from enas_tf.errors import InputError
+from enas_tf.options import option, require
+
+# The entries of a vocabulary that stand for no text of their own, spelled as in the Penn Treebank and WikiText files.
+UNKNOWN = "<unk>"
+END_OF_LINE = "<eos>"
+# Always the first entries, in this order.
+SPECIAL = {"word": (UNKNOWN, END_OF_LINE), "char": (UNKNOWN,)}
+# One past the last code point of Unicode.
+_NUM_CODE_POINTS = 0x110000
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """What a token is, and how many different ones there are. The Penn Treebank of language models has 10,000."""
+
+    tokens: str = option("word", "what a text is cut into", ("word", "char"))
+    vocab_size: int = option(10_000, "largest number of entries of the vocabulary, <unk> and <eos> counted in")
+
+    def __post_init__(self):
+        require(self.tokens in SPECIAL, "tokens", self.tokens, f"one of {', '.join(SPECIAL)}")
+        require(self.vocab_size >= 2, "vocab_size", self.vocab_size, "a number of entries, 2 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that a model tells apart; the index of an entry is its token id. Immutable.
+
+    A word is what stands between blanks, and every line, also an empty one, ends with the entry `<eos>`: the practice
+    of the Penn Treebank and WikiText. A char is one character; the end of a line is the character of that name.
+
+    Raises:
+        InputError: `tokens` is unknown, an entry comes twice or is no single character where it has to be one, or a
+            special entry is missing.
+    """
+
+    entries: tuple[str, ...]
+    tokens: str = "word"
+
+    def __post_init__(self):
+        require(self.tokens in SPECIAL, "tokens", self.tokens, f"one of {', '.join(SPECIAL)}")
+        special = SPECIAL[self.tokens]
+        is_complete = set(special) <= set(self.entries) and len(set(self.entries)) == len(self.entries)
+        is_single = self.tokens == "word" or all(len(entry) == 1 for entry in self.entries if entry not in special)
+        if not is_complete or not is_single:
+            kind = "different words" if self.tokens == "word" else "different single characters"
+            raise InputError(
+                f"A vocabulary of {len(self.entries)} entries ({', '.join(map(repr, self.entries[:5]))}, ...) is not "
+                f"valid: expected {kind} and {' and '.join(special)}, each once. Take one that build_vocabulary made."
+            )
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def unknown(self) -> int:
+        """The id of every token that is not an entry."""
+        return self._ids[UNKNOWN]
+
+    @property
+    def end_of_line(self) -> int | None:
+        """The id that ends a line; None if the tokens are characters and the vocabulary has no newline."""
+        return self._ids.get(END_OF_LINE if self.tokens == "word" else "\n")
+
+    def encode(self, text: str) -> np.ndarray:
+        """The token ids of `text`, int32 [tokens]."""
+        if self.tokens == "char":
+            return self._ids_of_code_points[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")]
+        unknown = self.unknown
+        return np.fromiter((self._ids.get(word, unknown) for word in split_tokens(text, "word")), np.int32)
+
+    def decode(self, ids: np.ndarray) -> str:
+        """The text of `ids` (integers [tokens]): words joined by blanks, `<eos>` a newline; characters joined directly.
+
+        Raises:
+            IndexError: an id is not in 0..len(self) - 1.
+        """
+        ids = np.asarray(ids)
+        if ids.size and not 0 <= ids.min() <= ids.max() < len(self):
+            raise IndexError(f"token ids {ids.min()}..{ids.max()} are not all in 0..{len(self) - 1}")
+        tokens = [self.entries[index] for index in ids.tolist()]
+        if self.tokens == "char":
+            return "".join(tokens)
+        return re.sub(" ?\n ?", "\n", " ".join("\n" if token == END_OF_LINE else token for token in tokens))
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {entry: index for index, entry in enumerate(self.entries)}
+
+    @cached_property
+    def _ids_of_code_points(self) -> np.ndarray:
+        """int32 [code points]. A text of characters is looked up in one step: a string per character is slow."""
+        ids = np.full(_NUM_CODE_POINTS, self.unknown, np.int32)
+        characters = {entry: index for entry, index in self._ids.items() if entry != UNKNOWN}
+        ids[[ord(character) for character in characters]] = list(characters.values())
+        return ids
+
+
+@dataclasses.dataclass(frozen=True)
+class Texts:
+    """What a source holds before it is cut into tokens: each part as one string, its lines as they are predicted."""
+
+    train: str
+    valid: str
+    test: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextData:
+    """A text ready to be used: three streams of token ids, each int32 [tokens] and in the order of the text."""
+
+    name: str
+    vocabulary: Vocabulary
+    train: np.ndarray
+    valid: np.ndarray
+    test: np.ndarray
+
+    def __post_init__(self):
+        for part, ids in self.parts().items():
+            if ids.dtype != np.int32 or ids.ndim != 1:
+                raise TypeError(f"{part} must be int32 [tokens], not {ids.dtype} {list(ids.shape)}")
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """The streams by their names in messages, the training part first."""
+        return {"training": self.train, "validation": self.valid, "test": self.test}
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of entries of the vocabulary."""
+        return len(self.vocabulary)
+
+    @property
+    def num_tokens(self) -> dict[str, int]:
+        """Tokens of each part, `<eos>` and `<unk>` counted in."""
+        return {part: len(ids) for part, ids in self.parts().items()}
+
+
+def split_tokens(text: str, tokens: str) -> Iterator[str]:
+    """The tokens of `text` in order: its characters, or its words as they are with `<eos>` after each line."""
+    if tokens == "char":
+        return iter(text)
+    # Not str.splitlines, to which form feeds and other separators are ends of lines too.
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return itertools.chain.from_iterable([*line.split(), END_OF_LINE] for line in lines)
+
+
+def build_vocabulary(tokens: Iterable[str], config: TextConfig) -> Vocabulary:
+    """The special entries, then the most frequent of `tokens`, at most `config.vocab_size` in all.
+
+    Of tokens equally frequent the one that comes first goes first, so the same text gives the same vocabulary.
+    """
+    special = SPECIAL[config.tokens]
+    counts = collections.Counter(tokens)
+    for entry in special:
+        counts.pop(entry, None)
+    common = counts.most_common(config.vocab_size - len(special))
+    return Vocabulary((*special, *(token for token, _ in common)), config.tokens)
+
+
+def decode_text(content: bytes, what: str) -> str:
+    """`content` as text; `what` names it in messages.
+
+    Raises:
+        InputError: it is not UTF-8, or holds nothing but blanks.
+    """
+    try:
+        return filled(content.decode(), what)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{what} is not UTF-8: expected text in that encoding, and found the byte {content[error.start]:#04x} at "
+            f"offset {error.start}. Convert it, for example with `iconv -f latin1 -t utf-8`."
+        ) from None
+
+
+def filled(text: str, what: str) -> str:
+    """`text` itself; raises `InputError`, in which `what` names it, if it holds nothing but blanks."""
+    if not text.strip():
+        raise InputError(f"{what} is empty: expected text in it. Use a longer text, or another one.")
+    return text

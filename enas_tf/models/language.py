@@ -1,0 +1,100 @@
+"""What every language model is told: its width, its dropout, and the size of its vocabulary; and what they share.
+
+A model reads token ids [batch, time] from a state [batch, units]. Embedding and softmax are one matrix, without bias
+(ptb_enas_child.py, enas_lm). All dropout masks are drawn once for a window and stay the same over its time steps.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from enas_tf.options import option, require
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageConfig:
+    """Width and dropout of a language model; the values of enas_lm's search (child.py, `get_hparams`)."""
+
+    units: int = option(200, "size of the embedding and of the state of a language model")
+    drop_words: float = option(0.10, "share of the vocabulary that is dropped as a whole in a window")
+    drop_embedded: float = option(0.20, "share of the embedding's features that are dropped, over all of a window")
+    drop_input: float = option(0.75, "share of the cell's input features that are dropped, over all of a window")
+    drop_state: float = option(0.25, "share of a node's features that are dropped where it is read, over a window")
+    drop_output: float = option(0.75, "share of the output's features that are dropped before the softmax")
+    init_scale: float = option(0.04, "weights start uniform in plus or minus this")
+
+    def __post_init__(self):
+        require(self.units >= 1, "units", self.units, "at least 1")
+        for name in ("drop_words", "drop_embedded", "drop_input", "drop_state", "drop_output"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "a share in [0, 1)")
+        require(self.init_scale > 0, "init_scale", self.init_scale, "above 0")
+
+    def initializer(self) -> keras.initializers.Initializer:
+        """A new one for every weight: a Keras initializer keeps its seed."""
+        return keras.initializers.RandomUniform(-self.init_scale, self.init_scale)
+
+
+#: Values of enas_lm's final training (GPU) where they differ from the search's.
+RETRAIN_LANGUAGE = LanguageConfig(800, 0.125, 0.175, 0.725, 0.225, 0.75, init_scale=0.05)
+
+
+@dataclasses.dataclass(frozen=True)
+class TextShape:
+    """The text that a model is for."""
+
+    vocabulary_size: int
+
+
+class Masks(NamedTuple):
+    """Factors of dropout for a window: 0 for what is dropped, else what keeps the mean.
+
+    Attributes:
+      words: float32 [vocabulary, 1].
+      embedded, state: float32 [batch, units], on the cell's input (both kinds of dropout) and where nodes are read.
+      output: float32 [batch, 1, units].
+    """
+
+    words: tf.Tensor
+    embedded: tf.Tensor
+    state: tf.Tensor
+    output: tf.Tensor
+
+
+def draw_masks(config: LanguageConfig, text: TextShape, batch: tf.Tensor, seed: tf.Tensor) -> Masks:
+    """The masks of a window of `batch` rows, a pure function of `seed` (int32 [2])."""
+
+    def draw(purpose, rate, shape):
+        folded = tf.random.experimental.stateless_fold_in(seed, purpose)
+        return tf.nn.experimental.stateless_dropout(tf.ones(shape), rate, folded) if rate else tf.ones(shape)
+
+    row = [batch, config.units]
+    return Masks(
+        words=draw(0, config.drop_words, [text.vocabulary_size, 1]),
+        embedded=draw(1, config.drop_embedded, row) * draw(2, config.drop_input, row),
+        state=draw(3, config.drop_state, row),
+        output=draw(4, config.drop_output, [batch, 1, config.units]),
+    )
+
+
+def embed(embedding: tf.Tensor, ids: tf.Tensor, masks: Masks | None) -> tf.Tensor:
+    """The rows of `embedding` [vocabulary, units] for `ids` int32 [batch, time]: [batch, time, units]."""
+    embedded = tf.gather(embedding, ids)
+    if masks is None:
+        return embedded
+    return embedded * tf.gather(masks.words, ids) * masks.embedded[:, None]
+
+
+class Reading(NamedTuple):
+    """What a model makes of a window.
+
+    Attributes:
+      states: float32 [batch, time, units], the cell's outputs.
+      dropped: the same after dropout, what the softmax sees.
+      last: float32 [batch, units], the state for the next window.
+    """
+
+    states: tf.Tensor
+    dropped: tf.Tensor
+    last: tf.Tensor

@@ -1,0 +1,38 @@
+"""What trains a recurrent child: the same weights, read with the dropout masks that its RNN layer knows nothing of."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from enas_tf.layers.recurrence import run_over_time
+from enas_tf.models.language import LanguageConfig, Reading, TextShape, draw_masks, embed
+from enas_tf.models.trainee import Trainee
+
+
+class RecurrentTrainee(Trainee):
+    """A language model whose cell has `step(x, state, mask)`."""
+
+    def __init__(self, child: keras.Model, architecture, config: LanguageConfig, text: TextShape):
+        super().__init__(child)
+        self.cell = child.get_layer("rnn").cell
+        self.embedding = child.get_layer("embedding")
+        self.config, self.text = dataclasses.replace(config, units=self.cell.units), text
+
+    def read(self, ids: tf.Tensor, state: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Reading:
+        """Reads a window: `ids` int32 [batch, time], `state` float32 [batch, size]; dropout when a seed is given."""
+        masks = None
+        if dropout_seed is not None:
+            masks = draw_masks(self.config, self.text, tf.shape(ids)[0], dropout_seed)
+
+        def mask(node):
+            return node if masks is None else node * masks.state
+
+        embedded = embed(self.embedding.embeddings, ids, masks)
+        states, last = run_over_time(lambda state, x: self.cell.step(x, state, mask), embedded, state)
+        outputs = states[:, :, : self.cell.units]
+        return Reading(outputs, outputs if masks is None else outputs * masks.output, last)
+
+    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Of the next token: `outputs` [..., units] to [..., vocabulary]."""
+        return self.embedding(outputs)

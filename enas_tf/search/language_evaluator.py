@@ -1,0 +1,128 @@
+"""The evaluator of recurrent cells: language models that share weights (Pham et al. 2018, section 3.1; enas_lm)."""
+
+import dataclasses
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.data.text import TextData
+from enas_tf.data.text_batches import evaluation_windows, in_rows, training_windows, windows
+from enas_tf.options import option, require
+from enas_tf.search.searchers import Searcher
+from enas_tf.training.classification import cross_entropy
+from enas_tf.training.language import WindowConfig, mean_cross_entropy, penalty, perplexity, window_scale
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.seeds import seed_for
+
+
+@dataclasses.dataclass(frozen=True)
+class RewardConfig:
+    """The reward of a language model; the value of both repositories."""
+
+    reward_scale: float = option(80.0, "the reward is this divided by the perplexity of a validation window")
+
+    def __post_init__(self):
+        require(self.reward_scale > 0, "reward_scale", self.reward_scale, "above 0")
+
+
+class LanguageEvaluator:
+    """Trains a recurrent supernet, a fresh cell per window, and rewards proposals with its weights.
+
+    The state is carried from window to window in training, whatever cell reads the next one (as in enas_lm), and over
+    the whole text in `score`. The reward is c / perplexity of one validation window, which begins at a state of zeros:
+    enas_lm carries the state there too, from one proposal to the next, which makes a reward depend on the one before.
+    """
+
+    metric, is_higher_better = "valid_perplexity", False
+
+    def __init__(
+        self,
+        supernet: keras.layers.Layer,
+        data: TextData,
+        batch_size: int,
+        sgd: SgdConfig,
+        window: WindowConfig,
+        reward: RewardConfig,
+        seed: int,
+    ):
+        self.supernet, self.sgd, self.window, self.reward, self.seed = supernet, sgd, window, reward, seed
+        self.train = in_rows(data.train, batch_size)
+        self.valid = in_rows(data.valid, batch_size, "validation")
+        self.steps_per_epoch = len(windows(self.train.shape[1], window.bptt, seed, 0, is_random=False))
+        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
+        self._units = supernet.network.units
+        self._state = tf.Variable(tf.zeros([batch_size, self._units]), trainable=False, name="state")
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm")}
+        self._rewarded = list(evaluation_windows(self.valid, window.bptt))
+        ids, tokens = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
+        state = tf.TensorSpec([None, self._units], tf.float32)
+        self.read = tf.function(self._read, autograph=False, input_signature=[ids, ids, state, tokens])
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        """What a checkpoint holds of the evaluator; a text is begun anew, with a state of zeros, in every epoch."""
+        return {"supernet": self.supernet, "shared_optimizer": self.optimizer}
+
+    def start(self, epoch: int, rewards_per_epoch: int) -> None:
+        """Sets the stream of rewarded windows to where an unbroken run stands before `epoch`."""
+        self._next_reward = epoch * rewards_per_epoch
+
+    def prepare(self, searcher: Searcher, epoch: int, advance=lambda: None) -> dict[str, float]:
+        """One pass over the training part; a cell of its own for every window. Returns the epoch's means."""
+        for mean in self._means.values():
+            mean.reset_state()
+        self._state.assign(tf.zeros_like(self._state))
+        spans = windows(self.train.shape[1], self.window.bptt, self.seed, epoch, self.window.random_bptt)
+        # The policy rests in this phase: an epoch's proposals are drawn in one pass.
+        tokens = searcher.propose(tf.constant(len(spans)), seed_for(self.seed, "shared_proposals", epoch))
+        dropout_seed = seed_for(self.seed, "language_dropout", epoch)
+        rate, begin, num_tokens = float(self.optimizer.learning_rate), time.perf_counter(), 0
+        batches = training_windows(self.train, self.window.bptt, self.seed, epoch, self.window.random_bptt)
+        for step, (ids, targets) in enumerate(batches):
+            self._train_step(tf.constant(ids), tf.constant(targets), tokens[step], dropout_seed + step)
+            num_tokens += ids.size
+            advance()
+        seconds = time.perf_counter() - begin
+        means = {name: float(mean.result()) for name, mean in self._means.items()}
+        means["perplexity"] = perplexity(means["loss"])
+        return means | {"learning_rate": rate, "tokens_per_second": num_tokens / seconds}
+
+    def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens], each on the next validation window."""
+        state, rewards = tf.zeros([len(self.valid), self._units]), []
+        for proposal in tf.unstack(tokens):
+            ids, targets = self._rewarded[self._next_reward % len(self._rewarded)]
+            loss, _ = self.read(tf.constant(ids), tf.constant(targets), state, proposal)
+            rewards.append(self.reward.reward_scale * tf.exp(-loss / ids.size))
+            self._next_reward += 1
+        return tf.stack(rewards)
+
+    def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
+        """Perplexity per token of one proposal on the validation part, or on `num_batches` of its windows."""
+
+        def read(ids, targets, state):
+            return self.read(ids, targets, state, tf.constant(tokens, tf.int32))
+
+        return perplexity(mean_cross_entropy(read, self.valid, self.window.bptt, self._units, num_batches))
+
+    def _read(self, ids, targets, state, tokens):
+        """Summed cross-entropy in nats of a window, and the next state."""
+        reading, _ = self.supernet(ids, state, tokens)
+        loss = cross_entropy(targets, self.supernet.logits(reading.states))
+        return loss * tf.cast(tf.size(ids), tf.float32), reading.last
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _train_step(self, ids, targets, tokens, dropout_seed):
+        variables = self.supernet.trainable_variables
+        with tf.GradientTape() as tape:
+            reading, squares = self.supernet(ids, self._state, tokens, dropout_seed)
+            loss = cross_entropy(targets, self.supernet.logits(reading.dropped))
+            total = loss + penalty(reading, self.window) + self.sgd.l2 * squares
+        gradients = tape.gradient(total, [variable.value for variable in variables], unconnected_gradients="zero")
+        scale = window_scale(ids, self.window)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale)
+        self._state.assign(reading.last)
+        self._means["loss"].update_state(loss)
+        self._means["gradient_norm"].update_state(norm)

@@ -1,0 +1,193 @@
+"""Training a recurrent child from scratch: SGD that turns into averaged SGD when the validation loss stops falling.
+
+Non-monotonically triggered averaging (NT-ASGD, Merity et al. 2018; enas_lm): from the epoch whose validation loss is
+above the lowest of all but the last few, the child that is validated, tested and kept is the mean of the weights over
+all steps since.
+"""
+
+import dataclasses
+import math
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.data.text import TextData
+from enas_tf.data.text_batches import in_rows, training_windows, windows
+from enas_tf.errors import InputError
+from enas_tf.layers.functions import sum_of_squares
+from enas_tf.models.recurrent_training import RecurrentTrainee
+from enas_tf.options import option, require
+from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.classification import cross_entropy
+from enas_tf.training.language import (
+    WindowConfig,
+    compile_reader,
+    mean_cross_entropy,
+    penalty,
+    perplexity,
+    window_scale,
+)
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.reporting import Reporter
+from enas_tf.training.seeds import seed_for
+
+#: How often a training may go back before it is given up.
+MAX_RESTORES = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class AveragingConfig:
+    """When averaging begins; enas_lm's value."""
+
+    patience: int = option(
+        10, "recurrent space: weights are averaged once the validation loss exceeds the lowest of all but this many "
+        "last epochs"
+    )  # fmt: skip
+
+    def __post_init__(self):
+        require(self.patience >= 1, "patience", self.patience, "at least 1")
+
+
+class LanguageTrainer:
+    """Trains the child of `trainee`; everything a checkpoint needs is in `tracked`.
+
+    An epoch whose loss is not a number does not count: the run goes back to the last checkpoint (enas_lm does too).
+    """
+
+    def __init__(
+        self,
+        trainee: RecurrentTrainee,
+        data: TextData,
+        epochs: int,
+        batch_size: int,
+        sgd: SgdConfig,
+        window: WindowConfig,
+        averaging: AveragingConfig,
+        seed: int,
+    ):
+        self.trainee, self.data, self.epochs, self.sgd = trainee, data, epochs, sgd
+        self.window, self.averaging, self.seed = window, averaging, seed
+        self.train = in_rows(data.train, batch_size)
+        self.valid = in_rows(data.valid, min(batch_size, 10), "validation")
+        self.steps_per_epoch = len(windows(self.train.shape[1], window.bptt, seed, 0, is_random=False))
+        variables = trainee.trainable_variables
+        self.optimizer = build_optimizer(sgd, self.steps_per_epoch, variables)
+        self._sums = [tf.Variable(tf.zeros(v.shape), trainable=False, name=f"sum_{v.name}") for v in variables]
+        self._num_summed = tf.Variable(0.0, trainable=False, name="num_summed")
+        self._is_averaging = tf.Variable(False, trainable=False, name="is_averaging")
+        self._num_restores = tf.Variable(0, trainable=False, name="num_restores")
+        self._losses = tf.Variable(tf.fill([epochs], np.nan), trainable=False, name="valid_losses")
+        self._state = tf.Variable(tf.zeros([batch_size, self.state_size]), trainable=False, name="state")
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm")}
+        self._read = compile_reader(trainee.child)
+
+    @property
+    def state_size(self) -> int:
+        return self.trainee.child.input_shape[1][-1]
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        """What a checkpoint holds: the child, the optimizer, the sums of weights and the losses seen so far."""
+        averages = [*self._sums, self._num_summed, self._is_averaging, self._losses, self._num_restores]
+        return {**self.trainee.tracked, "optimizer": self.optimizer, "averages": averages}
+
+    def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
+        """Runs the epochs that the newest checkpoint has not done; leaves the child trained, averaged if it is time."""
+        done = checkpoints.restore_latest() or 0
+        reporter.truncate({"retrain": done})
+        with reporter.progress("retrain", (self.epochs - done) * self.steps_per_epoch) as advance:
+            epoch = done
+            while epoch < self.epochs:
+                metrics = self._run_epoch(epoch, advance)
+                if not math.isfinite(metrics["loss"]):
+                    epoch = self._go_back(epoch, reporter, checkpoints)
+                    continue
+                reporter.record("retrain", epoch, metrics, self.epochs)
+                epoch += 1
+                checkpoints.save(epoch)
+        if self._is_averaging.numpy():
+            self._assign(self._mean_weights())
+
+    def _go_back(self, epoch: int, reporter: Reporter, checkpoints: Checkpoints) -> int:
+        """Restores the last checkpoint and draws other random numbers from there on; the epoch to go on with.
+
+        Raises `InputError` when there is none, or when this has not helped before.
+        """
+        attempts = int(self._num_restores.numpy()) + 1
+        restored = checkpoints.restore_latest()
+        if restored is None or attempts > MAX_RESTORES:
+            raise InputError(
+                f"the loss of the child is not a number in epoch {epoch + 1}, and going back to the last checkpoint "
+                f"{attempts - 1} times did not help: expected a smaller --retrain_learning_rate or --retrain_clip_norm."
+            )
+        self._num_restores.assign(attempts)
+        reporter.say(f"retrain: the loss is not a number in epoch {epoch + 1}; again from epoch {restored + 1}")
+        return restored
+
+    def _run_epoch(self, epoch: int, advance) -> dict[str, float]:
+        for mean in self._means.values():
+            mean.reset_state()
+        self._state.assign(tf.zeros_like(self._state))
+        rate, begin, num_tokens = float(self.optimizer.learning_rate), time.perf_counter(), 0
+        # Other numbers after a restore, or the same step would fail again.
+        seed = self.seed + int(self._num_restores.numpy())
+        dropout_seed = seed_for(seed, "language_dropout", epoch)
+        spans = training_windows(self.train, self.window.bptt, seed, epoch, self.window.random_bptt)
+        for step, (ids, targets) in enumerate(spans):
+            self._train_step(tf.constant(ids), tf.constant(targets), dropout_seed + step)
+            num_tokens += ids.size
+            advance()
+        seconds = time.perf_counter() - begin
+        metrics = {name: float(mean.result()) for name, mean in self._means.items()}
+        metrics["perplexity"] = perplexity(metrics["loss"])
+        valid = self._validate()
+        self._decide_averaging(epoch, valid)
+        return metrics | {
+            "valid_loss": valid,
+            "valid_perplexity": perplexity(valid),
+            "is_averaging": float(self._is_averaging.numpy()),
+            "learning_rate": rate,
+            "tokens_per_second": num_tokens / seconds,
+        }
+
+    def _validate(self) -> float:
+        """Nats per token of the validation part, by the averaged weights once there are any."""
+        kept = [tf.identity(variable) for variable in self.trainee.trainable_variables]
+        if self._is_averaging.numpy():
+            self._assign(self._mean_weights())
+        loss = mean_cross_entropy(self._read, self.valid, 2 * self.window.bptt, self.state_size)
+        self._assign(kept)
+        return loss
+
+    def _mean_weights(self) -> list[tf.Tensor]:
+        return [total / self._num_summed for total in self._sums]
+
+    def _assign(self, weights: list[tf.Tensor]) -> None:
+        for variable, weight in zip(self.trainee.trainable_variables, weights, strict=True):
+            variable.assign(weight)
+
+    def _decide_averaging(self, epoch: int, valid: float) -> None:
+        earlier = self._losses.numpy()[: max(0, epoch - self.averaging.patience)]
+        self._losses.scatter_nd_update([[epoch]], [valid])
+        if not self._is_averaging.numpy() and earlier.size and valid > earlier.min():
+            self._is_averaging.assign(True)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _train_step(self, ids, targets, seed):
+        variables = self.trainee.trainable_variables
+        with tf.GradientTape() as tape:
+            reading = self.trainee.read(ids, self._state, seed)
+            loss = cross_entropy(targets, self.trainee.logits(reading.dropped))
+            total = loss + penalty(reading, self.window)
+            total += self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
+        gradients = tape.gradient(total, [variable.value for variable in variables])
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, window_scale(ids, self.window))
+        self._state.assign(reading.last)
+        is_summed = tf.cast(self._is_averaging, tf.float32)
+        for total, variable in zip(self._sums, variables, strict=True):
+            total.assign_add(is_summed * variable)
+        self._num_summed.assign_add(is_summed)
+        self._means["loss"].update_state(loss)
+        self._means["gradient_norm"].update_state(norm)
