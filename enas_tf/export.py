@@ -66,8 +66,9 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
 def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
     """Natural logs of the probability of each of `ids` int32 [batch, time] but the first: float32 [batch, time - 1]."""
     state = tf.zeros([tf.shape(ids)[0], child.input_shape[1][-1]])
-    logits, _ = child([ids[:, :-1], state], training=False)
-    return tf.gather(tf.nn.log_softmax(logits), ids[:, 1:], batch_dims=2)
+    # All of a row is read, though the last logits score nothing: a row of one id has no other time step.
+    logits, _ = child([ids, state], training=False)
+    return tf.gather(tf.nn.log_softmax(logits[:, :-1]), ids[:, 1:], batch_dims=2)
 
 
 def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, seed: int) -> np.ndarray:

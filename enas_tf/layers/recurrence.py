@@ -32,12 +32,13 @@ def highway(previous: tf.Tensor, product: tf.Tensor, activation: Callable) -> tf
 def sampled_activation(activations: tuple[str, ...], index: tf.Tensor) -> Callable:
     """The activation `activations[index]` as a function of a tensor, for an `index` (int32 scalar) that is a tensor.
 
+    At 0, which dropout makes often, the slope of a relu is 0 as elsewhere: a tie goes to the first of a maximum.
     A branch would cost more than the few elementwise operations that are computed for nothing here.
     """
     is_smooth, offset, scale, slope, leak = tf.unstack(
         tf.gather(tf.constant([_FORMULAS[name] for name in activations]), index)
     )
-    return lambda z: tf.where(is_smooth > 0, offset + scale * tf.tanh(slope * z), tf.maximum(z, leak * z))
+    return lambda z: tf.where(is_smooth > 0, offset + scale * tf.tanh(slope * z), tf.maximum(leak * z, z))
 
 
 def run_over_time(step: Callable, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -58,7 +58,9 @@ class LanguageEvaluator:
         self._rewarded = list(evaluation_windows(self.valid, window.bptt))
         ids, tokens = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
         state = tf.TensorSpec([None, self._units], tf.float32)
+        seed = tf.TensorSpec([2], tf.int32)
         self.read = tf.function(self._read, autograph=False, input_signature=[ids, ids, state, tokens])
+        self._train_step = tf.function(self._take_step, autograph=False, input_signature=[ids, ids, tokens, seed])
 
     @property
     def tracked(self) -> dict[str, object]:
@@ -113,8 +115,8 @@ class LanguageEvaluator:
         loss = cross_entropy(targets, self.supernet.logits(reading.states))
         return loss * tf.cast(tf.size(ids), tf.float32), reading.last
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def _train_step(self, ids, targets, tokens, dropout_seed):
+    def _take_step(self, ids, targets, tokens, dropout_seed):
+        """One step of SGD on a window of any length, with the cell of `tokens`."""
         variables = self.supernet.trainable_variables
         with tf.GradientTape() as tape:
             reading, squares = self.supernet(ids, self._state, tokens, dropout_seed)

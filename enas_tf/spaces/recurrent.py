@@ -193,7 +193,7 @@ class LstmBaseline(Architecture):
 class RecurrentSpace(Space):
     """All cells of `nodes` nodes: 4^N (N - 1)! token sequences; the paper counts 4^N N!, see `size_in_paper`."""
 
-    nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 8 in enas_lm beside its fixed first one)")
+    nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 9 in the published cell of enas_lm)")
     activations: tuple[str, ...] = option(ACTIVATIONS, f"activations of the nodes, out of {', '.join(ACTIVATIONS)}")
     output: str = option(
         "loose_ends",

@@ -32,12 +32,15 @@ class WindowConfig:
         require(self.slowness_penalty >= 0, "slowness_penalty", self.slowness_penalty, "0 or more")
 
 
-#: The final training's value (enas_lm, alpha) where it differs from the search's.
-RETRAIN_WINDOWS = WindowConfig(activation_penalty=0.7)
+#: The final training's values (enas_lm, fixed_lib.py): alpha is 0.7, and there is no slowness term.
+RETRAIN_WINDOWS = WindowConfig(activation_penalty=0.7, slowness_penalty=0.0)
 
 
 def penalty(reading: Reading, config: WindowConfig) -> tf.Tensor:
-    """Activation and temporal activation regularisation (Merity et al. 2018), float32 scalar."""
+    """Activation and temporal activation regularisation (Merity et al. 2018), float32 scalar.
+
+    Of the outputs after dropout as there; enas_lm takes its activation penalty before dropout.
+    """
     total = tf.zeros([])
     if config.activation_penalty:
         total += config.activation_penalty * tf.reduce_mean(tf.square(reading.dropped))

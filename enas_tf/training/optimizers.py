@@ -35,7 +35,7 @@ class SgdConfig:
 
 def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) -> keras.optimizers.SGD:
     """The optimizer, built for `variables`. The rate falls at every step (in the reference: once an epoch)."""
-    schedule = config.learning_rate
+    schedule = float(config.learning_rate)
     if config.restart_epochs:
         schedule = keras.optimizers.schedules.CosineDecayRestarts(
             config.learning_rate,

@@ -70,7 +70,7 @@ class LanguageTrainer:
         self.trainee, self.data, self.epochs, self.sgd = trainee, data, epochs, sgd
         self.window, self.averaging, self.seed = window, averaging, seed
         self.train = in_rows(data.train, batch_size)
-        self.valid = in_rows(data.valid, min(batch_size, 10), "validation")
+        self.valid = in_rows(data.valid, max(1, min(batch_size, 10, len(data.valid) // 2)), "validation")
         self.steps_per_epoch = len(windows(self.train.shape[1], window.bptt, seed, 0, is_random=False))
         variables = trainee.trainable_variables
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, variables)
@@ -82,6 +82,8 @@ class LanguageTrainer:
         self._state = tf.Variable(tf.zeros([batch_size, self.state_size]), trainable=False, name="state")
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm")}
         self._read = compile_reader(trainee.child)
+        ids, seed = tf.TensorSpec([batch_size, None], tf.int32), tf.TensorSpec([2], tf.int32)
+        self._train_step = tf.function(self._take_step, autograph=False, input_signature=[ids, ids, seed])
 
     @property
     def state_size(self) -> int:
@@ -101,13 +103,13 @@ class LanguageTrainer:
             epoch = done
             while epoch < self.epochs:
                 metrics = self._run_epoch(epoch, advance)
-                if not math.isfinite(metrics["loss"]):
+                if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["valid_loss"])):
                     epoch = self._go_back(epoch, reporter, checkpoints)
                     continue
                 reporter.record("retrain", epoch, metrics, self.epochs)
                 epoch += 1
                 checkpoints.save(epoch)
-        if self._is_averaging.numpy():
+        if self._num_summed.numpy():
             self._assign(self._mean_weights())
 
     def _go_back(self, epoch: int, reporter: Reporter, checkpoints: Checkpoints) -> int:
@@ -119,8 +121,8 @@ class LanguageTrainer:
         restored = checkpoints.restore_latest()
         if restored is None or attempts > MAX_RESTORES:
             raise InputError(
-                f"the loss of the child is not a number in epoch {epoch + 1}, and going back to the last checkpoint "
-                f"{attempts - 1} times did not help: expected a smaller --retrain_learning_rate or --retrain_clip_norm."
+                f"the loss of the child is not a number in epoch {epoch + 1}, after {attempts - 1} times of going back "
+                "to the last checkpoint: expected a smaller --retrain_learning_rate or --retrain_clip_norm."
             )
         self._num_restores.assign(attempts)
         reporter.say(f"retrain: the loss is not a number in epoch {epoch + 1}; again from epoch {restored + 1}")
@@ -174,8 +176,8 @@ class LanguageTrainer:
         if not self._is_averaging.numpy() and earlier.size and valid > earlier.min():
             self._is_averaging.assign(True)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def _train_step(self, ids, targets, seed):
+    def _take_step(self, ids, targets, seed):
+        """One step of SGD on a window of any length."""
         variables = self.trainee.trainable_variables
         with tf.GradientTape() as tape:
             reading = self.trainee.read(ids, self._state, seed)

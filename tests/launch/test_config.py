@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enas_tf.data.sources import load_images
 from enas_tf.errors import InputError
 from enas_tf.launch import config as configs
 from enas_tf.launch.config import GROUPS, Config, RunConfig, define_flags, flag_values, read_config, to_flagfile
 from enas_tf.launch.defaults import SPACE_DEFAULTS, SPACE_FLAGS, foreign_flags
-from enas_tf.launch.run import image_config
+from enas_tf.launch.tasks import TASKS
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ImageConfig
+from enas_tf.models.language import TextShape
 from enas_tf.options import option
 from enas_tf.spaces.architectures import SPACES, read_architecture
 
@@ -176,20 +176,28 @@ def test_a_preset_parses_and_builds(own_flags, path):
     launcher = importlib.import_module(command[1])
     launcher.define_flags()
     config = parse(own_flags, f"--flagfile={path}")
-    family = FAMILIES[config.run.space]
-    is_digits = config.data.dataset == "digits"
-    image = image_config(load_images(config.data)) if is_digits else ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
+    family, task = FAMILIES[config.run.space], TASKS[config.run.space]
+    shape = shape_of(config)
     if command[1].endswith(".search"):
-        supernet = family.supernet(config.space, config.network, image)
+        supernet = family.supernet(config.space, task.network(config), shape)
         assert supernet.space == config.space
         architecture = config.space.decode(config.space.random_tokens(1, np.random.default_rng(0))[0])
     else:
         architecture = read_architecture(own_flags["architecture"].value)
-    cost = family.count(architecture, config.child, image)
+    cost = family.count(architecture, task.child(config), shape)
     if cost.parameters < 5e6:
-        child = family.build_child(architecture, config.child, image)
-        assert child.output_shape == (None, image.num_classes)
-        assert family.trainee(child, architecture, config.child, image).trainable_variables
+        child = family.build_child(architecture, task.child(config), shape)
+        assert family.trainee(child, architecture, task.child(config), shape).trainable_variables
+
+
+def shape_of(config):
+    """What networks are told of the data: those that come with packages are read, CIFAR's shape stands for others."""
+    task = TASKS[config.run.space]
+    if config.data.dataset in ("digits", "pydoc"):
+        return task.shape(task.load(config))
+    if task.unit == "token":
+        return TextShape(config.text.vocab_size)
+    return ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
 
 
 def test_there_are_presets():

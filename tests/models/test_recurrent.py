@@ -226,7 +226,6 @@ def test_a_trainee_without_a_seed_is_the_child(trainee):
     assert reading.dropped is reading.states
     np.testing.assert_allclose(trainee.logits(reading.dropped), logits, atol=1e-5)
     np.testing.assert_allclose(reading.last, last, atol=1e-5)
-    assert trainee.trainable_variables is not None
     assert {v.path for v in trainee.trainable_variables} == {v.path for v in trainee.child.trainable_variables}
 
 
