@@ -26,13 +26,19 @@ LOADERS = {"digits": load_digits, "tfds": load_tfds, "folder": load_folder, "npz
 class DataConfig:
     """Which images are used. The ENAS paper holds out 5,000 of CIFAR-10's 50,000 training images: a tenth."""
 
-    dataset: str = option("digits", "images: digits | tfds:NAME | folder:PATH | npz:PATH")
+    dataset: str = option(
+        "digits",
+        "images: digits | tfds:NAME | folder:PATH | npz:PATH; --space=recurrent: pydoc | text:PATH | tfds:NAME",
+    )
     data_dir: str | None = option(None, "directory of TensorFlow Datasets; its own default if not given")
     image_size: int | None = option(
         None, "side in pixels of the square all images are resized to; not given: as they are"
     )
     valid_fraction: float = option(0.1, "share of the training images held out if there is no official validation part")
-    limit_train: int | None = option(None, "number of training images to keep, a fixed random choice, for trials")
+    limit_train: int | None = option(
+        None,
+        "number of training images to keep, a fixed random choice, for trials; of a text the first tokens",
+    )
 
     def __post_init__(self):
         is_size = self.image_size is None or self.image_size >= 1
@@ -90,6 +96,11 @@ def _resize(parts: Parts, side: int | None) -> Parts:
 
 
 def _describe_unknown(dataset: str, prefix: str) -> str:
+    if prefix in ("pydoc", "text"):
+        return (
+            f"--dataset={dataset} is text, but this space needs images: expected digits, tfds:NAME, folder:PATH or "
+            "npz:PATH. --space=recurrent is for text."
+        )
     close = difflib.get_close_matches(prefix, LOADERS, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"If it is a set of TensorFlow Datasets, write tfds:{dataset}."
     return f"--dataset={dataset} is not a set of images: expected digits, tfds:NAME, folder:PATH or npz:PATH. {hint}"

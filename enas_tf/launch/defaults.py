@@ -165,10 +165,10 @@ def check_no_foreign_flag(values: flags.FlagValues, space: str) -> None:
         value = values[name].value
         if value != values[name].default:
             shown = ",".join(value) if isinstance(value, list) else value
-            owner = next(other for other, names in SPACE_FLAGS.items() if name in names)
-            raise InputError(
-                f"--{name}={shown} belongs to the {owner} space, while --space={space}: {_cure(name, owner, space)}."
-            )
+            owners = [other for other, names in SPACE_FLAGS.items() if name in names]
+            of = f"{' and '.join(owners)} space{'s' if len(owners) > 1 else ''}"
+            cure = _cure(name, owners[0], space)
+            raise InputError(f"--{name}={shown} belongs to the {of}, while --space={space}: {cure}.")
 
 
 def _cure(name: str, owner: str, space: str) -> str:

@@ -197,10 +197,8 @@ class LanguageModelling(Task):
         return LanguageEvaluator(supernet, data, batch_size, config.sgd, config.window, config.reward, config.run.seed)
 
     def check_training(self, config, data):
-        batch_size = config.retrain.retrain_batch_size
-        in_rows(data.train, batch_size)
-        # As LanguageTrainer and measure_text will.
-        in_rows(data.valid, min(batch_size, 10), "validation")
+        in_rows(data.train, config.retrain.retrain_batch_size)
+        in_rows(data.valid, 1, "validation")
         in_rows(data.test, 1, "test")
 
     def trainer(self, config, trainee, data):

@@ -24,7 +24,7 @@ from enas_tf.training.seeds import seed_for
 class SharedTrainingConfig:
     """How shared weights are trained and proposals rewarded; values of scripts/cifar10_macro_search.sh."""
 
-    batch_size: int = option(128, "images of a training step and of a reward, over all devices")
+    batch_size: int = option(128, "images (rows of text) of a training step and of a reward, over all devices")
     children_per_step: int = option(
         1, "M: each training step draws this many children; each takes its part of the batch"
     )

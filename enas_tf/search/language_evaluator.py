@@ -31,8 +31,7 @@ class LanguageEvaluator:
     """Trains a recurrent supernet, a fresh cell per window, and rewards proposals with its weights.
 
     The state is carried from window to window in training, whatever cell reads the next one (as in enas_lm), and over
-    the whole text in `score`. The reward is c / perplexity of one validation window, which begins at a state of zeros:
-    enas_lm carries the state there too, from one proposal to the next, which makes a reward depend on the one before.
+    the whole text in `score`. The reward is c / perplexity of one validation window, which begins at a state of zeros.
     """
 
     metric, is_higher_better = "valid_perplexity", False

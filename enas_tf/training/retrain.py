@@ -28,7 +28,7 @@ class RetrainConfig:
     """Length and data of the child's training; the reference's values (scripts/cifar10_macro_final.sh)."""
 
     retrain_epochs: int = option(310, "epochs of retraining; whole cosine cycles end at 10, 30, 70, 150, 310, 630")
-    retrain_batch_size: int = option(100, "images of a step of retraining, over all devices")
+    retrain_batch_size: int = option(100, "images (rows of text) of a step of retraining, over all devices")
     label_smoothing: float = option(0.0, "share of the target spread evenly over all classes")
     train_on: str = option(
         "train",

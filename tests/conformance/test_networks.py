@@ -121,7 +121,7 @@ def traced_flops(model) -> int:
 
 
 def _computed_ops(graph) -> list:
-    """The operations that the outputs depend on, those of a loop's body once; what is traced for nothing is left out."""
+    """The operations that the outputs depend on, a loop's body once; what is traced for nothing is left out."""
     found, waiting = {}, [tensor.op for tensor in graph.outputs]
     while waiting:
         op = waiting.pop()

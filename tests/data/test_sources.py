@@ -101,3 +101,8 @@ def test_wrong_options_are_named(options):
 
 def test_every_option_has_a_text():
     assert all(field.metadata["help"] for field in dataclasses.fields(DataConfig))
+
+
+def test_text_is_no_set_of_images():
+    with pytest.raises(InputError, match=r"--dataset=pydoc is text.*digits.*--space=recurrent"):
+        load_images(DataConfig(dataset="pydoc"))

@@ -7,7 +7,9 @@ import pytest
 
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.models.language import RETRAIN_LANGUAGE, TextShape
 from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.recurrent import LstmBaseline
 
 IMAGE = ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
 TINY_CELLS = "0 4 0 0 1 4 0 2"
@@ -45,6 +47,62 @@ def test_a_description_of_layers_for_people(launch):
     words = launch("describe", "--architecture=0 3 0 0 1 0", "--channel_growth=2").out
     for word in ("96 channels, times 2 at each reduction", "one of 1,728 architectures of its space\n"):
         assert word in words
+
+
+def test_a_description_of_a_recurrent_cell_for_people(launch):
+    words = launch("describe", "--architecture=enas_lm").out
+    for word in ("800 units", "a vocabulary of 10,000: 20,800,000 parameters", "9.51e+10 by the paper's formula"):
+        assert word in words
+    assert "arc for enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2\n" in words
+
+
+@pytest.mark.parametrize(
+    ("arc", "word"),
+    [
+        ("0 0 1 0 3", "arc for enas_lm: 0 1 0 2\n"),
+        (
+            "0 0 1 1 3",
+            "arc for enas_lm: 0 1 1 2 (the nodes alone: the output would be the mean of all but the first)\n",
+        ),
+    ],
+)
+def test_the_notation_of_enas_lm_says_what_it_leaves_out(launch, arc, word):
+    assert word in launch("describe", "--space=recurrent", f"--architecture={arc}").out
+
+
+def test_what_enas_lm_cannot_say_is_not_said(launch):
+    assert "enas_lm" not in launch("describe", "--space=recurrent", "--architecture=1 0 0").out
+
+
+def test_the_number_of_nodes_is_that_of_the_arc_string(launch):
+    described = json.loads(launch("describe", "--space=recurrent", "--architecture=0 0 1 0 3", "--json").out)
+    assert described["tokens"] == [0, 0, 1, 0, 3]
+    assert described["space_size"] == 4**3 * 2
+
+
+@pytest.mark.parametrize("arguments", [(), ("--space=recurrent",), ("--space=macro",)])
+def test_an_lstm_brings_its_space(launch, arguments):
+    described = json.loads(launch("describe", "--architecture=lstm", "--cell_nodes=5", "--json", *arguments).out)
+    assert (described["space"], described["arc"], described["tokens"]) == ("recurrent", "lstm like 5 nodes", None)
+    cost = FAMILIES["recurrent"].count(LstmBaseline(5), RETRAIN_LANGUAGE, TextShape(10_000))
+    assert (described["parameters"], described["flops"]) == (cost.parameters, cost.flops)
+
+
+def test_a_description_of_an_lstm_for_people(launch):
+    words = launch("describe", "--architecture=lstm", "--cell_nodes=5", "--units=100").out
+    for word in ("an LSTM with the parameters of a cell of 5 nodes and 100 units", "beside the 24,576 architectures"):
+        assert word in words
+
+
+@pytest.mark.parametrize("architecture", ["0 3 0 0 1 0", "enas_micro", "enas_lm", "0 0 1"])
+def test_an_architecture_that_was_only_retrained_is_of_no_space_of_the_run(launch, tmp_path, architecture):
+    """The flags of such a run say nothing of the length that a searched space would have."""
+    space = "recurrent" if len(architecture) == 5 else "macro"
+    expected = read_architecture(architecture, space)
+    write_run(tmp_path / "run", f"--space={expected.space_name}", architecture=architecture, space=space)
+    described = json.loads(launch("describe", "--workdir=run", "--json").out)
+    assert described["arc"] == expected.to_arc()
+    assert described["tokens"] == expected.space().encode(expected).tolist()
 
 
 @pytest.mark.parametrize("arguments", [("--cell_blocks=1",), ("--workdir=run",)])
@@ -131,7 +189,55 @@ def test_short_names_are_flags_of_the_child(launch, launcher, flag, words):
     assert words in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("launcher", "flag", "words"),
+    [
+        ("describe", "--units=0", "--retrain_units=0"),
+        ("retrain", "--units=0", "--retrain_units=0"),
+        ("retrain", "--bptt=0", "--retrain_bptt=0"),
+        ("retrain", "--drop_state=1", "--retrain_drop_state=1"),
+        ("retrain", "--batch_size=99999", "--retrain_batch_size=99999"),
+        ("retrain", "--channels=8", "--retrain_channels=8 belongs to the macro and micro spaces"),
+    ],
+)
+def test_short_names_are_flags_of_the_recurrent_child(launch, launcher, flag, words):
+    outcome = launch(launcher, "--architecture=enas_lm", "--workdir=run", flag)
+    assert outcome.code == 2
+    assert words in outcome.err
+
+
 def test_short_names_in_a_flagfile_are_what_they_are(launch, tmp_path):
     (tmp_path / "mine.flags").write_text("--channels=8\n--cells_per_stage=1\n--epochs=1\n")
     described = json.loads(launch("describe", "--architecture=enas_micro", "--flagfile=mine.flags", "--json").out)
     assert described["parameters"] == parameters("enas_micro", **PAPERS)
+
+
+TEXT = ("--dataset=text:texts", "--workdir=run", "--units=4", "--epochs=1", "--batch_size=2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "arc"),
+    [
+        (("--architecture=lstm",), "lstm like 8 nodes"),
+        (("--architecture=enas_lm",), "all_but_first: 0 0 3 1 0 2 1 2 3 4 0 5 0 3 3 6 3"),
+        (("--architecture=0 0 1", "--space=recurrent"), "0 0 1"),
+    ],
+)
+def test_a_recurrent_child_is_trained_without_a_search(launch, tmp_path, arguments, arc):
+    """A name needs no --space."""
+    (tmp_path / "texts").mkdir()
+    for part in ("train", "valid", "test"):
+        (tmp_path / f"texts/{part}.txt").write_text("one two three four\n" * 4)
+    outcome = launch("retrain", *TEXT, *arguments, "--then=export")
+    assert outcome.code == 0, outcome.err
+    for path in ("child/child.keras", "child/vocabulary.json", "child/saved_model", "architecture.svg"):
+        assert (tmp_path / "run" / path).exists()
+    assert json.loads((tmp_path / "run/child/metrics.json").read_text())["arc"] == arc
+    lines = (tmp_path / "run/run.flags").read_text().splitlines()
+    assert lines[0] == "--space=recurrent"
+    assert set(lines[1:]) == {
+        "--dataset=text:texts",
+        "--retrain_units=4",
+        "--retrain_epochs=1",
+        "--retrain_batch_size=2",
+    }

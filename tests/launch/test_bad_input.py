@@ -27,6 +27,16 @@ SMALL_CELLS = (
     "--retrain_cells_per_stage=1",
     *(flag for flag in SMALL if not flag.startswith("--num_layers")),
 )
+SMALL_TEXT = (
+    "--space=recurrent",
+    "--dataset=text:texts",
+    "--cell_nodes=2",
+    "--units=4",
+    "--batch_size=4",
+    "--retrain_units=4",
+    "--retrain_batch_size=4",
+    *(flag for flag in SMALL if not flag.startswith(("--num_layers", "--channels", "--retrain_channels"))),
+)
 SIDE = 8
 
 
@@ -129,6 +139,101 @@ def test_flags_of_later_stages_are_refused_before_the_search_for_cells(refuse, f
 )
 def test_flags_of_later_stages_are_refused_before_the_search(refuse, flags, words):
     refuse("search", [*SMALL, "--then=retrain", *flags], words)
+
+
+def write_texts(directory: Path, **contents: bytes) -> None:
+    """A text of three parts of 40 words and their ends of lines each, but for those of `contents`."""
+    directory.mkdir()
+    for part in ("train", "valid", "test"):
+        (directory / f"{part}.txt").write_bytes(contents.get(part, b"one two three four\n" * 10))
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--dataset=digits"], ["--dataset=digits", "holds images", "needs text", "pydoc, text:PATH, tfds:NAME"]),
+        (["--dataset=folder:images"], ["--dataset=folder:images", "holds images", "pydoc, text:PATH, tfds:NAME"]),
+        (["--dataset=pydocs"], ["--dataset=pydocs", "Did you mean pydoc?"]),
+        (["--dataset=text:none"], ["text:none", "no such directory", "train.txt, valid.txt and test.txt"]),
+        (["--vocab_size=1"], ["--vocab_size=1", "2 or more"]),
+        (["--units=0"], ["--units=0", "at least 1"]),
+        (["--retrain_units=0"], ["--retrain_units=0", "at least 1"]),
+        (["--drop_state=1"], ["--drop_state=1", "[0, 1)"]),
+        (["--retrain_drop_state=1"], ["--retrain_drop_state=1", "[0, 1)"]),
+        (["--bptt=0"], ["--bptt=0", "at least 1"]),
+        (["--reward_scale=0"], ["--reward_scale=0", "above 0"]),
+        (["--cell_nodes=0"], ["--cell_nodes=0", "at least 1"]),
+        (["--cell_activations=tanh,gelu"], ["--cell_activations=tanh,gelu", "sigmoid"]),
+        (["--batch_size=26"], ["--batch_size=26", "training", "50 tokens", "at least 52", "--batch_size=25"]),
+        (["--batch_size=0"], ["--batch_size=0", "at least 1"]),
+        (["--limit_train=7"], ["--batch_size=4", "7 tokens", "--limit_train"]),
+        (["--children_per_step=2"], ["--children_per_step=2", "--space=recurrent", "--units"]),
+        (["--channels=8"], ["--channels=8", "the macro and micro spaces", "--space=recurrent", "--units"]),
+        (["--cell_ops=identity"], ["--cell_ops=identity", "the micro space", "--cell_activations", "sigmoid"]),
+        (["--cell_blocks=2"], ["--cell_blocks=2", "the micro space", "--cell_nodes"]),
+    ],
+    ids=lambda value: value[0] if value[0].startswith("--") else "",
+)
+def test_flags_of_a_search_for_recurrent_cells(refuse, tmp_path, flags, words):
+    write_texts(tmp_path / "texts")
+    refuse("search", [*SMALL_TEXT, *flags], words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--units=8"], ["--units=8", "the recurrent space", "--space=macro"]),
+        (["--cell_nodes=4"], ["--cell_nodes=4", "the recurrent space", "--space=macro"]),
+        (["--dataset=pydoc"], ["--dataset=pydoc", "digits, tfds:NAME, folder:PATH or npz:PATH"]),
+        (["--dataset=text:texts"], ["--dataset=text:texts", "digits, tfds:NAME, folder:PATH or npz:PATH"]),
+    ],
+    ids=lambda value: value[0] if value[0].startswith("--") else "",
+)
+def test_what_is_of_texts_in_a_search_for_images(refuse, flags, words):
+    refuse("search", [*SMALL, *flags], words)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--retrain_batch_size=26"], ["--retrain_batch_size=26", "50 tokens", "--retrain_batch_size=25"]),
+        (["--retrain_batch_size=0"], ["--retrain_batch_size=0", "at least 1"]),
+    ],
+    ids=lambda value: value[0] if value[0].startswith("--") else "",
+)
+def test_flags_of_later_stages_are_refused_before_the_search_for_recurrent_cells(refuse, tmp_path, flags, words):
+    write_texts(tmp_path / "texts")
+    refuse("search", [*SMALL_TEXT, "--then=retrain", *flags], words)
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_a_text_with_a_missing_part(refuse, tmp_path, part):
+    write_texts(tmp_path / "texts")
+    (tmp_path / f"texts/{part}.txt").unlink()
+    refuse("search", list(SMALL_TEXT), ["text:texts", f"no {part}.txt", f"wiki.{part}.tokens"])
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_a_text_with_an_empty_part(refuse, tmp_path, part):
+    write_texts(tmp_path / "texts", **{part: b" \n\n"})
+    refuse("search", list(SMALL_TEXT), [f"texts/{part}.txt", "is empty"])
+
+
+@pytest.mark.parametrize("part", ["train", "valid", "test"])
+def test_a_text_that_is_not_utf_8(refuse, tmp_path, part):
+    write_texts(tmp_path / "texts", **{part: "naïve".encode("latin1")})
+    refuse("search", list(SMALL_TEXT), [f"texts/{part}.txt", "not UTF-8", "0xef", "offset 2", "iconv"])
+
+
+def test_a_validation_part_of_fewer_tokens_than_rows(refuse, tmp_path):
+    write_texts(tmp_path / "texts", valid=b"one two three")
+    refuse("search", list(SMALL_TEXT), ["validation", "4 tokens", "--batch_size=4", "at least 8"])
+
+
+def test_a_test_part_without_a_token_to_predict(refuse, tmp_path):
+    """Only retraining reads it, but what it would refuse is refused before the search."""
+    write_texts(tmp_path / "texts", test=b"x")
+    refuse("search", [*SMALL_TEXT, "--tokens=char", "--then=retrain"], ["test part", "1 tokens", "longer text"])
 
 
 def test_the_workdir_is_asked_for(refuse):
@@ -235,6 +340,45 @@ def test_arc_strings(refuse, arc, words):
 def test_arc_strings_of_cells(refuse, arguments, words):
     arc, *flags = arguments
     refuse("describe", ["--space=micro", f"--architecture={arc}", *flags], words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["0 2 1 0"], ["4 integers", "2 n - 1", "notation of enas_lm", "'enas_lm:'"]),
+        (["enas_lm: 0 2 1"], ["3 integers", "even", "notation of the first repository"]),
+        (["0 0 1 2 3"], ["tokens[3] = 2", "node_2/previous", "0..1"]),
+        (["enas_lm: 0 4"], ["4", "node_1/activation", "0..3"]),
+        (["loose_ends: 0 0 1"], ["loose_ends: 0 0 1", "'enas_lm:'", "'all_but_first:'"]),
+        (["0 3 0 0 1 0"], ["6 integers", "--space=macro reads it"]),
+        (["0 0 1 0 2", "--space=macro"], ["5 integers", "or 6 for 3", "--space=recurrent reads it"]),
+        (["enas_lm: 0 2 1 0", "--space=macro"], ["enas_lm: 0 2 1 0", "--space=recurrent reads it"]),
+        (["lstm", "--cell_nodes=0"], ["--cell_nodes=0", "at least 1"]),
+    ],
+    ids=lambda value: " ".join(value) if len(value) < 3 and "integers" not in value[0] else "",
+)
+def test_arc_strings_of_recurrent_cells(refuse, arguments, words):
+    arc, *flags = arguments
+    refuse("describe", ["--space=recurrent", f"--architecture={arc}", *flags], words)
+
+
+def test_an_lstm_has_no_shared_weights(refuse):
+    flags = ["--weights=shared", "--architecture=lstm"]
+    refuse("evaluate", [*SMALL_TEXT, *flags], ["--weights=shared", "LSTM", "the searched space"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([*SMALL, "--sample=5"], ["--sample", "language models", "--space=recurrent"]),
+        ([*SMALL_TEXT, "--sample=5", "--weights=shared"], ["--sample=5", "retrained child", "--weights=shared"]),
+        ([*SMALL_TEXT, "--prompt=the"], ["--prompt=the", "--sample"]),
+        ([*SMALL_TEXT, "--sample=5"], ["run", "no retrained child"]),
+    ],
+    ids=["images", "shared", "prompt", "no child"],
+)
+def test_samples_of_what_does_not_write(refuse, flags, words):
+    refuse("evaluate", flags, words)
 
 
 @pytest.mark.parametrize("launcher", ["retrain", "evaluate", "export"])

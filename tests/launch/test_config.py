@@ -161,16 +161,23 @@ def test_flags_of_another_space_are_refused(own_flags, space, name):
     assert any(f"--{flag}" in str(error.value) for flag in SPACE_FLAGS[space])
 
 
-@pytest.mark.parametrize("name", ["l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels"])
-def test_errors_name_the_flag_with_its_prefix(own_flags, name):
+PREFIXED = {
+    "macro": ("l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels"),
+    "micro": ("cell_blocks", "cells_per_stage", "retrain_cells_per_stage"),
+    "recurrent": ("cell_nodes", "units", "retrain_units", "bptt", "retrain_bptt", "drop_state", "retrain_patience"),
+}
+
+
+@pytest.mark.parametrize(("space", "name"), [(space, name) for space, names in PREFIXED.items() for name in names])
+def test_errors_name_the_flag_with_its_prefix(own_flags, space, name):
     define_flags()
     with pytest.raises(InputError, match=f"^--{name}=-"):
-        parse(own_flags, f"--{name}=-1")
+        parse(own_flags, f"--space={space}", f"--{name}=-1")
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_parses_and_builds(own_flags, path):
-    """It opens with its own command, and its networks can be built for its images."""
+    """It opens with its own command, and its networks can be built for its data."""
     command = re.search(rf"^#.*python -m (enas_tf\.launch\.\w+) .*--flagfile=flags/{path.name}", path.read_text(), re.M)
     assert command, f"{path.name} should open with the command that uses it"
     launcher = importlib.import_module(command[1])
@@ -187,6 +194,7 @@ def test_a_preset_parses_and_builds(own_flags, path):
     cost = family.count(architecture, task.child(config), shape)
     if cost.parameters < 5e6:
         child = family.build_child(architecture, task.child(config), shape)
+        assert sum(int(np.prod(variable.shape)) for variable in child.trainable_variables) == cost.parameters
         assert family.trainee(child, architecture, task.child(config), shape).trainable_variables
 
 

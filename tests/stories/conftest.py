@@ -1,4 +1,4 @@
-"""One small run on the digits through the real command line, which several stories look at."""
+"""One small run on the digits through the real command line, which several stories look at, and what others run."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
@@ -60,6 +61,58 @@ def finished(tmp_path_factory) -> Path:
     code = finish_search(workdir)
     assert code == 0, workdir.with_suffix(".log").read_text()
     return workdir
+
+
+@pytest.fixture(scope="session")
+def command() -> Callable[..., str]:
+    """`command("evaluate", "--workdir=...")` in a process of its own; what it prints. It has to end well."""
+
+    def run(name: str, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", f"enas_tf.launch.{name}", *arguments],
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
+
+
+#: Puts the logits of both files of a child for some images into the file that the second argument names.
+LOADING = """
+import sys
+try:
+    import enas_tf
+    sys.exit("enas_tf should not be importable here")
+except ImportError:
+    pass
+import keras, numpy as np, tensorflow as tf
+images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), dtype=np.uint8)
+child = keras.models.load_model(sys.argv[1] + "/child.keras")
+loaded = tf.saved_model.load(sys.argv[1] + "/saved_model")
+(served,) = loaded.signatures["serving_default"](tf.constant(images)).values()
+np.savez(sys.argv[2], images=images, child=child(images), saved_model=loaded.serve(images), signature=served)
+"""
+
+
+@pytest.fixture
+def load_elsewhere(tmp_path) -> Callable[[Path], dict[str, np.ndarray]]:
+    """`load_elsewhere(workdir)`: images of digits and a child's logits for them, where enas_tf cannot be imported."""
+
+    def load(workdir: Path) -> dict[str, np.ndarray]:
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        # An installed copy is out of the way with the name blocked.
+        (tmp_path / "enas_tf.py").write_text("raise ImportError")
+        script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n{LOADING}"
+        arguments = [sys.executable, "-c", script, str(workdir / "child"), str(tmp_path / "logits.npz")]
+        done = subprocess.run(arguments, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        with np.load(tmp_path / "logits.npz") as logits:
+            return dict(logits)
+
+    return load
 
 
 @pytest.fixture(scope="session")

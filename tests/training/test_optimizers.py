@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
@@ -63,7 +64,7 @@ def test_momentum_is_nesterovs():
     [
         {"learning_rate": 0.0},
         {"min_learning_rate": 0.1},
-        {"restart_epochs": 0},
+        {"restart_epochs": -1},
         {"restart_factor": 0},
         {"momentum": 1.0},
         {"l2": -1.0},
@@ -74,3 +75,10 @@ def test_momentum_is_nesterovs():
 def test_wrong_options_are_named(options):
     with pytest.raises(InputError, match=f"--{next(iter(options))}="):
         SgdConfig(**options)
+
+
+def test_a_rate_without_restarts_stays():
+    optimizer = build_optimizer(SgdConfig(learning_rate=2, restart_epochs=0), 5, [keras.Variable(0.0)])
+    for _ in range(12):
+        optimizer.apply([tf.zeros([])])
+    assert float(optimizer.learning_rate) == 2.0

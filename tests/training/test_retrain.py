@@ -10,8 +10,8 @@ from enas_tf.data.pipeline import evaluation_batches
 from enas_tf.errors import InputError
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
-from enas_tf.spaces.macro import MacroSpace
 from enas_tf.models.trainee import Trainee
+from enas_tf.spaces.macro import MacroSpace
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.reporting import Reporter
