@@ -29,6 +29,7 @@ from enas_tf.layers.functions import sum_of_squares
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
 from enas_tf.models.language import LanguageConfig, TextShape
+from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.micro import MicroSpace
@@ -48,6 +49,10 @@ _NUM = flags.DEFINE_integer("num_architectures", 8, "random architectures that a
 _REPEATS = flags.DEFINE_integer("repeats", 3, "timed calls of each function; the fastest counts")
 
 
+#: One for all steps: masks are drawn anew from it in each.
+_DROPOUT_SEED = (1, 2)
+
+
 @dataclasses.dataclass(frozen=True)
 class Size:
     """A space, a network of it, and what the depth is called and is."""
@@ -64,15 +69,21 @@ class Size:
     def child(self) -> ChildConfig | LanguageConfig:
         return self.network if self.is_text else self.network.as_child()
 
-    def run_supernet(self, supernet, inputs, tokens):
+    def run_supernet(self, supernet, inputs, tokens, training: bool):
         """Logits and the sum of squares of the chosen weights."""
         if not self.is_text:
             return supernet(inputs, tokens)
-        reading, squares = supernet(*inputs, tokens)
-        return supernet.logits(reading.states), squares
+        reading, squares = supernet(*inputs, tokens, dropout_seed=_DROPOUT_SEED if training else None)
+        return supernet.logits(reading.dropped), squares
 
     def run_child(self, child, inputs, training: bool):
-        return child(inputs, training=training)[0] if self.is_text else child(inputs, training=training)
+        """Logits. A language model is trained with the dropout that its Keras model does not know."""
+        if not self.is_text:
+            return child(inputs, training=training)
+        if not training:
+            return child(inputs)[0]
+        trainee = RecurrentTrainee(child, None, self.network, TextShape(child.get_layer("embedding").input_dim))
+        return trainee.logits(trainee.read(*inputs, _DROPOUT_SEED).dropped)
 
 
 #: The paper's size for a search, and a deeper one for the time of tracing.
@@ -158,7 +169,7 @@ def measure_peak(kind: str, size: Size, batch_options: tuple) -> float:
 
 def compile_supernet_step(size: Size, supernet):
     def forward(inputs, tokens):
-        return size.run_supernet(supernet, inputs, tokens)
+        return size.run_supernet(supernet, inputs, tokens, training=True)
 
     return compile_step(forward, supernet.trainable_variables, SGD[size.is_text])
 
@@ -189,14 +200,16 @@ def trace_seconds(size: Size, shape, inputs, labels) -> tuple[float, float, int]
 def compare(supernet, size: Size, shape, inputs, labels, proposals) -> dict[str, float]:
     """Prints the table of steps and forward passes, supernet beside child, for each of `proposals`; the sums."""
     train_supernet = compile_supernet_step(size, supernet)
-    reward = tf.function(lambda x, y, tokens: size.run_supernet(supernet, x, tokens)[0], autograph=False)
+    reward = tf.function(
+        lambda x, y, tokens: size.run_supernet(supernet, x, tokens, training=False)[0], autograph=False
+    )
     totals = dict.fromkeys(("train_supernet", "train_child", "reward", "forward_child", "infer_child"), 0.0)
     print("| architecture | supernet train s | child train s | ratio | reward s | child forward s | ratio |")
     print("|---|---|---|---|---|---|---|")
     for i, tokens in enumerate(proposals):
         child = FAMILIES[size.space.name].build_child(size.space.decode(tokens), size.child, shape)
 
-        def forward(x, y, t, child=child, training=True):
+        def forward(x, y, t, child=child, training=not size.is_text):
             return size.run_child(child, x, training)
 
         functions = {

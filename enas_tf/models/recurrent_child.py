@@ -5,12 +5,11 @@ The same function as the supernet computes for the architecture.
 
 import dataclasses
 import math
-from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 
-from enas_tf.layers.recurrence import ACTIVATIONS, highway
+from enas_tf.layers.recurrence import ACTIVATIONS, HighwayCell, multiply_last, run_cell, run_over_time
 from enas_tf.models.costs import Cost
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_supernet import RecurrentSupernet
@@ -31,33 +30,27 @@ class RecurrentCell(keras.layers.Layer):
         super().__init__(**kwargs)
         self.units, self.init_scale = units, init_scale
         self.architecture = RecurrentArchitecture.from_json(architecture)
+        self._cell = _as_cell(self.architecture)
         self.state_size = self.output_size = units
 
     def build(self, input_shape) -> None:
-        inputs = [self.units + input_shape[-1]] + [self.units] * (self.architecture.num_nodes - 1)
-        self.kernels = [
-            self.add_weight(
-                name=f"node_{node}",
-                shape=(size, 2 * self.units),
-                initializer=keras.initializers.RandomUniform(-self.init_scale, self.init_scale),
-            )
-            for node, size in enumerate(inputs)
-        ]
+        def add(name, size):
+            start = keras.initializers.RandomUniform(-self.init_scale, self.init_scale)
+            return self.add_weight(name=name, shape=(size, 2 * self.units), initializer=start)
+
+        self.input_kernel = add("inputs", input_shape[-1])
+        self.kernels = [add(f"node_{node}", self.units) for node in range(self.architecture.num_nodes)]
 
     def call(self, inputs, states, training=False):
-        state = self.step(inputs, states[0], lambda node: node)
+        kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
+        state = self._cell.step(inputs @ self.input_kernel, states[0], kernels, None).output
         return state, [state]
 
-    def step(self, x: tf.Tensor, state: tf.Tensor, mask: Callable) -> tf.Tensor:
-        """One step: `x` and `state` [batch, units] to the next state; `mask` is applied to every node that is read."""
-        first, *rest = self.architecture.nodes
-        product = tf.concat([x, mask(state)], axis=1) @ self.kernels[0]
-        nodes = [highway(state, product, ACTIVATIONS[first.activation])]
-        for node, kernel in zip(rest, self.kernels[1:], strict=True):
-            source = nodes[node.previous]
-            nodes.append(highway(source, mask(source) @ kernel, ACTIVATIONS[node.activation]))
-        averaged = [nodes[node] for node in self.architecture.averaged]
-        return tf.add_n(averaged) / len(averaged)
+    def read(self, inputs: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Outputs [batch, time, units] of `inputs` and the last state; `mask` [batch, units] is on all that is read."""
+        kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
+        states = run_cell(self._cell, multiply_last(inputs, self.input_kernel), state, kernels, mask)
+        return states, states[:, -1]
 
     def get_config(self):
         config = {"units": self.units, "architecture": self.architecture.to_json(), "init_scale": self.init_scale}
@@ -73,13 +66,17 @@ class LstmCell(keras.layers.LSTMCell):
         self.state_size = 2 * units
 
     def call(self, inputs, states, training=False):
-        state = self.step(inputs, states[0], lambda node: node)
+        state = self._step(inputs, states[0], None)
         return state[:, : self.units], [state]
 
-    def step(self, x: tf.Tensor, state: tf.Tensor, mask: Callable) -> tf.Tensor:
-        """Like `RecurrentCell.step`; what is read of the state is the output."""
+    def read(self, inputs: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Like `RecurrentCell.read`; what is read of the state is the output."""
+        states, last = run_over_time(lambda state, x: self._step(x, state, mask), inputs, state)
+        return states[:, :, : self.units], last
+
+    def _step(self, x: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         output, memory = tf.split(state, 2, axis=1)
-        _, parts = super().call(x, [mask(output), memory])
+        _, parts = super().call(x, [output if mask is None else output * mask, memory])
         return tf.concat(parts, axis=1)
 
 
@@ -90,11 +87,22 @@ class TiedEmbedding(keras.layers.Embedding):
     def call(self, inputs):
         if _is_ids(inputs):
             return super().call(inputs)
-        return tf.matmul(inputs, self.embeddings, transpose_b=True)
+        return multiply_last(inputs, self.embeddings, transpose_b=True)
 
     def compute_output_spec(self, inputs):
         shape = (*inputs.shape, self.output_dim) if _is_ids(inputs) else (*inputs.shape[:-1], self.input_dim)
         return keras.KerasTensor(shape, "float32")
+
+
+def _as_cell(architecture: RecurrentArchitecture) -> HighwayCell:
+    """What the architecture computes."""
+    names, averaged = tuple(ACTIVATIONS), architecture.averaged
+    return HighwayCell(
+        activations=names,
+        chosen=[names.index(node.activation) for node in architecture.nodes],
+        previous=[node.previous for node in architecture.nodes[1:]],
+        shares=[1 / len(averaged) if i in averaged else 0.0 for i in range(architecture.num_nodes)],
+    )
 
 
 def _is_ids(inputs) -> bool:
@@ -153,10 +161,11 @@ def _count(num_nodes: int, units: int, text: TextShape) -> Cost:
 def inherit_weights(child: keras.Model, supernet: RecurrentSupernet, architecture: RecurrentArchitecture) -> None:
     """Copies into `child`, built with the supernet's width, the shared weights that `architecture` chose."""
     index = {name: i for i, name in enumerate(supernet.space.activations)}
-    first, *rest = architecture.nodes
-    kernels = [supernet.first[index[first.activation]]]
-    for number, node in enumerate(rest, start=1):
+    kernels = []
+    for number, node in enumerate(architecture.nodes):
         kernels.append(supernet.edges[supernet.row(number, node.previous, index[node.activation])])
+    cell = child.get_layer("rnn").cell
     child.get_layer("embedding").set_weights([supernet.embedding])
-    for variable, kernel in zip(child.get_layer("rnn").cell.kernels, kernels, strict=True):
+    cell.input_kernel.assign(supernet.inputs[index[architecture.nodes[0].activation]])
+    for variable, kernel in zip(cell.kernels, kernels, strict=True):
         variable.assign(kernel)

@@ -1,18 +1,17 @@
 """The recurrent supernet: a language model around every cell of a `RecurrentSpace`, of which a call computes just one.
 
-The bank has a row for every (node, previous node, activation), as in enas_lm. The rows of the sampled cell are gathered
-once, outside the loop over time, so that a step costs what the cell alone costs. There is no batch normalisation, as in
-enas_lm (the first repository has one with an epsilon of 1, in the search only).
+The bank `edges` has a row for every (node, previous node, activation), as in enas_lm, and `inputs` one for each
+activation of the first node, which reads the input too. The rows of the sampled cell are gathered once, outside the
+loop over time, so that a step costs what the cell alone costs. There is no batch normalisation, as in enas_lm (the
+first repository has one with an epsilon of 1, in the search only).
 """
-
-import functools
 
 import keras
 import tensorflow as tf
 
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.layers.recurrence import highway, run_over_time, sampled_activation
-from enas_tf.models.language import LanguageConfig, Masks, Reading, TextShape, draw_masks, embed
+from enas_tf.layers.recurrence import HighwayCell, multiply_last, run_cell
+from enas_tf.models.language import LanguageConfig, Reading, TextShape, draw_masks, embed
 from enas_tf.spaces.recurrent import RecurrentSpace
 
 
@@ -29,18 +28,19 @@ class RecurrentSupernet(keras.layers.Layer):
         super().__init__(name="supernet", **kwargs)
         self.space, self.network, self.text = space, network, text
         units, num_activations = network.units, len(space.activations)
-        num_edges = space.nodes * (space.nodes - 1) // 2
+        num_edges = 1 + space.nodes * (space.nodes - 1) // 2
         self.embedding = self._add("embedding", (text.vocabulary_size, units))
-        self.first = self._add("first", (num_activations, 2 * units, 2 * units))
-        self.edges = self._add("edges", (num_edges * num_activations, units, 2 * units)) if num_edges else None
+        self.inputs = self._add("inputs", (num_activations, units, 2 * units))
+        self.edges = self._add("edges", (num_edges * num_activations, units, 2 * units))
         self.built = True
 
     def _add(self, name: str, shape: tuple[int, ...]):
         return self.add_weight(name=name, shape=shape, initializer=self.network.initializer())
 
     def row(self, node: int, previous, activation):
-        """The row of the bank for `node` when it reads `previous` and applies `activation`."""
-        return (node * (node - 1) // 2 + previous) * len(self.space.activations) + activation
+        """The row of `edges` for `node` when it reads `previous` and applies `activation`; node 0 reads the state."""
+        edge = 1 + node * (node - 1) // 2 + previous if node else 0
+        return edge * len(self.space.activations) + activation
 
     def call(
         self, ids: tf.Tensor, state: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
@@ -59,35 +59,18 @@ class RecurrentSupernet(keras.layers.Layer):
         masks = None
         if dropout_seed is not None:
             masks = draw_masks(self.network, self.text, tf.shape(ids)[0], dropout_seed)
-        previous, activations = tokens[1::2], tokens[::2]
-        first = tf.gather(self.first, activations[0])
-        kernels = []
-        if self.edges is not None:
-            numbers = tf.range(1, self.space.nodes)
-            rows = tf.gather(self.edges, self.row(numbers, previous, activations[1:]))
-            kernels = tf.unstack(rows)
-        step = functools.partial(self._step, first, kernels, previous, activations, masks)
-        states, last = run_over_time(step, embed(self.embedding, ids, masks), state)
+        activations, previous = tf.unstack(tokens[::2]), tf.unstack(tokens[1::2])
+        sources = [0, *previous]
+        rows = [self.row(node, *choice) for node, choice in enumerate(zip(sources, activations, strict=True))]
+        inputs, kernels = tf.gather(self.inputs, activations[0]), tf.unstack(tf.gather(self.edges, tf.stack(rows)))
+        cell = HighwayCell(self.space.activations, activations, previous, tf.unstack(self._shares(tokens[1::2])))
+        products = multiply_last(embed(self.embedding, ids, masks), inputs)
+        states = run_cell(cell, products, state, kernels, None if masks is None else masks.state)
         dropped = states if masks is None else states * masks.output
-        return Reading(states, dropped, last), sum_of_squares([self.embedding.value, first, *kernels])
+        squares = sum_of_squares([self.embedding.value, inputs, *kernels])
+        return Reading(states, dropped, states[:, -1]), squares
 
-    def _step(self, first, kernels, previous, activations, masks: Masks | None, state, x) -> tf.Tensor:
-        """One step of the sampled cell: its output, the next state."""
-        functions = [sampled_activation(self.space.activations, activations[node]) for node in range(self.space.nodes)]
-
-        def mask(node):
-            return node if masks is None else node * masks.state
-
-        s = highway(state, tf.concat([x, mask(state)], axis=1) @ first, functions[0])
-        nodes = tf.TensorArray(s.dtype, self.space.nodes, clear_after_read=False, element_shape=s.shape).write(0, s)
-        for node, kernel in enumerate(kernels, start=1):
-            source = nodes.read(previous[node - 1])
-            s = highway(source, mask(source) @ kernel, functions[node])
-            nodes = nodes.write(node, s)
-        weights = self._output_weights(previous)
-        return tf.tensordot(weights, nodes.stack(), axes=1)
-
-    def _output_weights(self, previous: tf.Tensor) -> tf.Tensor:
+    def _shares(self, previous: tf.Tensor) -> tf.Tensor:
         """The share of each node in the cell's output, float32 [nodes]."""
         numbers = tf.range(self.space.nodes)
         if self.space.output == "all_but_first" and self.space.nodes > 1:
@@ -99,4 +82,4 @@ class RecurrentSupernet(keras.layers.Layer):
 
     def logits(self, outputs: tf.Tensor) -> tf.Tensor:
         """Of the next token: `outputs` [..., units] to [..., vocabulary]."""
-        return tf.matmul(outputs, self.embedding, transpose_b=True)
+        return multiply_last(outputs, self.embedding, transpose_b=True)

@@ -5,13 +5,12 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from enas_tf.layers.recurrence import run_over_time
 from enas_tf.models.language import LanguageConfig, Reading, TextShape, draw_masks, embed
 from enas_tf.models.trainee import Trainee
 
 
 class RecurrentTrainee(Trainee):
-    """A language model whose cell has `step(x, state, mask)`."""
+    """A language model whose cell has `read(inputs, state, mask)`."""
 
     def __init__(self, child: keras.Model, architecture, config: LanguageConfig, text: TextShape):
         super().__init__(child)
@@ -25,12 +24,8 @@ class RecurrentTrainee(Trainee):
         if dropout_seed is not None:
             masks = draw_masks(self.config, self.text, tf.shape(ids)[0], dropout_seed)
 
-        def mask(node):
-            return node if masks is None else node * masks.state
-
         embedded = embed(self.embedding.embeddings, ids, masks)
-        states, last = run_over_time(lambda state, x: self.cell.step(x, state, mask), embedded, state)
-        outputs = states[:, :, : self.cell.units]
+        outputs, last = self.cell.read(embedded, state, None if masks is None else masks.state)
         return Reading(outputs, outputs if masks is None else outputs * masks.output, last)
 
     def logits(self, outputs: tf.Tensor) -> tf.Tensor:

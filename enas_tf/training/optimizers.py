@@ -51,9 +51,15 @@ def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) ->
 def apply_clipped(
     optimizer, gradients: list[tf.Tensor], variables: list, clip_norm: float, scale: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar)."""
-    gradients, norm = tf.clip_by_global_norm([tf.convert_to_tensor(g) for g in gradients], clip_norm)
+    """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar).
+
+    A gradient of a few rows of a bank (`tf.IndexedSlices`, no row twice) stays one where there is no momentum: the
+    other rows do not move then, and are not touched.
+    """
+    if optimizer.momentum:
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
     if scale is not None:
-        gradients = [scale * gradient for gradient in gradients]
+        gradients = [tf.math.scalar_mul(scale, gradient) for gradient in gradients]
     optimizer.apply(gradients, variables)
     return norm

@@ -1,4 +1,6 @@
-"""What cells are made of: sampled activations are the named ones, the highway is its formula, time is a plain loop."""
+"""What cells are made of: a run, of fixed and of sampled numbers, is its formula, and so is its gradient."""
+
+import functools
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ POINTS = np.array([-40.0, -3.0, -0.5, -1e-3, 1e-3, 0.5, 3.0, 40.0], np.float32)
 
 
 def sigmoid(z):
-    return 1 / (1 + np.exp(-z))
+    return (1 + np.tanh(z / 2)) / 2
 
 
 #: Value and slope.
@@ -25,12 +27,65 @@ PLAIN = {
 }
 
 
-@tf.function(autograph=False)
-def differentiate(order, index, z):
+def make_cell(activations, previous, averaged):
+    """`activations` by name; a cell whose numbers are Python's."""
+    shares = [1 / len(averaged) if node in averaged else 0.0 for node in range(len(activations))]
+    return recurrence.HighwayCell(ACTIVATIONS, [ACTIVATIONS.index(name) for name in activations], previous, shares)
+
+
+def sampled(cell):
+    """The same cell, with tensors for numbers."""
+    return recurrence.HighwayCell(
+        cell.activations,
+        [tf.constant(number) for number in cell.chosen],
+        [tf.constant(number) for number in cell.previous],
+        [tf.constant(share) for share in cell.shares],
+    )
+
+
+#: Every activation, a node that two others read, loose ends, a first node that is put out, a cell of one node.
+CELLS = {
+    "chain": make_cell(("tanh", "relu", "identity", "sigmoid"), [0, 1, 2], [3]),
+    "fork": make_cell(("relu", "tanh", "sigmoid", "tanh", "identity"), [0, 0, 1, 1], [2, 3, 4]),
+    "all": make_cell(("sigmoid", "identity", "relu"), [0, 0], [0, 1, 2]),
+    "one": make_cell(("tanh",), [], [0]),
+}
+
+
+def make_run(cell, time=5, batch=3, units=4):
+    """Products, state, kernels and a mask that drops some, all of them large enough to bend every activation."""
+    random = np.random.default_rng(0)
+    shapes = [(batch, time, 2 * units), (batch, units), *[(units, 2 * units)] * cell.num_nodes]
+    mask = random.choice([0.0, 2.0], size=(batch, units))
+    arrays = [tf.constant(random.normal(scale=0.8, size=shape), tf.float32) for shape in shapes]
+    return arrays[0], arrays[1], arrays[2:], tf.constant(mask, tf.float32)
+
+
+def run_plainly(cell, products, state, kernels, mask):
+    """The run in plain NumPy, float64."""
+    outputs, numbers = [], list(cell.previous)
+    products, state, mask = (np.asarray(array, np.float64) for array in (products, state, mask))
+    for t in range(products.shape[1]):
+        nodes = []
+        for node, kernel in enumerate(kernels):
+            source = nodes[numbers[node - 1]] if node else state
+            z, gate = np.split((mask * source) @ np.asarray(kernel) + (0 if node else products[:, t]), 2, axis=1)
+            value = PLAIN[ACTIVATIONS[cell.chosen[node]]][0](z)
+            nodes.append(sigmoid(gate) * value + (1 - sigmoid(gate)) * source)
+        state = sum(share * value for share, value in zip(cell.shares, nodes, strict=True))
+        outputs.append(state)
+    return np.stack(outputs, axis=1)
+
+
+def gradients_of(run, products, state, kernels):
+    """Outputs, and gradients of a function of them that weighs each differently."""
+    leaves = [products, state, *kernels]
     with tf.GradientTape() as tape:
-        tape.watch(z)
-        y = recurrence.sampled_activation(order, index)(z)
-    return y, tape.gradient(y, z)
+        tape.watch(leaves)
+        outputs = run(products, state, kernels)
+        weights = tf.reshape(tf.cos(tf.range(tf.cast(tf.size(outputs), tf.float32))), tf.shape(outputs))
+        total = tf.reduce_sum(weights * tf.square(outputs))
+    return outputs, tape.gradient(total, leaves)
 
 
 def test_every_activation_of_the_space_is_there():
@@ -38,52 +93,101 @@ def test_every_activation_of_the_space_is_there():
     assert set(ACTIVATIONS) == set(PLAIN)
 
 
-@pytest.mark.parametrize("order", [ACTIVATIONS, ACTIVATIONS[::-1], ("sigmoid", "relu"), ("identity",)], ids=str)
-def test_a_sampled_activation_is_the_one_that_its_index_names(order):
-    for index, name in enumerate(order):
-        value, slope = PLAIN[name]
-        found = differentiate(order, tf.constant(index), tf.constant(POINTS))
-        np.testing.assert_allclose(found[0], value(POINTS), rtol=1e-5, atol=1e-6, err_msg=name)
-        np.testing.assert_allclose(found[1], slope(POINTS), rtol=1e-4, atol=1e-6, err_msg=name)
-        np.testing.assert_allclose(found[0], recurrence.ACTIVATIONS[name](POINTS), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_and_its_gradient_are_their_formulas(name):
+    value, slope = PLAIN[name]
+    y = recurrence.ACTIVATIONS[name].call(tf.constant(POINTS))
+    np.testing.assert_allclose(y, value(POINTS), rtol=1e-5, atol=1e-6)
+    gradient = recurrence.ACTIVATIONS[name].gradient(y, tf.constant(POINTS))
+    np.testing.assert_allclose(gradient, POINTS * slope(POINTS), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("index", range(4))
-def test_a_sampled_activation_has_the_named_one_s_slope_at_zero(index):
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_has_tensorflow_s_slope_at_zero(name):
     """Products are exactly 0 where all that a node reads is dropped, or is the zeros of a dead relu."""
     zero = tf.constant([0.0])
     with tf.GradientTape() as tape:
         tape.watch(zero)
-        y = recurrence.ACTIVATIONS[ACTIVATIONS[index]](zero)
-    found = differentiate(ACTIVATIONS, tf.constant(index), zero)
-    np.testing.assert_array_equal(found[0], y)
-    np.testing.assert_array_equal(found[1], tape.gradient(y, zero))
+        y = recurrence.ACTIVATIONS[name].call(zero)
+    found = recurrence.ACTIVATIONS[name].gradient(y, tf.ones_like(y))
+    np.testing.assert_array_equal(found, tape.gradient(y, zero))
 
 
-def test_one_trace_serves_every_index():
-    def call(index, z):
-        return recurrence.sampled_activation(ACTIVATIONS, index)(z)
-
-    traced = tf.function(call, autograph=False)
-    found = [traced(tf.constant(index), tf.constant(POINTS)).numpy() for index in range(4)]
-    assert traced.experimental_get_tracing_count() == 1
-    assert len({values.tobytes() for values in found}) == 4
+def test_a_closed_gate_keeps_what_was_there_and_an_open_one_does_not():
+    """A gate far below 0 lets through the state, one far above 0 the new content."""
+    cell, product = make_cell(("identity",), [], [0]), tf.constant([[0.7, 0.7, -50.0, 50.0]])
+    step = cell.step(product, tf.constant([[0.3, 0.3]]), [tf.zeros([2, 4])], None)
+    np.testing.assert_allclose(step.output, [[0.3, 0.7]], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_highway_is_its_formula(name):
+@pytest.mark.parametrize("name", CELLS)
+def test_a_run_is_its_formula(name):
+    """With and without dropout, of a fixed and of a sampled cell."""
+    cell = CELLS[name]
+    products, state, kernels, mask = make_run(cell)
+    for mask_or_none, factors in ((mask, mask), (None, tf.ones_like(mask))):
+        expected = run_plainly(cell, products, state, kernels, factors)
+        for kind in (cell, sampled(cell)):
+            outputs = recurrence.run_cell(kind, products, state, kernels, mask_or_none)
+            np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("time", [1, 5])
+@pytest.mark.parametrize("name", CELLS)
+def test_the_gradient_of_a_run_is_tensorflow_s_own(name, time):
+    """Of the inputs, the state and every kernel."""
+    cell = CELLS[name]
+    products, state, kernels, mask = make_run(cell, time)
+
+    def run_by_scan(products, state, kernels):
+        return recurrence.run_over_time(lambda s, x: cell.step(x, s, kernels, mask).output, products, state)[0]
+
+    outputs, expected = gradients_of(run_by_scan, products, state, kernels)
+    for kind in (cell, sampled(cell)):
+
+        def run(products, state, kernels, kind=kind):
+            return recurrence.run_cell(kind, products, state, kernels, mask)
+
+        compiled = tf.function(functools.partial(gradients_of, run), autograph=False)
+        found, gradients = compiled(products, state, kernels)
+        np.testing.assert_allclose(found, outputs, atol=1e-5)
+        assert len(gradients) == 2 + cell.num_nodes
+        for mine, its in zip(gradients, expected, strict=True):
+            np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-4)
+
+
+def test_one_trace_runs_every_cell():
+    """And windows of every length, with a batch that the trace does not know."""
+
+    @tf.function(autograph=False)
+    def run(chosen, previous, products, state, kernels, mask):
+        shares = [tf.constant(1.0) / 3] * 3
+        cell = recurrence.HighwayCell(ACTIVATIONS, tf.unstack(chosen), tf.unstack(previous), shares)
+        return gradients_of(lambda p, s, k: recurrence.run_cell(cell, p, s, k, mask), products, state, kernels)
+
+    free = [
+        tf.TensorSpec([None, None, 8]),
+        tf.TensorSpec([None, 4]),
+        [tf.TensorSpec([4, 8])] * 3,
+        tf.TensorSpec([None, 4]),
+    ]
+    numbers = [tf.TensorSpec([3], tf.int32), tf.TensorSpec([2], tf.int32)]
+    compiled = run.get_concrete_function(*numbers, *free)
+    for chosen, previous, time, batch in (((0, 1, 2), (0, 1), 4, 3), ((3, 3, 0), (0, 0), 1, 2)):
+        cell = make_cell([ACTIVATIONS[number] for number in chosen], list(previous), [0, 1, 2])
+        products, state, kernels, mask = make_run(cell, time, batch)
+        outputs, _ = compiled(tf.constant(chosen), tf.constant(previous), products, state, kernels, mask)
+        np.testing.assert_allclose(outputs, run_plainly(cell, products, state, kernels, mask), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 3, 4)], ids=str)
+def test_multiply_last_is_a_product_over_the_last_axis(shape):
     random = np.random.default_rng(0)
-    previous, content, gate = random.normal(size=(3, 4, 5))
-    expected = sigmoid(gate) * PLAIN[name][0](content) + (1 - sigmoid(gate)) * previous
-    product = tf.constant(np.concatenate([content, gate], axis=1), tf.float32)
-    found = recurrence.highway(tf.constant(previous, tf.float32), product, recurrence.ACTIVATIONS[name])
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-def test_highway_with_an_open_and_a_closed_gate():
-    """A gate far below 0 lets through what was there, one far above 0 the new content."""
-    previous, product = tf.constant([[0.3, 0.3]]), tf.constant([[0.7, 0.7, -50.0, 50.0]])
-    np.testing.assert_allclose(recurrence.highway(previous, product, tf.identity), [[0.3, 0.7]], atol=1e-6)
+    tensor, matrix = random.normal(size=shape), random.normal(size=(4, 5))
+    np.testing.assert_allclose(recurrence.multiply_last(tf.constant(tensor), matrix), tensor @ matrix)
+    np.testing.assert_allclose(
+        recurrence.multiply_last(tf.constant(tensor), matrix.T, transpose_b=True), tensor @ matrix
+    )
 
 
 @pytest.mark.parametrize("time", [1, 6])

@@ -89,10 +89,16 @@ def enas_lm_step(x, h, kernels, pairs):
     return sum(layers[1:]) / len(pairs)
 
 
+def kernels_of(cell):
+    """Of each node, the first one's for input and state together."""
+    first, *rest = (kernel.numpy() for kernel in cell.kernels)
+    return [np.concatenate([cell.input_kernel.numpy(), first]), *rest]
+
+
 def read_with(step, child, ids, state):
     """Logits of a window and the last state, by a NumPy `step` on the weights of `child`."""
     embedding = child.get_layer("embedding").embeddings.numpy()
-    kernels = [kernel.numpy() for kernel in child.get_layer("rnn").cell.kernels]
+    kernels = kernels_of(child.get_layer("rnn").cell)
     h, logits = state.numpy(), []
     for column in ids.numpy().T:
         h = step(embedding[column], h, kernels)
@@ -158,12 +164,12 @@ def test_parameters_of_the_supernet_of_enas_lm():
     assert published == 16_560_000
     supernet = RecurrentSupernet(RecurrentSpace(nodes=10), LanguageConfig(units=units), PENN_TREEBANK)
     assert sum(int(np.prod(v.shape)) for v in supernet.trainable_variables) == published + 3 * (2 * units) ** 2
-    assert int(np.prod(supernet.edges.shape)) == banks
+    assert int(np.prod(supernet.edges.shape)) == banks + 4 * units * 2 * units
 
 
 def test_every_choice_has_a_row_of_its_own():
     supernet = RecurrentSupernet(RecurrentSpace(nodes=5, activations=("tanh", "relu", "sigmoid")), CONFIG, TEXT)
-    rows = [supernet.row(node, previous, f) for node in range(1, 5) for previous in range(node) for f in range(3)]
+    rows = [supernet.row(node, previous, f) for node in range(5) for previous in range(node or 1) for f in range(3)]
     assert sorted(rows) == list(range(supernet.edges.shape[0]))
 
 
@@ -289,7 +295,7 @@ def test_dropout_stays_the_same_over_a_window(worked_example):
     masks = [mask.numpy() for mask in draw_masks(CONFIG, TEXT, tf.constant(4), seed)]
     words, embedded, mask, output = masks
     embedding = worked_example.embedding.embeddings.numpy()
-    kernels = [kernel.numpy() for kernel in worked_example.cell.kernels]
+    kernels = kernels_of(worked_example.cell)
     h, states = state.numpy(), []
     for column in ids.numpy().T:
         h = worked_example_step(embedding[column] * words[column] * embedded, h, kernels, mask)

@@ -93,14 +93,14 @@ def test_only_the_chosen_cell_learns():
     """A step moves the embedding and the rows of its cell, and no other row."""
     evaluator = make_evaluator()
     supernet, tokens = evaluator.supernet, np.array([1, 0, 2, 1, 3], np.int32)
-    watched = (supernet.first, supernet.edges, supernet.embedding)
+    watched = (supernet.inputs, supernet.edges, supernet.embedding)
     before = [variable.numpy() for variable in watched]
     rows = in_rows(PATTERN, BATCH)
     evaluator._train_step(tf.constant(rows[:, :7]), tf.constant(rows[:, 1:8]), tf.constant(tokens), tf.constant([0, 1]))
     differences = [np.abs(variable.numpy() - old) for variable, old in zip(watched, before, strict=True)]
-    first, edges = (np.flatnonzero(difference.max(axis=(1, 2))) for difference in differences[:2])
-    assert list(first) == [1]
-    assert list(edges) == [supernet.row(1, 0, 2), supernet.row(2, 1, 3)]
+    inputs, edges = (np.flatnonzero(difference.max(axis=(1, 2))) for difference in differences[:2])
+    assert list(inputs) == [1]
+    assert list(edges) == [supernet.row(0, None, 1), supernet.row(1, 0, 2), supernet.row(2, 1, 3)]
     assert differences[2].max() > 0
 
 

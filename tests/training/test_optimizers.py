@@ -47,6 +47,24 @@ def test_short_gradients_stay_as_they_are():
     np.testing.assert_allclose(variables[0].numpy(), [-0.3, -0.4], rtol=1e-6)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_a_gradient_of_rows_is_the_dense_one(momentum):
+    """Clipped, scaled and applied alike, twice; with momentum the rows without a gradient go on."""
+    config = SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=momentum)
+    dense, sparse = keras.Variable(np.ones([3, 2])), keras.Variable(np.ones([3, 2]))
+    optimizers = [build_optimizer(config, 1, [variable]) for variable in (dense, sparse)]
+    for rows in ([2, 0], [1]):
+        values = np.arange(1, 1 + 2 * len(rows), dtype=np.float32).reshape(-1, 2)
+        gradient = tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([3, 2]))
+        for optimizer, variable, given in zip(
+            optimizers, (dense, sparse), (tf.convert_to_tensor(gradient), gradient), strict=True
+        ):
+            norm = apply_clipped(optimizer, [given], [variable], clip_norm=2.0, scale=tf.constant(0.5))
+            assert float(norm) == pytest.approx(np.sqrt(np.sum(values**2)))
+    assert np.all(sparse.numpy() != 1.0)
+    np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-6)
+
+
 def test_momentum_is_nesterovs():
     """Two steps of gradient 1 at rate 1 move by (1 + m) and then by (1 + m + m^2), Nesterov's look ahead included."""
     variable = keras.Variable(0.0)
