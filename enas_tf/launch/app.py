@@ -18,6 +18,8 @@ from enas_tf.spaces.architectures import is_arc, read_architecture
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.spaces.micro import MicroArchitecture
 from enas_tf.spaces.recurrent import LstmBaseline
+from enas_tf.training.files import named_disk_errors
+from enas_tf.training.interruption import Interrupted, handled_signals
 
 FLAGS = flags.FLAGS
 RUN_FLAGS = "run.flags"
@@ -70,7 +72,11 @@ def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,), pre
         try:
             if argv[1:]:
                 raise InputError(f"unexpected arguments {argv[1:]}: options are given as --name=value.")
-            main()
+            with handled_signals(), named_disk_errors():
+                main()
+        except Interrupted as interruption:
+            print(f"stopped by {interruption.signal}: the same command goes on from here", file=sys.stderr)
+            raise
         except InputError as error:
             # A terminal wraps for itself; a log keeps the paragraph on one line.
             message = str(error)

@@ -139,7 +139,7 @@ RETRAIN_GROUPS = (
     "averaging",
 )
 #: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
-_WITHOUT_EFFECT = {"search": ("data_dir", "cutout_size"), "retrain": ("data_dir",)}
+_WITHOUT_EFFECT = {"search": ("data_dir", "cutout_size", "min_entropy"), "retrain": ("data_dir",)}
 
 
 def define_flags() -> None:

@@ -21,6 +21,7 @@ from enas_tf.search.searchers import Searcher, build_searcher
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.devices import device_names
 from enas_tf.training.files import write_json, write_text
+from enas_tf.training.health import Recovery
 
 
 @dataclasses.dataclass
@@ -30,6 +31,7 @@ class SearchStage:
     run: Run
     searcher: Searcher
     evaluator: Evaluator
+    recovery: Recovery
 
     @classmethod
     def build(cls, run: Run) -> "SearchStage":
@@ -37,17 +39,18 @@ class SearchStage:
         keras.utils.set_random_seed(config.run.seed)
         searcher = build_searcher(config.run.searcher, run.space, config.controller, config.reinforce)
         supernet = run.family.supernet(run.space, run.task.network(config), run.shape)
-        return cls(run, searcher, run.task.evaluator(config, supernet, run.data))
+        return cls(run, searcher, run.task.evaluator(config, supernet, run.data), Recovery("search"))
 
     def checkpoints(self) -> Checkpoints:
-        tracked = {**self.searcher.tracked, **self.evaluator.tracked}
+        tracked = {**self.searcher.tracked, **self.evaluator.tracked, "recovery": self.recovery.tracked}
         return Checkpoints(self.run.workdir.checkpoints("search"), tracked)
 
     def search(self) -> None:
         """Searches on from the newest checkpoint."""
-        run, config = self.run, self.run.config
+        run, config, checkpoints = self.run, self.run.config, self.checkpoints()
         run.reporter.block("search", self._summary())
-        search(self.searcher, self.evaluator, config.search, config.run.seed, run.reporter, self.checkpoints())
+        seed = config.run.seed
+        search(self.searcher, self.evaluator, config.search, seed, run.reporter, checkpoints, self.recovery)
 
     def _summary(self) -> dict[str, str]:
         config, supernet = self.run.config, self.evaluator.supernet

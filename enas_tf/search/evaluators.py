@@ -16,8 +16,9 @@ from enas_tf.errors import InputError
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
 from enas_tf.training.classification import count_correct, cross_entropy
+from enas_tf.training.health import LossWatch
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
-from enas_tf.training.seeds import seed_for
+from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,18 +47,32 @@ class Evaluator(Protocol):
       metric: the name of what `score` returns, and `is_higher_better` what is good of it.
       tracked: what a checkpoint holds of the evaluator.
       steps_per_epoch: steps of `prepare`, about.
+      problem: that the shared weights have diverged, in words.
     """
 
     metric: str
     is_higher_better: bool
     tracked: dict[str, object]
     steps_per_epoch: int
+    problem: str | None
 
-    def start(self, epoch: int, rewards_per_epoch: int) -> None:
-        """Sets all streams of data to where an unbroken run stands before `epoch`."""
+    def num_steps(self, epoch: int) -> int:
+        """Steps of `prepare` in `epoch`."""
 
-    def prepare(self, searcher: Searcher, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
-        """Trains what proposals are judged with for an epoch; its means."""
+    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:
+        """Sets all streams of data to where an unbroken run stands.
+
+        That is before `step` of `epoch`, after `first_reward` rewards since the beginning; another `attempt` has other
+        data and random numbers.
+        """
+
+    def prepare(
+        self, searcher: Searcher, epoch: int, first_step: int = 0, advance: Callable[[], None] = lambda: None
+    ) -> dict[str, float]:
+        """Trains what proposals are judged with for an epoch, from `first_step` on; the means of all of the epoch.
+
+        `advance` is called after each step.
+        """
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
         """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
@@ -87,7 +102,9 @@ class SharedWeightsEvaluator:
         self.augmentation, self.seed = augmentation, seed
         self.steps_per_epoch = steps_per_epoch(data.train, config.batch_size)
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
-        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
+        names = ("loss", "accuracy", "gradient_norm", "learning_rate")
+        self._means = {name: keras.metrics.Mean(name) for name in names}
+        self._watch = LossWatch()
         self._scoring = mixed_batches(data.valid, config.batch_size)
         image = tf.TensorSpec([None, *data.image_shape], tf.uint8)
         label, tokens = tf.TensorSpec([None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
@@ -96,42 +113,49 @@ class SharedWeightsEvaluator:
     @property
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds of the evaluator."""
-        return {"supernet": self.supernet, "shared_optimizer": self.optimizer}
+        means = list(self._means.values())
+        return {"supernet": self.supernet, "shared_optimizer": self.optimizer, "shared_means": means}
 
-    def start(self, epoch: int, rewards_per_epoch: int) -> None:
-        """Sets both streams of batches to where an unbroken run stands before `epoch`."""
+    @property
+    def problem(self) -> str | None:
+        return self._watch.problem
+
+    def num_steps(self, epoch: int) -> int:
+        return self.steps_per_epoch
+
+    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:
         batch = self.config.batch_size
+        self._watch.reset()
         self._training = iter(
             training_batches(
                 self.data.train,
                 batch,
-                self.seed,
-                first_step=epoch * self.steps_per_epoch,
+                seed_of_attempt(self.seed, attempt),
+                first_step=epoch * self.steps_per_epoch + min(step, self.steps_per_epoch),
                 augmentation=self.augmentation,
                 fill_color=self.data.channel_mean,
             )
         )
-        self._rewarding = iter(
-            training_batches(self.data.valid, batch, self.seed + 1, first_step=epoch * rewards_per_epoch)
-        )
+        self._rewarding = iter(training_batches(self.data.valid, batch, self.seed + 1, first_step=first_reward))
 
-    def prepare(self, searcher: Searcher, epoch: int, advance=lambda: None) -> dict[str, float]:
+    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda: None) -> dict[str, float]:
         """One pass over the training part; a child of its own for every step. Returns the epoch's means."""
-        for mean in self._means.values():
-            mean.reset_state()
+        if first_step == 0:
+            for mean in self._means.values():
+                mean.reset_state()
         num, children = self.steps_per_epoch, self.config.children_per_step
         # The policy rests in this phase: an epoch's proposals are drawn in one pass.
         tokens = searcher.propose(tf.constant(num * children), seed_for(self.seed, "shared_proposals", epoch))
         tokens = tf.reshape(tokens, [num, children, -1])
         dropout_seed = seed_for(self.seed, "shared_dropout", epoch)
-        rate, begin = float(self.optimizer.learning_rate), time.perf_counter()
-        for step in range(num):
+        begin = time.perf_counter()
+        for step in range(first_step, num):
             images, labels = next(self._training)
             self._train_step(images, labels, tokens[step], dropout_seed + step * children)
             advance()
         seconds = time.perf_counter() - begin
         means = {name: float(mean.result()) for name, mean in self._means.items()}
-        return {**means, "learning_rate": rate, "images_per_second": num * self.config.batch_size / seconds}
+        return means | {"images_per_second": (num - first_step) * self.config.batch_size / seconds}
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
         """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens], each on a validation batch of its own."""
@@ -160,7 +184,10 @@ class SharedWeightsEvaluator:
         else:
             gradients, loss, correct = self._differentiate_each(images, labels, tokens, dropout_seed)
         variables = self.supernet.trainable_variables
+        step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
+        self._watch.update(step, loss, rate, norm)
+        self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["accuracy"].update_state(correct / self.config.batch_size)
         self._means["gradient_norm"].update_state(norm)

@@ -12,9 +12,10 @@ from enas_tf.data.text_batches import evaluation_windows, in_rows, training_wind
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
 from enas_tf.training.classification import cross_entropy
+from enas_tf.training.health import LossWatch
 from enas_tf.training.language import WindowConfig, mean_cross_entropy, penalty, perplexity, window_scale
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
-from enas_tf.training.seeds import seed_for
+from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +54,8 @@ class LanguageEvaluator:
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
         self._units = supernet.network.units
         self._state = tf.Variable(tf.zeros([batch_size, self._units]), trainable=False, name="state")
-        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm")}
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm", "learning_rate")}
+        self._watch, self._attempt = LossWatch(), 0
         self._rewarded = list(evaluation_windows(self.valid, window.bptt))
         ids, tokens = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
         state = tf.TensorSpec([None, self._units], tf.float32)
@@ -63,32 +65,45 @@ class LanguageEvaluator:
 
     @property
     def tracked(self) -> dict[str, object]:
-        """What a checkpoint holds of the evaluator; a text is begun anew, with a state of zeros, in every epoch."""
-        return {"supernet": self.supernet, "shared_optimizer": self.optimizer}
+        """What a checkpoint holds of the evaluator, the state within a text included."""
+        under_way = [self._state, *self._means.values()]
+        return {"supernet": self.supernet, "shared_optimizer": self.optimizer, "under_way": under_way}
 
-    def start(self, epoch: int, rewards_per_epoch: int) -> None:
-        """Sets the stream of rewarded windows to where an unbroken run stands before `epoch`."""
-        self._next_reward = epoch * rewards_per_epoch
+    @property
+    def problem(self) -> str | None:
+        return self._watch.problem
 
-    def prepare(self, searcher: Searcher, epoch: int, advance=lambda: None) -> dict[str, float]:
+    def num_steps(self, epoch: int) -> int:
+        return len(windows(*self._windows(epoch)))
+
+    def _windows(self, epoch: int) -> tuple:
+        """What decides the windows of an epoch of training."""
+        return self.train.shape[1], self.window.bptt, self.seed, epoch, self.window.random_bptt
+
+    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:
+        self._next_reward, self._attempt = first_reward, attempt
+        self._watch.reset()
+
+    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda: None) -> dict[str, float]:
         """One pass over the training part; a cell of its own for every window. Returns the epoch's means."""
-        for mean in self._means.values():
-            mean.reset_state()
-        self._state.assign(tf.zeros_like(self._state))
-        spans = windows(self.train.shape[1], self.window.bptt, self.seed, epoch, self.window.random_bptt)
+        if first_step == 0:
+            for mean in self._means.values():
+                mean.reset_state()
+            self._state.assign(tf.zeros_like(self._state))
         # The policy rests in this phase: an epoch's proposals are drawn in one pass.
-        tokens = searcher.propose(tf.constant(len(spans)), seed_for(self.seed, "shared_proposals", epoch))
-        dropout_seed = seed_for(self.seed, "language_dropout", epoch)
-        rate, begin, num_tokens = float(self.optimizer.learning_rate), time.perf_counter(), 0
-        batches = training_windows(self.train, self.window.bptt, self.seed, epoch, self.window.random_bptt)
-        for step, (ids, targets) in enumerate(batches):
+        seed = seed_of_attempt(self.seed, self._attempt)
+        tokens = searcher.propose(tf.constant(self.num_steps(epoch)), seed_for(seed, "shared_proposals", epoch))
+        dropout_seed = seed_for(seed, "language_dropout", epoch)
+        begin, num_tokens = time.perf_counter(), 0
+        batches = training_windows(self.train, *self._windows(epoch)[1:], first_window=first_step)
+        for step, (ids, targets) in enumerate(batches, start=first_step):
             self._train_step(tf.constant(ids), tf.constant(targets), tokens[step], dropout_seed + step)
             num_tokens += ids.size
             advance()
         seconds = time.perf_counter() - begin
         means = {name: float(mean.result()) for name, mean in self._means.items()}
         means["perplexity"] = perplexity(means["loss"])
-        return means | {"learning_rate": rate, "tokens_per_second": num_tokens / seconds}
+        return means | {"tokens_per_second": num_tokens / seconds}
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
         """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens], each on the next validation window."""
@@ -123,7 +138,10 @@ class LanguageEvaluator:
             total = loss + penalty(reading, self.window) + self.sgd.l2 * squares
         gradients = tape.gradient(total, [variable.value for variable in variables], unconnected_gradients="zero")
         scale = window_scale(ids, self.window)
+        number, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale)
         self._state.assign(reading.last)
+        self._watch.update(number, loss, rate, norm)
+        self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)

@@ -34,6 +34,7 @@ class Searcher(tf.Module, abc.ABC):
         self.space = space
         bits = [isinstance(d, PickSkips) for d in space.decisions for _ in range(d.num_tokens)]
         self._skip_columns = np.flatnonzero(bits).astype(np.int32)
+        self.means = {name: keras.metrics.Mean(name) for name in self.metric_names}
 
     @abc.abstractmethod
     def propose(self, num: int, seed: tf.Tensor) -> tf.Tensor:
@@ -45,16 +46,25 @@ class Searcher(tf.Module, abc.ABC):
 
     @property
     @abc.abstractmethod
+    def metric_names(self) -> list[str]:
+        """The names of what `update` returns."""
+
+    @property
     def tracked(self) -> dict[str, object]:
-        """What a checkpoint holds of the searcher."""
+        """What a checkpoint holds of the searcher: also the means of an epoch that is under way."""
+        return {"searcher_means": list(self.means.values())}
 
     def op_probabilities(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         """Decision name -> mean probabilities [choices] over some proposals; empty where there is no policy."""
         return {}
 
+    @property
+    def _has_skips(self) -> bool:
+        return bool(self._skip_columns.size)
+
     def skip_metrics(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
         """Share of skip bits that are 1; nothing for a space without skips."""
-        if not self._skip_columns.size:
+        if not self._has_skips:
             return {}
         return {"skip_rate": tf.reduce_mean(tf.cast(tf.gather(tokens, self._skip_columns, axis=1), tf.float32))}
 
@@ -71,8 +81,8 @@ class RandomSearcher(Searcher):
         return {"reward": tf.reduce_mean(rewards), **self.skip_metrics(tokens)}
 
     @property
-    def tracked(self):
-        return {}
+    def metric_names(self):
+        return ["reward", *(["skip_rate"] if self._has_skips else [])]
 
 
 class ReinforceSearcher(Searcher):
@@ -114,7 +124,7 @@ class ReinforceSearcher(Searcher):
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         self.optimizer.apply(gradients, variables)
         skips = self.skip_metrics(tokens)
-        if skips:
+        if self._has_skips:
             skips["skip_divergence"] = divergence
         self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay))
         return {
@@ -128,8 +138,14 @@ class ReinforceSearcher(Searcher):
         }
 
     @property
+    def metric_names(self):
+        skips = ["skip_rate", "skip_divergence"] if self._has_skips else []
+        return ["reward", "baseline", "advantage", "entropy", *skips, "loss", "gradient_norm"]
+
+    @property
     def tracked(self):
-        return {"controller": self.controller, "optimizer": self.optimizer, "baseline": self.baseline}
+        own = {"controller": self.controller, "optimizer": self.optimizer, "baseline": self.baseline}
+        return super().tracked | own
 
 
 def reinforce_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: named objects and the number of finished epochs, restored bit by bit.
+"""Checkpoints of a run: named objects and how far it had come, restored bit by bit.
 
 `tf.train.Checkpoint` follows the attributes of a Keras 3 object but misses the state of its seed generators and
 whatever it holds in lists, without a word. So what is saved here is the flat list of an object's `variables`.
@@ -7,7 +7,7 @@ whatever it holds in lists, without a word. So what is saved here is the flat li
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -17,6 +17,13 @@ from enas_tf.errors import InputError
 # What TensorFlow's checkpoint reader raises for missing, truncated and altered files (found by trying).
 _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+class Position(NamedTuple):
+    """How far a run has come: finished epochs, and steps of the one that is under way."""
+
+    epoch: int = 0
+    step: int = 0
 
 
 class Checkpoints:
@@ -38,28 +45,23 @@ class Checkpoints:
         self._directory = Path(directory)
         self._objects = dict(objects)
         self._states = _states(self._objects)
-        self._epoch = tf.Variable(0, dtype=tf.int64, trainable=False, name="epoch")
-        self._checkpoint = tf.train.Checkpoint(epoch=self._epoch, objects=self._states)
+        self._position = tf.Variable(Position(), dtype=tf.int64, trainable=False, name="position")
+        self._checkpoint = tf.train.Checkpoint(position=self._position, objects=self._states)
         self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), max_to_keep=keep)
 
-    def save(self, epoch: int) -> None:
-        """Writes a checkpoint after `epoch` finished epochs; it counts only once it is whole."""
+    def save(self, epoch: int, step: int = 0) -> None:
+        """Writes a checkpoint after `epoch` epochs and `step` steps of the next; it counts only once it is whole."""
         if _count(_states(self._objects)) != _count(self._states):
             raise ValueError("The objects have gained or lost variables since Checkpoints was made; build them before.")
-        self._epoch.assign(epoch)
+        self._position.assign([epoch, step])
         # Numbered by saves, not by epochs: saving an epoch twice must not overwrite the only good file of it.
         self._manager.save()
 
-    def latest_epoch(self) -> int | None:
-        """Finished epochs of the checkpoint `restore_latest` would take, or None without any; restores nothing."""
-        path = self._latest_whole()
-        return None if path is None else _epoch_of(path)
-
-    def restore_latest(self) -> int | None:
+    def restore_latest(self) -> Position | None:
         """Restores every object from the newest whole checkpoint.
 
         Returns:
-            The number of finished epochs, or None if nothing was ever saved here.
+            How far the run had come, or None if nothing was ever saved here.
 
         Raises:
             InputError: every checkpoint is damaged, or the newest whole one holds other variables.
@@ -72,7 +74,7 @@ class Checkpoints:
             self._checkpoint.restore(path).assert_existing_objects_matched()
         except (AssertionError, *_DAMAGE) as error:
             raise self._other_configuration(path, "its objects do not match") from error
-        return int(self._epoch.numpy())
+        return Position(*map(int, self._position.numpy()))
 
     def _latest_whole(self) -> str | None:
         """The newest checkpoint that can be read to its last byte; warns about each that is passed over."""
@@ -177,8 +179,3 @@ def _read_all(path: str) -> None:
     reader = tf.train.load_checkpoint(path)
     for key in reader.get_variable_to_shape_map():
         reader.get_tensor(key)
-
-
-def _epoch_of(path: str) -> int:
-    """Finished epochs noted in a checkpoint."""
-    return int(tf.train.load_checkpoint(path).get_tensor("epoch" + _VALUE))

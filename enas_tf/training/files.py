@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside their place, synced to the disk, then renamed into it."""
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -9,7 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
+
 from enas_tf.errors import InputError
+
+#: Numbers of the errors of a full disk, and of a quota that is used up.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -30,6 +36,22 @@ def write_bytes(path: str | Path, content: bytes) -> None:
     """Replaces the file at `path` with `content`; a reader sees the old file or the new one, never a part."""
     with replacement(path) as aside:
         aside.write_bytes(content)
+
+
+@contextlib.contextmanager
+def named_disk_errors() -> Iterator[None]:
+    """Turns the errors of a full disk, Python's and TensorFlow's, into an `InputError` that says so."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        number, text = getattr(error, "errno", None), str(error)
+        if number not in _FULL and not any(os.strerror(full) in text for full in _FULL):
+            raise
+        place = f" ({error.filename})" if getattr(error, "filename", None) else ""
+        raise InputError(
+            f"the disk is full{place}: expected room for checkpoints and logs. What was saved before is whole; free "
+            "some space, and the same command goes on."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -13,11 +13,13 @@ from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_
 from enas_tf.layers.functions import sum_of_squares
 from enas_tf.models.trainee import Trainee
 from enas_tf.options import option, require
-from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.checkpoints import Checkpoints, Position
 from enas_tf.training.classification import count_correct, cross_entropy
+from enas_tf.training.epochs import run_epochs
+from enas_tf.training.health import LossWatch, Recovery
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
 from enas_tf.training.reporting import Reporter
-from enas_tf.training.seeds import seed_for
+from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 #: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh).
 RETRAIN_SGD = SgdConfig(min_learning_rate=0.001, l2=2e-4)
@@ -62,48 +64,54 @@ class ChildTrainer:
         self.measure = compile_measure(trainee.child)
         is_valid_held_out = config.train_on == "train"
         self._watched = evaluation_batches(data.valid, config.retrain_batch_size) if is_valid_held_out else None
-        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy", "gradient_norm")}
+        names = ("loss", "accuracy", "gradient_norm", "learning_rate")
+        self._means = {name: keras.metrics.Mean(name) for name in names}
+        self._watch, self._recovery = LossWatch(), Recovery("retrain")
 
     @property
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds: the child, dropout's random state included, what trains it, and the optimizer."""
-        return {**self.trainee.tracked, "optimizer": self.optimizer}
+        under_way = [*self._means.values(), *self._recovery.tracked]
+        return {**self.trainee.tracked, "optimizer": self.optimizer, "under_way": under_way}
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
-        """Runs the epochs that the newest checkpoint has not done; leaves the child trained."""
-        epochs, done = self.config.retrain_epochs, checkpoints.restore_latest() or 0
-        reporter.truncate({"retrain": done})
-        if done >= epochs:
-            return
-        batches = iter(
-            training_batches(
-                self.train,
-                self.config.retrain_batch_size,
-                self.seed,
-                first_step=done * self.steps_per_epoch,
-                augmentation=self.augmentation,
-                fill_color=self.data.channel_mean,
-            )
-        )
-        with reporter.progress("retrain", (epochs - done) * self.steps_per_epoch) as advance:
-            for epoch in range(done, epochs):
-                reporter.record("retrain", epoch, self._run_epoch(batches, advance), epochs)
-                checkpoints.save(epoch + 1)
+        """Runs what the newest checkpoint has not done; leaves the child trained."""
+        run_epochs(self, self.config.retrain_epochs, reporter, checkpoints, self._recovery)
 
-    def _run_epoch(self, batches, advance) -> dict[str, float]:
-        for mean in self._means.values():
-            mean.reset_state()
-        rate, begin = float(self.optimizer.learning_rate), time.perf_counter()
-        for _ in range(self.steps_per_epoch):
-            self._train_step(*next(batches))
+    @property
+    def problem(self) -> str | None:
+        """That the child has diverged, in words."""
+        return self._watch.problem
+
+    def start(self, position: Position) -> None:
+        """Sets the stream of batches to where an unbroken run stands at `position`."""
+        self._watch.reset()
+        batches = training_batches(
+            self.train,
+            self.config.retrain_batch_size,
+            seed_of_attempt(self.seed, self._recovery.count),
+            first_step=position.epoch * self.steps_per_epoch + position.step,
+            augmentation=self.augmentation,
+            fill_color=self.data.channel_mean,
+        )
+        self._batches = iter(batches)
+
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[], None]) -> dict[str, float]:
+        """The steps of `epoch` from `first_step` on; the means of all of them, and the validation part's."""
+        if first_step == 0:
+            for mean in self._means.values():
+                mean.reset_state()
+        begin = time.perf_counter()
+        for _ in range(first_step, self.steps_per_epoch):
+            self._train_step(*next(self._batches))
             advance()
         seconds = time.perf_counter() - begin
         metrics = {name: float(mean.result()) for name, mean in self._means.items()}
         if self._watched is not None:
             watched = self.measure(self._watched)
             metrics |= {"valid_loss": watched["loss"], "valid_accuracy": watched["accuracy"]}
-        metrics["learning_rate"] = rate
-        metrics["images_per_second"] = self.steps_per_epoch * self.config.retrain_batch_size / seconds
+        num_images = (self.steps_per_epoch - first_step) * self.config.retrain_batch_size
+        metrics["images_per_second"] = num_images / seconds
         return metrics
 
     @tf.function(autograph=False)
@@ -118,7 +126,10 @@ class ChildTrainer:
             weighted = tf.add_n([weight * loss for loss, (_, weight) in zip(losses, outputs, strict=True)])
             total = weighted + self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
         gradients = tape.gradient(total, [variable.value for variable in variables])
+        rate = tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
+        self._watch.update(step, losses[0], rate, norm)
+        self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(losses[0])
         correct = count_correct(labels, outputs[0][0])
         self._means["accuracy"].update_state(correct / self.config.retrain_batch_size)

@@ -8,6 +8,7 @@ all steps since.
 import dataclasses
 import math
 import time
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -15,12 +16,13 @@ import tensorflow as tf
 
 from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import in_rows, training_windows, windows
-from enas_tf.errors import InputError
 from enas_tf.layers.functions import sum_of_squares
 from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.options import option, require
-from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.checkpoints import Checkpoints, Position
 from enas_tf.training.classification import cross_entropy
+from enas_tf.training.epochs import run_epochs
+from enas_tf.training.health import LossWatch, Recovery
 from enas_tf.training.language import (
     WindowConfig,
     compile_reader,
@@ -31,10 +33,7 @@ from enas_tf.training.language import (
 )
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
 from enas_tf.training.reporting import Reporter
-from enas_tf.training.seeds import seed_for
-
-#: How often a training may go back before it is given up.
-MAX_RESTORES = 3
+from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +52,7 @@ class AveragingConfig:
 class LanguageTrainer:
     """Trains the child of `trainee`; everything a checkpoint needs is in `tracked`.
 
-    An epoch whose loss is not a number does not count: the run goes back to the last checkpoint (enas_lm does too).
+    A training that diverges goes back to the last checkpoint, as in enas_lm.
     """
 
     def __init__(
@@ -77,10 +76,10 @@ class LanguageTrainer:
         self._sums = [tf.Variable(tf.zeros(v.shape), trainable=False, name=f"sum_{v.name}") for v in variables]
         self._num_summed = tf.Variable(0.0, trainable=False, name="num_summed")
         self._is_averaging = tf.Variable(False, trainable=False, name="is_averaging")
-        self._num_restores = tf.Variable(0, trainable=False, name="num_restores")
+        self._watch, self._recovery, self._invalid = LossWatch(), Recovery("retrain"), None
         self._losses = tf.Variable(tf.fill([epochs], np.nan), trainable=False, name="valid_losses")
         self._state = tf.Variable(tf.zeros([batch_size, self.state_size]), trainable=False, name="state")
-        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm")}
+        self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm", "learning_rate")}
         self._read = compile_reader(trainee.child)
         ids, seed = tf.TensorSpec([batch_size, None], tf.int32), tf.TensorSpec([2], tf.int32)
         self._train_step = tf.function(self._take_step, autograph=False, input_signature=[ids, ids, seed])
@@ -92,52 +91,37 @@ class LanguageTrainer:
     @property
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds: the child, the optimizer, the sums of weights and the losses seen so far."""
-        averages = [*self._sums, self._num_summed, self._is_averaging, self._losses, self._num_restores]
-        return {**self.trainee.tracked, "optimizer": self.optimizer, "averages": averages}
+        averages = [*self._sums, self._num_summed, self._is_averaging, self._losses]
+        under_way = [self._state, *self._means.values(), *self._recovery.tracked]
+        return {**self.trainee.tracked, "optimizer": self.optimizer, "averages": averages, "under_way": under_way}
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
-        """Runs the epochs that the newest checkpoint has not done; leaves the child trained, averaged if it is time."""
-        done = checkpoints.restore_latest() or 0
-        reporter.truncate({"retrain": done})
-        with reporter.progress("retrain", (self.epochs - done) * self.steps_per_epoch) as advance:
-            epoch = done
-            while epoch < self.epochs:
-                metrics = self._run_epoch(epoch, advance)
-                if not (math.isfinite(metrics["loss"]) and math.isfinite(metrics["valid_loss"])):
-                    epoch = self._go_back(epoch, reporter, checkpoints)
-                    continue
-                reporter.record("retrain", epoch, metrics, self.epochs)
-                epoch += 1
-                checkpoints.save(epoch)
+        """Runs what the newest checkpoint has not done; leaves the child trained, averaged if it is time."""
+        run_epochs(self, self.epochs, reporter, checkpoints, self._recovery)
         if self._num_summed.numpy():
             self._assign(self._mean_weights())
 
-    def _go_back(self, epoch: int, reporter: Reporter, checkpoints: Checkpoints) -> int:
-        """Restores the last checkpoint and draws other random numbers from there on; the epoch to go on with.
+    @property
+    def problem(self) -> str | None:
+        """That the child has diverged, in words."""
+        return self._watch.problem or self._invalid
 
-        Raises `InputError` when there is none, or when this has not helped before.
-        """
-        attempts = int(self._num_restores.numpy()) + 1
-        restored = checkpoints.restore_latest()
-        if restored is None or attempts > MAX_RESTORES:
-            raise InputError(
-                f"the loss of the child is not a number in epoch {epoch + 1}, after {attempts - 1} times of going back "
-                "to the last checkpoint: expected a smaller --retrain_learning_rate or --retrain_clip_norm."
-            )
-        self._num_restores.assign(attempts)
-        reporter.say(f"retrain: the loss is not a number in epoch {epoch + 1}; again from epoch {restored + 1}")
-        return restored
+    def start(self, position: Position) -> None:
+        self._watch.reset()
+        self._invalid = None
 
-    def _run_epoch(self, epoch: int, advance) -> dict[str, float]:
-        for mean in self._means.values():
-            mean.reset_state()
-        self._state.assign(tf.zeros_like(self._state))
-        rate, begin, num_tokens = float(self.optimizer.learning_rate), time.perf_counter(), 0
-        # Other numbers after a restore, or the same step would fail again.
-        seed = self.seed + int(self._num_restores.numpy())
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[], None]) -> dict[str, float]:
+        """The windows of `epoch` from `first_step` on; the means of all of them, and the validation part's."""
+        if first_step == 0:
+            for mean in self._means.values():
+                mean.reset_state()
+            self._state.assign(tf.zeros_like(self._state))
+        begin, num_tokens = time.perf_counter(), 0
+        # Other windows and masks after going back, or the same step would fail again.
+        seed = seed_of_attempt(self.seed, self._recovery.count)
         dropout_seed = seed_for(seed, "language_dropout", epoch)
-        spans = training_windows(self.train, self.window.bptt, seed, epoch, self.window.random_bptt)
-        for step, (ids, targets) in enumerate(spans):
+        spans = training_windows(self.train, self.window.bptt, seed, epoch, self.window.random_bptt, first_step)
+        for step, (ids, targets) in enumerate(spans, start=first_step):
             self._train_step(tf.constant(ids), tf.constant(targets), dropout_seed + step)
             num_tokens += ids.size
             advance()
@@ -145,12 +129,13 @@ class LanguageTrainer:
         metrics = {name: float(mean.result()) for name, mean in self._means.items()}
         metrics["perplexity"] = perplexity(metrics["loss"])
         valid = self._validate()
+        if not math.isfinite(valid):
+            self._invalid = f"the validation loss of epoch {epoch + 1} is {valid}"
         self._decide_averaging(epoch, valid)
         return metrics | {
             "valid_loss": valid,
             "valid_perplexity": perplexity(valid),
             "is_averaging": float(self._is_averaging.numpy()),
-            "learning_rate": rate,
             "tokens_per_second": num_tokens / seconds,
         }
 
@@ -185,11 +170,14 @@ class LanguageTrainer:
             total = loss + penalty(reading, self.window)
             total += self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
         gradients = tape.gradient(total, [variable.value for variable in variables])
+        step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, window_scale(ids, self.window))
         self._state.assign(reading.last)
         is_summed = tf.cast(self._is_averaging, tf.float32)
         for total, variable in zip(self._sums, variables, strict=True):
             total.assign_add(is_summed * variable)
         self._num_summed.assign_add(is_summed)
+        self._watch.update(step, loss, rate, norm)
+        self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)

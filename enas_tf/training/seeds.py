@@ -14,6 +14,11 @@ _PURPOSES = (
 )
 
 
+def seed_of_attempt(seed: int, attempt: int) -> int:
+    """The run's seed, and other ones for what is repeated after a training has diverged."""
+    return seed + 2**32 * attempt
+
+
 def seed_for(seed: int, purpose: str, *counters: int) -> tf.Tensor:
     """The seed of a stateless random op, int32 [2], for run seed `seed`, a purpose of this module, and counters."""
     sequence = np.random.SeedSequence([seed, _PURPOSES.index(purpose), *counters])

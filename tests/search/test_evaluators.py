@@ -107,7 +107,7 @@ def test_scoring_batches_are_mixed():
 def test_each_reward_is_the_accuracy_on_a_batch_of_its_own(supernet, evaluator):
     """The batches of an epoch begin where those of the epochs before have ended."""
     epoch, per_epoch = 2, 3
-    evaluator.start(epoch, per_epoch)
+    evaluator.start(epoch, first_reward=epoch * per_epoch)
     tokens = SPACE.random_tokens(per_epoch, np.random.default_rng(4))
     rewards = evaluator.evaluate(tf.constant(tokens))
     stream = training_batches(DATA.valid, BATCH, SEED + 1, first_step=epoch * per_epoch)
@@ -122,7 +122,7 @@ def test_an_epoch_is_one_pass_with_a_child_per_step(supernet, evaluator, monkeyp
     """Every step sees another child; the means that are reported are finite; no image comes twice."""
     seen = []
     monkeypatch.setattr(evaluator, "_train_step", lambda *step: seen.append([tensor.numpy() for tensor in step]))
-    evaluator.start(0, 1)
+    evaluator.start(0)
     evaluator.prepare(RandomSearcher(SPACE), 0)
     assert len(seen) == evaluator.steps_per_epoch == 2
     assert not np.array_equal(seen[0][2], seen[1][2])

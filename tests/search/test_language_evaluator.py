@@ -109,7 +109,7 @@ def test_each_reward_is_that_of_a_window_of_its_own(evaluator):
     windows = list(evaluation_windows(in_rows(NOISE, BATCH), BPTT))
     num = len(windows) + 2
     tokens = SPACE.random_tokens(num, np.random.default_rng(4))
-    evaluator.start(0, num)
+    evaluator.start(0)
     rewards = evaluator.evaluate(tf.constant(tokens))
     used = [windows[number % len(windows)] for number in range(num)]
     expected = [
@@ -123,20 +123,20 @@ def test_each_reward_is_that_of_a_window_of_its_own(evaluator):
 def test_rewards_go_on_where_an_unbroken_run_stands(evaluator):
     """In two calls, or resumed before the third epoch of four rewards: always the next window."""
     tokens = tf.constant(np.repeat(TOKENS[:1], 12, axis=0))
-    evaluator.start(0, 4)
+    evaluator.start(0)
     unbroken = evaluator.evaluate(tokens).numpy()
     assert len(set(unbroken[:3])) == 3, "windows should differ, or there is nothing to see"
-    evaluator.start(0, 4)
+    evaluator.start(0)
     in_parts = [evaluator.evaluate(part).numpy() for part in (tokens[:5], tokens[5:])]
     np.testing.assert_array_equal(np.concatenate(in_parts), unbroken)
-    evaluator.start(2, 4)
+    evaluator.start(2, first_reward=8)
     np.testing.assert_array_equal(evaluator.evaluate(tokens[8:]), unbroken[8:])
 
 
 def test_a_reward_does_not_depend_on_the_one_before(evaluator):
     rewards = []
     for first in TOKENS[:2]:
-        evaluator.start(0, 2)
+        evaluator.start(0)
         rewards.append(evaluator.evaluate(tf.constant(np.stack([first, TOKENS[2]]))).numpy())
     assert rewards[0][0] != rewards[1][0]
     assert rewards[0][1] == rewards[1][1]
@@ -157,7 +157,7 @@ def test_a_score_and_a_reward_have_no_dropout():
     dropped, plain = make_evaluator(drop=0.5), make_evaluator()
     assert dropped.score(TOKENS[0]) == plain.score(TOKENS[0])
     for evaluator in (dropped, plain):
-        evaluator.start(0, 3)
+        evaluator.start(0)
     np.testing.assert_array_equal(dropped.evaluate(tf.constant(TOKENS)), plain.evaluate(tf.constant(TOKENS)))
 
 

@@ -108,7 +108,7 @@ def test_a_random_searcher_learns_nothing():
     tokens = searcher.propose(tf.constant(5), tf.constant([1, 2]))
     assert float(searcher.update(tokens, tf.constant([1.0, 0.0, 0.0, 0.0, 0.0]))["reward"]) == pytest.approx(0.2)
     np.testing.assert_array_equal(searcher.propose(tf.constant(5), tf.constant([1, 2])), tokens)
-    assert searcher.tracked == {}
+    assert list(searcher.tracked) == ["searcher_means"]
 
 
 def test_every_searcher_can_be_built():

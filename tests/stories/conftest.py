@@ -45,13 +45,13 @@ def finish_search(workdir: Path, *flags: str) -> int:
     return start_search(workdir, *flags).wait()
 
 
-def kill_search(workdir: Path, is_time: Callable[[], bool]) -> bool:
-    """Starts the search and kills it once `is_time()`; whether it was still running then."""
+def kill_search(workdir: Path, is_time: Callable[[], bool], number: int = signal.SIGKILL) -> int:
+    """Starts the search and sends it the signal once `is_time()`; its exit code."""
     process = start_search(workdir)
     while process.poll() is None and not is_time():
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    return process.wait() == -signal.SIGKILL
+    process.send_signal(number)
+    return process.wait()
 
 
 @pytest.fixture(scope="session")
@@ -121,5 +121,5 @@ def search() -> Callable[..., int]:
 
 
 @pytest.fixture(scope="session")
-def kill() -> Callable[[Path, Callable[[], bool]], bool]:
+def kill() -> Callable[..., int]:
     return kill_search

@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import time
 
 import keras
@@ -35,8 +36,32 @@ def assert_equal(workdir, finished):
 
 def test_killed_between_two_epochs(finished, search, kill, tmp_path):
     workdir = tmp_path / "run"
-    assert kill(workdir, lambda: (workdir / "checkpoints/search/ckpt-1.index").exists()), "it should not have ended"
+    code = kill(workdir, lambda: (workdir / "checkpoints/search/ckpt-1.index").exists())
+    assert code == -signal.SIGKILL, "it should not have ended"
     assert not (workdir / "architecture.json").exists()
+    assert search(workdir) == 0, workdir.with_suffix(".log").read_text()
+    assert_equal(workdir, finished)
+
+
+def test_a_signal_saves_and_leaves_within_seconds(finished, search, kill, tmp_path):
+    """In the search and in the retraining, of which the epochs are never done twice."""
+    workdir = tmp_path / "run"
+    for path, number in (
+        ("checkpoints/search/ckpt-1.index", signal.SIGTERM),
+        ("checkpoints/retrain/ckpt-1.index", signal.SIGUSR1),
+    ):
+        begin = []
+
+        def is_time(path=path, begin=begin):
+            if (workdir / path).exists():
+                begin.append(time.monotonic())
+            return bool(begin)
+
+        assert kill(workdir, is_time, number) == 42, workdir.with_suffix(".log").read_text()
+        assert time.monotonic() - begin[0] < 10
+    log = workdir.with_suffix(".log").read_text()
+    assert "stopped by SIGTERM" in log
+    assert "stopped by SIGUSR1" in log
     assert search(workdir) == 0, workdir.with_suffix(".log").read_text()
     assert_equal(workdir, finished)
 

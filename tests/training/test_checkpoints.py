@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.checkpoints import Checkpoints, Position
 
 OPTIMIZERS = {
     "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
@@ -111,7 +111,7 @@ def test_a_restored_run_goes_on_bit_by_bit(tmp_path, optimizer):
 
     second = Run(tmp_path, optimizer)
     assert not equal(second.state(), first.state())
-    assert second.checkpoints.restore_latest() == 2
+    assert second.checkpoints.restore_latest() == (2, 0)
     assert not equal(second.state(), first.state())
     second.step()
     second.step()
@@ -137,14 +137,13 @@ def test_a_variable_listed_twice_is_saved_once(tmp_path):
     Checkpoints(tmp_path, {"both": [a, b], "second": b}).save(3)
     a.assign(0.0)
     b.assign(0.0)
-    assert Checkpoints(tmp_path, {"both": [a, b], "second": b}).restore_latest() == 3
+    assert Checkpoints(tmp_path, {"both": [a, b], "second": b}).restore_latest() == (3, 0)
     assert (float(a), float(b)) == (1.0, 2.0)
 
 
 def test_without_a_checkpoint_nothing_happens(tmp_path):
     run = Run(tmp_path / "none")
     before = run.state()
-    assert run.checkpoints.latest_epoch() is None
     assert run.checkpoints.restore_latest() is None
     assert equal(run.state(), before)
     assert not (tmp_path / "none").exists()
@@ -159,10 +158,14 @@ def test_the_last_two_are_kept_and_the_newest_is_taken(tmp_path):
     assert len(list(tmp_path.glob("*.index"))) == 2
     value.assign(-1)
     again = Checkpoints(tmp_path, {"value": value})
-    assert again.latest_epoch() == 3
-    assert int(value) == -1
-    assert again.restore_latest() == 3
+    assert again.restore_latest() == (3, 0)
     assert int(value) == 4
+
+
+def test_a_position_within_an_epoch_comes_back(tmp_path):
+    value = tf.Variable(0)
+    Checkpoints(tmp_path, {"value": value}).save(2, step=17)
+    assert Checkpoints(tmp_path, {"value": value}).restore_latest() == Position(epoch=2, step=17)
 
 
 def test_saving_an_epoch_again_spares_the_first_file_of_it(tmp_path):
@@ -182,7 +185,7 @@ def test_a_moved_directory_is_restored(tmp_path):
     Checkpoints(tmp_path / "here", {"value": value}).save(1)
     (tmp_path / "here").rename(tmp_path / "there")
     value.assign(0)
-    assert Checkpoints(tmp_path / "there", {"value": value}).restore_latest() == 1
+    assert Checkpoints(tmp_path / "there", {"value": value}).restore_latest() == (1, 0)
     assert int(value) == 5
 
 
@@ -199,14 +202,12 @@ class TestDamage:
 
         checkpoints = Checkpoints(tmp_path, {"value": value})
         with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged"):
-            assert checkpoints.latest_epoch() == 1
-        with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged"):
-            assert checkpoints.restore_latest() == 1
+            assert checkpoints.restore_latest() == (1, 0)
         assert np.all(value.numpy() == 1.0)
 
         checkpoints.save(2)
         value.assign(tf.zeros(50))
-        assert Checkpoints(tmp_path, {"value": value}).restore_latest() == 2
+        assert Checkpoints(tmp_path, {"value": value}).restore_latest() == (2, 0)
         assert np.all(value.numpy() == 1.0)
 
     @pytest.mark.parametrize("part", ["index", "data"])
@@ -229,11 +230,11 @@ class TestDamage:
         damage(parts(tmp_path, 2)[part], "truncated")
 
         checkpoints = Checkpoints(tmp_path, {"value": value})
-        assert checkpoints.restore_latest() == 1
+        assert checkpoints.restore_latest() == (1, 0)
         assert not [w for w in recwarn if w.category is RuntimeWarning]
         value.assign(tf.ones(50))
         checkpoints.save(2)
-        assert Checkpoints(tmp_path, {"value": value}).restore_latest() == 2
+        assert Checkpoints(tmp_path, {"value": value}).restore_latest() == (2, 0)
 
 
 class TestOtherConfiguration:

@@ -1,6 +1,9 @@
 """Training a language model: it learns, goes on after a stop, averages when it should, and recovers from NaN."""
 
 import json
+import os
+import re
+import signal
 
 import keras
 import numpy as np
@@ -15,10 +18,11 @@ from enas_tf.models.recurrent_child import build_recurrent_child
 from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.interruption import Interrupted, handled_signals
 from enas_tf.training.language import WindowConfig, compile_reader, mean_cross_entropy, measure_text
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.reporting import Reporter
-from enas_tf.training.retrain_language import MAX_RESTORES, AveragingConfig, LanguageTrainer
+from enas_tf.training.retrain_language import AveragingConfig, LanguageTrainer
 
 CELL = RecurrentArchitecture.from_arc("0 0 1")
 VOCABULARY = Vocabulary(("<unk>", "<eos>", "a", "b", "c", "d"))
@@ -112,6 +116,26 @@ def test_a_stopped_run_ends_as_one_that_was_not(tmp_path):
     finished = make_trainer(5, **options)
     assert run(finished, tmp_path / "stopped").records == []
     assert_equal(weights_of(finished), weights_of(unbroken))
+
+
+@pytest.mark.parametrize("number", [1, 7, 23])
+def test_a_signal_within_an_epoch_loses_no_step(tmp_path, number):
+    """It leaves with a checkpoint after the step that was under way, and the run ends as one that was not stopped."""
+    options = {"patience": 1, "drop": 0.2, "window": WindowConfig(bptt=8)}
+    unbroken = make_trainer(3, **options)
+    weights = spy_on_steps(unbroken)
+    expected = run(unbroken, tmp_path / "unbroken").records
+    trainer = make_trainer(3, **options)
+    before = spy_on_steps(trainer, lambda i: os.kill(os.getpid(), signal.SIGTERM) if i == number else None)
+    with handled_signals(), pytest.raises(Interrupted) as left:
+        run(trainer, tmp_path / "stopped")
+    assert (left.value.code, left.value.signal, len(before)) == (42, "SIGTERM", number + 1)
+    trainer = make_trainer(3, **options)
+    after = spy_on_steps(trainer)
+    records = run(trainer, tmp_path / "stopped").records
+    assert len(before) + len(after) == len(weights)
+    assert_equal(weights_of(trainer), weights_of(unbroken))
+    assert [without_speed(metrics) for metrics in records] == [without_speed(m) for m in expected[-len(records) :]]
 
 
 def test_an_epoch_reads_all_of_the_text_with_other_dropout_and_lengths(tmp_path):
@@ -227,7 +251,8 @@ def test_an_epoch_that_is_not_a_number_is_run_again(tmp_path):
     assert len(weights) == 4 * per_epoch
     assert [np.isfinite(list(metrics.values())).all() for metrics in reporter.records] == [True] * 3
     assert [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == [0, 1, 2]
-    assert len([line for line in reporter.said if "not a number in epoch 2; again from epoch 2" in line]) == 1
+    (line,) = [line for line in reporter.said if "back to" in line]
+    assert re.search(r"step \d+ has a loss of nan \(learning rate 3, gradient norm nan\); back to .* epoch 1,", line)
     assert all(np.isfinite(values).all() for values in weights_of(trainer))
     assert not set(seeds[per_epoch : 2 * per_epoch]) & set(seeds[2 * per_epoch :]), "the same step would fail again"
     # The second attempt began at the checkpoint: its first step is as small as any.
@@ -245,16 +270,17 @@ def test_weights_that_an_epoch_s_last_step_spoils_are_not_kept(tmp_path):
 
 
 def test_a_run_that_is_never_a_number_ends(tmp_path):
+    """After a second try from the same checkpoint."""
     trainer = make_trainer(3)
     weights = poison(trainer, step=2, times=100)
-    with pytest.raises(InputError, match=rf"in epoch 2, .* {MAX_RESTORES} times.*--retrain_learning_rate"):
+    with pytest.raises(InputError, match=r"has diverged: step \d+ has a loss of nan.*--retrain_learning_rate"):
         run(trainer, tmp_path)
-    assert len(weights) == (2 + MAX_RESTORES) * trainer.steps_per_epoch
+    assert len(weights) == 3 * trainer.steps_per_epoch
 
 
 def test_without_a_checkpoint_there_is_nothing_to_go_back_to(tmp_path):
     trainer = make_trainer(2, sgd=SgdConfig(learning_rate=1e30, restart_epochs=0, momentum=0.0, clip_norm=1e30))
-    with pytest.raises(InputError, match=r"in epoch 1, .*--retrain_learning_rate"):
+    with pytest.raises(InputError, match=r"step \d has a loss of .* no checkpoint .*--retrain_learning_rate"):
         run(trainer, tmp_path)
     assert not list(tmp_path.glob("checkpoints/*"))
 

@@ -1,0 +1,88 @@
+"""What is done when a training diverges: back to the last checkpoint once, then an end with a report."""
+
+import math
+
+import tensorflow as tf
+
+from enas_tf.errors import InputError
+from enas_tf.training.checkpoints import Checkpoints, Position
+from enas_tf.training.reporting import Reporter
+
+
+class LossWatch(tf.Module):
+    """Notes the first step whose loss or gradient is not a number; `update` belongs into the traced step."""
+
+    def __init__(self):
+        super().__init__(name="loss_watch")
+        self._noted = tf.Variable(self._nothing(), trainable=False)
+
+    @staticmethod
+    def _nothing() -> tf.Tensor:
+        """Step, loss, learning rate, gradient norm; no step is -1."""
+        return tf.constant([-1.0, 0.0, 0.0, 0.0], tf.float64)
+
+    def update(self, step: tf.Tensor, loss: tf.Tensor, rate: tf.Tensor, norm: tf.Tensor) -> None:
+        """Of scalars; `step` from 0."""
+        is_first = (self._noted[0] < 0) & ~tf.math.is_finite(loss + norm)
+        values = tf.stack([tf.cast(value, tf.float64) for value in (step, loss, rate, norm)])
+        self._noted.assign(tf.where(is_first, values, self._noted))
+
+    def reset(self) -> None:
+        self._noted.assign(self._nothing())
+
+    @property
+    def problem(self) -> str | None:
+        """What was seen, in words; None while all is well."""
+        step, loss, rate, norm = self._noted.numpy()
+        if step < 0:
+            return None
+        return f"step {int(step) + 1} has a loss of {loss:.4g} (learning rate {rate:.3g}, gradient norm {norm:.3g})"
+
+
+class Recovery:
+    """Goes back to the last checkpoint, once from each; what is random is drawn anew, since `count` is in the seeds.
+
+    Attributes:
+      count: how often this run went back.
+      tracked: what a checkpoint holds of it.
+    """
+
+    def __init__(self, stage: str):
+        """`stage` is "search" or "retrain": it names the flags that may help."""
+        self._prefix = {"search": "", "retrain": "retrain_"}[stage]
+        self._stage = stage
+        self._count = tf.Variable(0, dtype=tf.int64, trainable=False, name="restores")
+        self._last = tf.Variable([-1, -1], dtype=tf.int64, trainable=False, name="restored_from")
+        self.tracked = [self._count, self._last]
+
+    @property
+    def count(self) -> int:
+        return int(self._count.numpy())
+
+    def go_back(self, problem: str, checkpoints: Checkpoints, reporter: Reporter) -> Position:
+        """Restores the last checkpoint; where to go on.
+
+        Raises `InputError` when there is none, or when going back to it has not helped before.
+        """
+        count, last = self.count, tuple(self._last.numpy())
+        position = checkpoints.restore_latest()
+        if position is None or position == last:
+            tried = "there is no checkpoint to go back to" if position is None else "so it was before going back"
+            raise InputError(
+                f"{self._stage}: the training has diverged: {problem}, and {tried}. Expected a smaller "
+                f"--{self._prefix}learning_rate or --{self._prefix}clip_norm."
+            )
+        self._count.assign(count + 1)
+        self._last.assign(position)
+        reporter.say(f"{self._stage}: {problem}; back to the checkpoint of epoch {position.epoch}, with other numbers")
+        return position
+
+
+def policy_problem(entropy: float, floor: float) -> str | None:
+    """What is wrong with a policy of `entropy` nats; None while it is above `floor`, or where there is none."""
+    if math.isnan(entropy) or entropy >= floor:
+        return None
+    return (
+        f"the policy has collapsed: its entropy is {entropy:.3g} nats, below --min_entropy={floor:g}, and it proposes "
+        "nearly always the same. A larger --entropy_weight or a smaller --controller_learning_rate keeps it open."
+    )

@@ -1,0 +1,141 @@
+"""The loop of a search: phases take turns; a signal or a divergence at any step changes nothing of what follows."""
+
+import contextlib
+import io
+import json
+import math
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import rich.console
+import tensorflow as tf
+
+from enas_tf.errors import InputError
+from enas_tf.search.loop import SearchConfig, search
+from enas_tf.search.searchers import RandomSearcher
+from enas_tf.spaces.macro import MacroSpace
+from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.health import Recovery
+from enas_tf.training.interruption import Interrupted, handled_signals
+from enas_tf.training.reporting import Reporter
+
+SPACE = MacroSpace(num_layers=2)
+CONFIG = SearchConfig(epochs=3, updates_per_epoch=2, samples_per_update=2)
+#: Steps of shared training of the epochs: they may differ, as those of windows of random lengths do.
+STEPS = (3, 2, 4)
+NUM_ADVANCES = sum(STEPS) + CONFIG.epochs * CONFIG.updates_per_epoch
+
+
+class CountingEvaluator:
+    """Its weight is the sum of the numbers of all steps; a reward is the weight and the number of rewards so far."""
+
+    steps_per_epoch = 3
+
+    def __init__(self, action):
+        self.weight, self.mean = tf.Variable(0.0), keras.metrics.Mean("weight")
+        self.tracked = {"weight": self.weight, "mean": self.mean}
+        self.action, self.log, self.problem = action, [], None
+
+    def num_steps(self, epoch):
+        return STEPS[epoch]
+
+    def start(self, epoch, step=0, first_reward=0, attempt=0):
+        self.next_step, self.next_reward = min(sum(STEPS[:epoch]) + step, sum(STEPS[: epoch + 1])), first_reward
+        self.problem, self.attempt = None, attempt
+
+    def prepare(self, searcher, epoch, first_step=0, advance=lambda: None):
+        if first_step == 0:
+            self.mean.reset_state()
+        for _ in range(first_step, STEPS[epoch]):
+            self.weight.assign_add(self.next_step)
+            self.log.append(("step", self.next_step, self.attempt))
+            self.mean.update_state(self.weight)
+            self.action(self, "step", self.next_step)
+            self.next_step += 1
+            advance()
+        if not math.isfinite(float(self.weight)):
+            self.problem = "a step has a loss of nan"
+        return {"weight": float(self.mean.result())}
+
+    def evaluate(self, tokens):
+        self.action(self, "reward", self.next_reward)
+        self.log.append(("reward", self.next_reward))
+        rewards = [float(self.weight) + self.next_reward + i for i in range(len(tokens))]
+        self.next_reward += len(tokens)
+        return tf.constant(rewards)
+
+
+def run(workdir, action=lambda *_: None):
+    """A process of its own: new objects in an old directory."""
+    evaluator, searcher, recovery = CountingEvaluator(action), RandomSearcher(SPACE), Recovery("search")
+    tracked = {**searcher.tracked, **evaluator.tracked, "recovery": recovery.tracked}
+    checkpoints, quiet = Checkpoints(workdir / "checkpoints", tracked), rich.console.Console(file=io.StringIO())
+    with Reporter(workdir, console=quiet) as reporter, contextlib.suppress(Interrupted), handled_signals():
+        search(searcher, evaluator, CONFIG, 0, reporter, checkpoints, recovery)
+    return evaluator
+
+
+def records(workdir):
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("time", "rewards_per_second")} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("unbroken")
+    return run(workdir), records(workdir)
+
+
+def test_phases_take_turns(unbroken):
+    evaluator, found = unbroken
+    assert [record["phase"] for record in found] == ["search", "controller"] * 3
+    assert [entry[1] for entry in evaluator.log if entry[0] == "step"] == list(range(sum(STEPS)))
+    assert [entry[1] for entry in evaluator.log if entry[0] == "reward"] == list(range(0, 12, 2))
+    assert [entry[0] for entry in evaluator.log[:6]] == ["step"] * 3 + ["reward"] * 2 + ["step"]
+
+
+@pytest.mark.parametrize("moment", range(NUM_ADVANCES))
+def test_a_signal_at_any_step_changes_nothing(unbroken, tmp_path, moment):
+    """What was done is not done again, and every record is there once with the numbers of an unbroken run."""
+    expected, lines = unbroken
+    done = []
+
+    def action(evaluator, name, number):
+        done.append(name)
+        if len(done) == moment + 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    # A signal amid the first step leaves at once.
+    first = run(tmp_path, action).log if moment else run(tmp_path, action).log[:0]
+    second = run(tmp_path)
+    assert first + second.log == expected.log
+    assert float(second.weight) == float(expected.weight)
+    assert records(tmp_path) == lines
+
+
+def test_a_divergence_goes_back_to_the_checkpoint_once(unbroken, tmp_path):
+    expected, lines = unbroken
+    poisoned = []
+
+    def action(evaluator, name, number):
+        if (name, number) == ("step", STEPS[0]) and not poisoned:
+            poisoned.append(evaluator.weight.assign(np.nan))
+
+    evaluator = run(tmp_path, action)
+    assert float(evaluator.weight) == float(expected.weight)
+    assert records(tmp_path) == lines
+    attempts = [entry[2] for entry in evaluator.log if entry[0] == "step"]
+    assert attempts == [0] * (STEPS[0] + STEPS[1]) + [1] * (STEPS[1] + STEPS[2])
+
+
+def test_a_divergence_that_comes_again_is_the_end(tmp_path):
+    def action(evaluator, name, number):
+        if (name, number) == ("step", STEPS[0]):
+            evaluator.weight.assign(np.nan)
+
+    with pytest.raises(InputError, match=r"diverged: a step has a loss of nan.*--learning_rate"):
+        run(tmp_path, action)
+    assert len(records(tmp_path)) == 2, "the first epoch was well"
