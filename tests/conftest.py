@@ -21,6 +21,9 @@ def pytest_configure(config):
     import keras
     import tensorflow as tf
 
+    # For tests of several devices; it cannot be done once TensorFlow has started.
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     # Once: between two calls of a traced function it would clear TensorFlow's caches, at seconds a time.
     keras.utils.set_random_seed(0)
 

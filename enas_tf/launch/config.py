@@ -28,6 +28,7 @@ from enas_tf.spaces.decisions import Space
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
+from enas_tf.training.devices import STRATEGIES
 from enas_tf.training.language import RETRAIN_WINDOWS, WindowConfig
 from enas_tf.training.optimizers import SgdConfig
 from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
@@ -42,6 +43,15 @@ class RunConfig:
     searcher: str = option("reinforce", "who proposes: reinforce = the paper's policy, random", choices=SEARCHERS)
     seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals")
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
+    strategy: str = option(
+        "auto",
+        "devices of a run: mirrored = each step is shared by all GPUs of this host, one_device = the first alone, "
+        "auto = mirrored where there are several",
+        choices=STRATEGIES,
+    )
+    sync_batch_norm: bool = option(
+        False, "image spaces: statistics of batch normalisation in training are those of all devices together"
+    )
 
     def __post_init__(self):
         # NumPy and Keras take no others.
@@ -139,7 +149,10 @@ RETRAIN_GROUPS = (
     "averaging",
 )
 #: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
-_WITHOUT_EFFECT = {"search": ("data_dir", "cutout_size", "min_entropy"), "retrain": ("data_dir",)}
+_WITHOUT_EFFECT = {
+    "search": ("data_dir", "strategy", "cutout_size", "min_entropy"),
+    "retrain": ("data_dir", "strategy"),
+}
 
 
 def define_flags() -> None:
@@ -209,7 +222,7 @@ def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict
 def stage_values(config: Config, stage: str) -> dict[str, Any]:
     """The flags that decide what `stage`, "search" or "retrain", computes."""
     values = flag_values(config, {"search": SEARCH_GROUPS, "retrain": RETRAIN_GROUPS}[stage])
-    values |= {"seed": config.run.seed, "deterministic": config.run.deterministic}
+    values |= {name: getattr(config.run, name) for name in ("seed", "deterministic", "sync_batch_norm")}
     return {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT[stage]}
 
 

@@ -73,6 +73,7 @@ _IMAGE_FLAGS = (
     "channels",
     "dropout",
     "children_per_step",
+    "sync_batch_norm",
     "retrain_channels",
     "retrain_dropout",
     "label_smoothing",

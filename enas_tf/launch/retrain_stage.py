@@ -32,8 +32,10 @@ class RetrainStage:
         family = FAMILIES[architecture.space_name]
         self.cost = check_retraining(run, architecture)
         child, shape = run.task.child(config), run.shape
-        self.child = family.build_child(architecture, child, shape)
-        self.trainer = run.task.trainer(config, family.trainee(self.child, architecture, child, shape), run.data)
+        with run.replicas.strategy.scope():
+            self.child = family.build_child(architecture, child, shape)
+            trainee = family.trainee(self.child, architecture, child, shape)
+            self.trainer = run.task.trainer(config, trainee, run.data, run.replicas)
 
     def open(self, is_overwriting: bool) -> None:
         """Claims the workdir for this child and leaves there what it is. A search there keeps its own files."""

@@ -14,7 +14,8 @@ from enas_tf.models.language import LanguageConfig
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.spaces.recurrent import LstmBaseline
-from enas_tf.training.devices import configure_runtime
+from enas_tf.training.devices import build_strategy, configure_runtime
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 
 
@@ -24,6 +25,7 @@ class Run:
     def __init__(self, config: Config, workdir: Path):
         self.config, self.workdir = config, Workdir(workdir)
         configure_runtime(config.run.seed, config.run.deterministic)
+        self.replicas = Replicas(build_strategy(config.run.strategy), config.run.sync_batch_norm)
 
     @functools.cached_property
     def data(self):

@@ -38,8 +38,10 @@ class SearchStage:
         config = run.config
         keras.utils.set_random_seed(config.run.seed)
         searcher = build_searcher(config.run.searcher, run.space, config.controller, config.reinforce)
-        supernet = run.family.supernet(run.space, run.task.network(config), run.shape)
-        return cls(run, searcher, run.task.evaluator(config, supernet, run.data), Recovery("search"))
+        with run.replicas.strategy.scope():
+            supernet = run.family.supernet(run.space, run.task.network(config), run.shape)
+            evaluator = run.task.evaluator(config, supernet, run.data, run.replicas)
+        return cls(run, searcher, evaluator, Recovery("search"))
 
     def checkpoints(self) -> Checkpoints:
         tracked = {**self.searcher.tracked, **self.evaluator.tracked, "recovery": self.recovery.tracked}
@@ -56,7 +58,7 @@ class SearchStage:
         config, supernet = self.run.config, self.evaluator.supernet
         controller = self.searcher.tracked.get("controller")
         return {
-            "devices": device_names(),
+            "devices": device_names(self.run.replicas.num),
             **self.run.task.summary(config, self.run.data),
             "space": f"{config.run.space}: {format_size(self.run.space.size)} architectures",
             "supernet": f"{count_parameters(supernet):,} parameters",

@@ -26,6 +26,7 @@ from enas_tf.models.language import TextShape
 from enas_tf.search.evaluators import Evaluator, SharedWeightsEvaluator
 from enas_tf.search.language_evaluator import LanguageEvaluator
 from enas_tf.training.language import measure_text
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.retrain import ChildTrainer, compile_measure, training_split
 from enas_tf.training.retrain_language import LanguageTrainer
 
@@ -62,7 +63,7 @@ class Task(abc.ABC):
         """The configuration of a child of the searched network's size."""
 
     @abc.abstractmethod
-    def evaluator(self, config: Config, supernet: keras.layers.Layer, data) -> Evaluator:
+    def evaluator(self, config: Config, supernet: keras.layers.Layer, data, replicas: Replicas) -> Evaluator:
         """What trains and uses shared weights."""
 
     @abc.abstractmethod
@@ -70,7 +71,7 @@ class Task(abc.ABC):
         """Raises `InputError` when the data are too small to train a child on."""
 
     @abc.abstractmethod
-    def trainer(self, config: Config, trainee, data) -> Any:
+    def trainer(self, config: Config, trainee, data, replicas: Replicas) -> Any:
         """What trains a child: `run`, `tracked`, `steps_per_epoch`."""
 
     @abc.abstractmethod
@@ -124,16 +125,18 @@ class Classification(Task):
     def searched_child(self, config):
         return config.network.as_child()
 
-    def evaluator(self, config, supernet, data):
+    def evaluator(self, config, supernet, data, replicas):
         # Cutout is a regulariser of the final training only.
         augmentation = dataclasses.replace(config.augmentation, cutout_size=0)
-        return SharedWeightsEvaluator(supernet, data, config.shared, config.sgd, augmentation, config.run.seed)
+        seed = config.run.seed
+        return SharedWeightsEvaluator(supernet, data, config.shared, config.sgd, augmentation, seed, replicas)
 
     def check_training(self, config, data):
         steps_per_epoch(training_split(data, config.retrain), config.retrain.retrain_batch_size)
 
-    def trainer(self, config, trainee, data):
-        return ChildTrainer(trainee, data, config.retrain, config.retrain_sgd, config.augmentation, config.run.seed)
+    def trainer(self, config, trainee, data, replicas):
+        seed = config.run.seed
+        return ChildTrainer(trainee, data, config.retrain, config.retrain_sgd, config.augmentation, seed, replicas)
 
     def test(self, child, data):
         return compile_measure(child)(evaluation_batches(data.test, 256))
@@ -192,16 +195,24 @@ class LanguageModelling(Task):
     def searched_child(self, config):
         return config.language
 
-    def evaluator(self, config, supernet, data):
-        batch_size = config.shared.batch_size
-        return LanguageEvaluator(supernet, data, batch_size, config.sgd, config.window, config.reward, config.run.seed)
+    def evaluator(self, config, supernet, data, replicas):
+        return LanguageEvaluator(
+            supernet,
+            data,
+            config.shared.batch_size,
+            config.sgd,
+            config.window,
+            config.reward,
+            config.run.seed,
+            replicas,
+        )
 
     def check_training(self, config, data):
         in_rows(data.train, config.retrain.retrain_batch_size)
         in_rows(data.valid, 1, "validation")
         in_rows(data.test, 1, "test")
 
-    def trainer(self, config, trainee, data):
+    def trainer(self, config, trainee, data, replicas):
         retrain = config.retrain
         return LanguageTrainer(
             trainee,
@@ -212,6 +223,7 @@ class LanguageModelling(Task):
             config.retrain_window,
             config.averaging,
             config.run.seed,
+            replicas,
         )
 
     def test(self, child, data):

@@ -5,6 +5,8 @@ import math
 import keras
 import tensorflow as tf
 
+from enas_tf.layers import replicas
+
 #: Added to a variance before its root (image_ops.py of the reference, `batch_norm`).
 EPSILON = 1e-5
 
@@ -23,7 +25,11 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     Weights that many architectures share have no moving averages that fit any one of them (the reference's macro
     search used some, and ranked by them), so the statistics are the batch's in training and in the reward.
     """
-    return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
+    if not replicas.is_synchronized():
+        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
+    local = tf.stack([tf.reduce_mean(x, axis=[0, 1, 2]), tf.reduce_mean(tf.square(x), axis=[0, 1, 2])])
+    mean, mean_square = tf.unstack(replicas.mean_over_replicas(local))
+    return tf.nn.batch_normalization(x, mean, mean_square - tf.square(mean), beta, gamma, EPSILON)
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:

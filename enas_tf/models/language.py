@@ -10,6 +10,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from enas_tf.layers import replicas
 from enas_tf.options import option, require
 
 
@@ -69,12 +70,15 @@ def draw_masks(config: LanguageConfig, text: TextShape, batch: tf.Tensor, seed: 
         folded = tf.random.experimental.stateless_fold_in(seed, purpose)
         return tf.nn.experimental.stateless_dropout(tf.ones(shape), rate, folded) if rate else tf.ones(shape)
 
-    row = [batch, config.units]
+    def draw_rows(purpose, rate, *shape):
+        return replicas.draw_rows(lambda num: draw(purpose, rate, [num, *shape]), batch)
+
+    units = config.units
     return Masks(
         words=draw(0, config.drop_words, [text.vocabulary_size, 1]),
-        embedded=draw(1, config.drop_embedded, row) * draw(2, config.drop_input, row),
-        state=draw(3, config.drop_state, row),
-        output=draw(4, config.drop_output, [batch, 1, config.units]),
+        embedded=draw_rows(1, config.drop_embedded, units) * draw_rows(2, config.drop_input, units),
+        state=draw_rows(3, config.drop_state, units),
+        output=draw_rows(4, config.drop_output, 1, units),
     )
 
 

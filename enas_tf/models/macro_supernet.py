@@ -13,7 +13,7 @@ import itertools
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import functions
+from enas_tf.layers import functions, replicas
 from enas_tf.layers.operations import Convolution, FactorizedReduction, build_operation
 from enas_tf.models.images import ImageConfig, NetworkConfig, check_halvings
 from enas_tf.spaces.macro import MacroSpace, reduction_places, skip_candidates
@@ -108,7 +108,7 @@ class MacroSupernet(keras.layers.Layer):
         x = tf.ensure_shape(nodes.read(self._place_of(len(self.reductions), depth)), x.shape)
         features = tf.reduce_mean(x, axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
-            features = tf.nn.experimental.stateless_dropout(features, self.network.dropout, seed=dropout_seed)
+            features = replicas.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares
 
     def _run_stage(self, stage, first, last, ops, skips, x, nodes, squares):

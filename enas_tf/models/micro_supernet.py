@@ -15,7 +15,7 @@ import itertools
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import functions
+from enas_tf.layers import functions, replicas
 from enas_tf.layers.operations import Convolution, FactorizedReduction
 from enas_tf.models.images import STEMS, ImageConfig, NetworkConfig, check_halvings
 from enas_tf.models.micro_cells import CellStack, read_cells
@@ -106,7 +106,7 @@ class MicroSupernet(keras.layers.Layer):
                 squares += added
         features = tf.reduce_mean(tf.nn.relu(last), axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
-            features = tf.nn.experimental.stateless_dropout(features, self.network.dropout, seed=dropout_seed)
+            features = replicas.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares
 
     def _enter(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,6 +7,7 @@ every example and operation, drawn outside as a function of a seed.
 import keras
 import tensorflow as tf
 
+from enas_tf.layers.replicas import draw_rows
 from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.models.micro_child import cell_kinds, connect_cells
 from enas_tf.models.stock import Layers
@@ -73,6 +74,10 @@ class MicroTrainee(Trainee):
         return self.model.trainable_variables
 
     @property
+    def layers_in_training(self):
+        return self.model.layers
+
+    @property
     def tracked(self):
         """The model's layers are the child's, and those of the auxiliary classifier beside them."""
         extra = [layer for layer in self.model.layers if layer.name.startswith(AUXILIARY)]
@@ -96,5 +101,5 @@ class MicroTrainee(Trainee):
     def path_factors(self, num: tf.Tensor, progress: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """float32 [num, paths]: 0 with the probability of dropping, else what keeps the mean at 1."""
         keep = self.keep_probabilities(progress)
-        uniforms = tf.random.stateless_uniform([num, len(self.cells)], seed)
+        uniforms = draw_rows(lambda rows: tf.random.stateless_uniform([rows, len(self.cells)], seed), num)
         return tf.where(uniforms < keep, 1.0 / keep, 0.0)

@@ -11,6 +11,7 @@ class Trainee:
       child: the model that training is for.
       trainable_variables: what an optimizer moves.
       tracked: what a checkpoint holds.
+      layers_in_training: all layers that `predict` runs through.
     """
 
     def __init__(self, child: keras.Model):
@@ -19,6 +20,10 @@ class Trainee:
     @property
     def trainable_variables(self) -> list:
         return self.child.trainable_variables
+
+    @property
+    def layers_in_training(self) -> list:
+        return self.child.layers
 
     @property
     def tracked(self) -> dict[str, object]:

@@ -18,6 +18,7 @@ from enas_tf.search.searchers import Searcher
 from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.health import LossWatch
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
@@ -97,7 +98,12 @@ class SharedWeightsEvaluator:
         sgd: SgdConfig,
         augmentation: AugmentationConfig,
         seed: int,
+        replicas: Replicas | None = None,
     ):
+        self.replicas = replicas or Replicas()
+        self.replicas.check_divides("batch_size", config.batch_size)
+        if config.children_per_step > 1:
+            self.replicas.check_divides("children_per_step", config.children_per_step)
         self.supernet, self.data, self.config, self.sgd = supernet, data, config, sgd
         self.augmentation, self.seed = augmentation, seed
         self.steps_per_epoch = steps_per_epoch(data.train, config.batch_size)
@@ -108,7 +114,7 @@ class SharedWeightsEvaluator:
         self._scoring = mixed_batches(data.valid, config.batch_size)
         image = tf.TensorSpec([None, *data.image_shape], tf.uint8)
         label, tokens = tf.TensorSpec([None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
-        self.count_correct = tf.function(self._count_correct, autograph=False, input_signature=[image, label, tokens])
+        self._count = self.replicas.compile_map(self._count_correct, [image, label, tokens])
 
     @property
     def tracked(self) -> dict[str, object]:
@@ -159,16 +165,13 @@ class SharedWeightsEvaluator:
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
         """Rewards float32 [n] of proposals `tokens` int32 [n, num_tokens], each on a validation batch of its own."""
-        rewards = []
-        for proposal in tf.unstack(tokens):
-            images, labels = next(self._rewarding)
-            rewards.append(self.count_correct(images, labels, proposal))
-        return tf.stack(rewards) / self.config.batch_size
+        items = [(*next(self._rewarding), proposal) for proposal in tf.unstack(tokens)]
+        return tf.stack(self._count(items)) / self.config.batch_size
 
     def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
         """Accuracy of one proposal on the validation part, or on `num_batches` of its batches when that is not 0."""
         batches = self._scoring[: num_batches or None]
-        correct = tf.add_n([self.count_correct(images, labels, tokens) for images, labels in batches])
+        correct = tf.add_n(self._count((*batch, tf.constant(tokens)) for batch in batches))
         return float(correct) / sum(len(labels) for _, labels in batches)
 
     def _count_correct(self, images, labels, tokens):
@@ -177,19 +180,27 @@ class SharedWeightsEvaluator:
 
     @tf.function(autograph=False, reduce_retracing=True)
     def _train_step(self, images, labels, tokens, dropout_seed):
-        """One step of SGD on a batch: `tokens` [children, num_tokens], the batch split evenly among them."""
-        children = self.config.children_per_step
-        if children == 1:
-            gradients, loss, correct = self._differentiate(images, labels, tokens[0], dropout_seed)
+        """One step of SGD on a batch: `tokens` [children, num_tokens], the batch split evenly among them.
+
+        One child is computed by all replicas, each on its part of the batch; of more each replica has its own.
+        """
+        if self.config.children_per_step == 1:
+            self.replicas.run(self._take_step, [images, labels], tokens[0], dropout_seed)
         else:
-            gradients, loss, correct = self._differentiate_each(images, labels, tokens, dropout_seed)
+            seeds = dropout_seed + tf.range(self.config.children_per_step)[:, None]
+            self.replicas.run(self._take_step, [images, labels, tokens, seeds])
+
+    def _take_step(self, batch, *child):
+        """A replica's part of a step."""
+        differentiate = self._differentiate if child else self._differentiate_each
+        gradients, loss, correct = self.replicas.differentiate(differentiate, *batch, *child)
         variables = self.supernet.trainable_variables
         step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
         self._watch.update(step, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
-        self._means["accuracy"].update_state(correct / self.config.batch_size)
+        self._means["accuracy"].update_state(correct / tf.cast(tf.shape(batch[1])[0], tf.float32))
         self._means["gradient_norm"].update_state(norm)
 
     def _differentiate(self, images, labels, tokens, dropout_seed):
@@ -202,14 +213,14 @@ class SharedWeightsEvaluator:
         gradients = tape.gradient(total, variables, unconnected_gradients="zero")
         return [tf.convert_to_tensor(g) for g in gradients], loss, count_correct(labels, logits)
 
-    def _differentiate_each(self, images, labels, tokens, dropout_seed):
+    def _differentiate_each(self, images, labels, tokens, dropout_seeds):
         """The mean over children of gradients and losses, one child after another, in one loop of the graph."""
-        children = self.config.children_per_step
+        children = tokens.shape[0]
         images = tf.stack(tf.split(images, children))
         labels = tf.stack(tf.split(labels, children))
 
         def add_child(i, gradients, loss, correct):
-            mine, its_loss, its_correct = self._differentiate(images[i], labels[i], tokens[i], dropout_seed + i)
+            mine, its_loss, its_correct = self._differentiate(images[i], labels[i], tokens[i], dropout_seeds[i])
             gradients = [total + gradient / children for total, gradient in zip(gradients, mine, strict=True)]
             return i + 1, gradients, loss + its_loss / children, correct + its_correct
 

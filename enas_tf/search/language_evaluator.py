@@ -15,6 +15,7 @@ from enas_tf.training.classification import cross_entropy
 from enas_tf.training.health import LossWatch
 from enas_tf.training.language import WindowConfig, mean_cross_entropy, penalty, perplexity, window_scale
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
@@ -46,7 +47,10 @@ class LanguageEvaluator:
         window: WindowConfig,
         reward: RewardConfig,
         seed: int,
+        replicas: Replicas | None = None,
     ):
+        self.replicas = replicas or Replicas()
+        self.replicas.check_divides("batch_size", batch_size)
         self.supernet, self.sgd, self.window, self.reward, self.seed = supernet, sgd, window, reward, seed
         self.train = in_rows(data.train, batch_size)
         self.valid = in_rows(data.valid, batch_size, "validation")
@@ -130,18 +134,24 @@ class LanguageEvaluator:
         return loss * tf.cast(tf.size(ids), tf.float32), reading.last
 
     def _take_step(self, ids, targets, tokens, dropout_seed):
-        """One step of SGD on a window of any length, with the cell of `tokens`."""
+        """One step of SGD on a window of any length, with the cell of `tokens`; each replica reads its rows."""
+        last = self.replicas.run(self._take_part, [ids, targets, self._state.read_value()], tokens, dropout_seed)
+        self._state.assign(tf.concat(last, axis=0))
+
+    def _take_part(self, batch, tokens, dropout_seed):
+        """A replica's part of a step; the state after it."""
         variables = self.supernet.trainable_variables
+        ids, targets, state = batch
         with tf.GradientTape() as tape:
-            reading, squares = self.supernet(ids, self._state, tokens, dropout_seed)
+            reading, squares = self.supernet(ids, state, tokens, dropout_seed)
             loss = cross_entropy(targets, self.supernet.logits(reading.dropped))
             total = loss + penalty(reading, self.window) + self.sgd.l2 * squares
         gradients = tape.gradient(total, [variable.value for variable in variables], unconnected_gradients="zero")
         scale = window_scale(ids, self.window)
         number, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale)
-        self._state.assign(reading.last)
         self._watch.update(number, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)
+        return reading.last

@@ -14,7 +14,8 @@ class LossWatch(tf.Module):
 
     def __init__(self):
         super().__init__(name="loss_watch")
-        self._noted = tf.Variable(self._nothing(), trainable=False)
+        only_first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self._noted = tf.Variable(self._nothing(), trainable=False, aggregation=only_first)
 
     @staticmethod
     def _nothing() -> tf.Tensor:

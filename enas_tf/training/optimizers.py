@@ -53,13 +53,35 @@ def apply_clipped(
 ) -> tf.Tensor:
     """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar).
 
+    With several replicas it is called by each, and what is clipped is the mean of their gradients.
+
     A gradient of a few rows of a bank (`tf.IndexedSlices`, no row twice) stays one where there is no momentum: the
     other rows do not move then, and are not touched.
     """
-    if optimizer.momentum:
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync > 1:
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
+    elif optimizer.momentum:
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
     if scale is not None:
         gradients = [tf.math.scalar_mul(scale, gradient) for gradient in gradients]
-    optimizer.apply(gradients, variables)
+    if context.num_replicas_in_sync > 1:
+        context.merge_call(_update_replicas, args=(gradients,), kwargs={"optimizer": optimizer, "variables": variables})
+    else:
+        optimizer.apply(gradients, variables)
     return norm
+
+
+def _update_replicas(strategy, gradients, optimizer, variables) -> None:
+    """A step of the optimizer on every replica. Its own `apply` would sum the gradients over the replicas once more."""
+    rate = optimizer.learning_rate
+    for gradient, variable in zip(gradients, variables, strict=True):
+        strategy.extended.update(
+            variable.value,
+            lambda value, gradient: optimizer.update_step(gradient, value, tf.cast(rate, value.dtype)),
+            args=(gradient,),
+            group=False,
+        )
+    optimizer.iterations.assign_add(1)

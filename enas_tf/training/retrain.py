@@ -18,6 +18,7 @@ from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.epochs import run_epochs
 from enas_tf.training.health import LossWatch, Recovery
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
@@ -55,7 +56,10 @@ class ChildTrainer:
         sgd: SgdConfig,
         augmentation: AugmentationConfig,
         seed: int,
+        replicas: Replicas | None = None,
     ):
+        self.replicas = replicas or Replicas()
+        self.replicas.check_divides("retrain_batch_size", config.retrain_batch_size)
         self.trainee, self.data, self.config, self.sgd, self.seed = trainee, data, config, sgd, seed
         self.augmentation = augmentation
         self.train = training_split(data, config)
@@ -76,7 +80,12 @@ class ChildTrainer:
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
         """Runs what the newest checkpoint has not done; leaves the child trained."""
+        normalizations = [x for x in self.trainee.layers_in_training if isinstance(x, keras.layers.BatchNormalization)]
+        for layer in normalizations:
+            layer.synchronized = self.replicas.is_synchronized
         run_epochs(self, self.config.retrain_epochs, reporter, checkpoints, self._recovery)
+        for layer in normalizations:
+            layer.synchronized = False  # Of no use to a child that is done.
 
     @property
     def problem(self) -> str | None:
@@ -116,6 +125,11 @@ class ChildTrainer:
 
     @tf.function(autograph=False)
     def _train_step(self, images, labels):
+        self.replicas.run(self._take_step, [images, labels])
+
+    def _take_step(self, batch):
+        """A replica's part of a step."""
+        images, labels = batch
         variables = self.trainee.trainable_variables
         step = tf.cast(self.optimizer.iterations, tf.int32)
         progress = tf.cast(step + 1, tf.float32) / (self.config.retrain_epochs * self.steps_per_epoch)
@@ -132,7 +146,7 @@ class ChildTrainer:
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(losses[0])
         correct = count_correct(labels, outputs[0][0])
-        self._means["accuracy"].update_state(correct / self.config.retrain_batch_size)
+        self._means["accuracy"].update_state(correct / tf.cast(tf.shape(labels)[0], tf.float32))
         self._means["gradient_norm"].update_state(norm)
 
 

@@ -32,6 +32,7 @@ from enas_tf.training.language import (
     window_scale,
 )
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
@@ -65,7 +66,10 @@ class LanguageTrainer:
         window: WindowConfig,
         averaging: AveragingConfig,
         seed: int,
+        replicas: Replicas | None = None,
     ):
+        self.replicas = replicas or Replicas()
+        self.replicas.check_divides("retrain_batch_size", batch_size)
         self.trainee, self.data, self.epochs, self.sgd = trainee, data, epochs, sgd
         self.window, self.averaging, self.seed = window, averaging, seed
         self.train = in_rows(data.train, batch_size)
@@ -157,27 +161,33 @@ class LanguageTrainer:
 
     def _decide_averaging(self, epoch: int, valid: float) -> None:
         earlier = self._losses.numpy()[: max(0, epoch - self.averaging.patience)]
-        self._losses.scatter_nd_update([[epoch]], [valid])
+        self._losses.assign(tf.tensor_scatter_nd_update(self._losses, [[epoch]], [valid]))
         if not self._is_averaging.numpy() and earlier.size and valid > earlier.min():
             self._is_averaging.assign(True)
 
     def _take_step(self, ids, targets, seed):
-        """One step of SGD on a window of any length."""
+        """One step of SGD on a window of any length; each replica reads its rows."""
+        last = self.replicas.run(self._take_part, [ids, targets, self._state.read_value()], seed)
+        self._state.assign(tf.concat(last, axis=0))
+        is_summed = tf.cast(self._is_averaging, tf.float32)
+        for total, variable in zip(self._sums, self.trainee.trainable_variables, strict=True):
+            total.assign_add(is_summed * variable.value)
+        self._num_summed.assign_add(is_summed)
+
+    def _take_part(self, batch, seed):
+        """A replica's part of a step; the state after it."""
         variables = self.trainee.trainable_variables
+        ids, targets, state = batch
         with tf.GradientTape() as tape:
-            reading = self.trainee.read(ids, self._state, seed)
+            reading = self.trainee.read(ids, state, seed)
             loss = cross_entropy(targets, self.trainee.logits(reading.dropped))
             total = loss + penalty(reading, self.window)
             total += self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
         gradients = tape.gradient(total, [variable.value for variable in variables])
         step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, window_scale(ids, self.window))
-        self._state.assign(reading.last)
-        is_summed = tf.cast(self._is_averaging, tf.float32)
-        for total, variable in zip(self._sums, variables, strict=True):
-            total.assign_add(is_summed * variable)
-        self._num_summed.assign_add(is_summed)
         self._watch.update(step, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)
+        return reading.last

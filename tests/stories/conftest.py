@@ -116,6 +116,11 @@ def load_elsewhere(tmp_path) -> Callable[[Path], dict[str, np.ndarray]]:
 
 
 @pytest.fixture(scope="session")
+def search_flags() -> tuple[str, ...]:
+    return FLAGS
+
+
+@pytest.fixture(scope="session")
 def search() -> Callable[..., int]:
     return finish_search
 
