@@ -71,8 +71,7 @@ class MacroArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "MacroArchitecture":
         try:
-            layers = tuple(MacroLayer(str(row["op"]), tuple(int(s) for s in row["skips"])) for row in data["layers"])
-            return cls(layers, data["skip_sources"])
+            return cls(tuple(_read_layer(row) for row in data["layers"]), data["skip_sources"])
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -109,6 +108,13 @@ class MacroArchitecture(Architecture):
             skips = f", joined with {', '.join(node_name(node) for node in layer.skips)}" if layer.skips else ""
             lines.append(f"layer {number}: {layer.op} of {source}{skips}")
         return lines
+
+
+def _read_layer(row: dict[str, Any]) -> MacroLayer:
+    for node in row["skips"]:
+        if type(node) is not int:
+            raise TypeError(f"the skip {node!r} is not a whole number")
+    return MacroLayer(str(row["op"]), tuple(row["skips"]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,7 +70,8 @@ class MicroArchitecture(Architecture):
     space_name = "micro"
 
     def __post_init__(self):
-        require(self.merge in MERGES, "merge", self.merge, f"one of {', '.join(MERGES)}")
+        if self.merge not in MERGES:
+            raise InputError(f"the merge rule of the cells is {self.merge!r}: expected one of {', '.join(MERGES)}.")
         if not self.normal.blocks or len(self.normal.blocks) != len(self.reduction.blocks):
             raise InputError(
                 f"the normal cell has {len(self.normal.blocks)} blocks, the reduction cell "
@@ -146,9 +147,10 @@ class MicroArchitecture(Architecture):
                 f"the arc string has {len(numbers)} integers: expected 8 for every block of a micro cell (4 for the "
                 "normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
             )
-        stored = np.array(numbers, np.int64).reshape(2 * blocks, 2, 2)  # [block, side, (input, op)]
-        space = MicroSpace(blocks=blocks, ops=CELL_OPS, merge=merge)
-        return space.decode(stored.swapaxes(1, 2).ravel())
+        # Of a block the string has input op input op, the tokens both inputs and then both operations.
+        stored = zip(*[iter(int(number) for number in numbers)] * 4, strict=True)
+        tokens = [number for first, op, second, other in stored for number in (first, second, op, other)]
+        return MicroSpace(blocks=blocks, ops=CELL_OPS, merge=merge).decode(tokens)
 
     def in_words(self) -> list[str]:
         lines = []
@@ -163,15 +165,19 @@ class MicroArchitecture(Architecture):
 
 def _read_block(row: dict[str, Any]) -> Block:
     (first, second), (left, right) = row["inputs"], row["ops"]
-    return Block((int(first), int(second)), (str(left), str(right)))
+    for node in (first, second):
+        if type(node) is not int:
+            raise TypeError(f"the input {node!r} is not a whole number")
+    return Block((first, second), (str(left), str(right)))
 
 
 @dataclasses.dataclass(frozen=True)
 class MicroSpace(Space):
     """All pairs of cells of `blocks` blocks over `ops`.
 
-    There are prod((n len(ops))^2 for n in 2 .. B + 1)^2 of them, counted as token sequences. The paper's formula leaves
-    out one of each block's inputs and operations; see `size_in_paper`.
+    There are prod((n len(ops))^2 for n in 2 .. B + 1)^2 of them, counted as token sequences. The paper's formula counts
+    one choice of operation per cell instead of one per block, and one candidate input fewer for each block; see
+    `size_in_paper`.
     """
 
     blocks: int = option(5, "blocks of a cell: the nodes that are computed (5 in the paper, which counts 2 inputs in)")

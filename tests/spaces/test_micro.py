@@ -75,6 +75,7 @@ def test_separable_convolutions_are_favoured_and_the_normal_cell_nudged():
         ("0 1 0 1 0 1 0 x", "not a list of integers"),
         ("0 1 0 1 0 10 0 1", r"reduction/block_1/op_1.*max_pool_7x7"),
         ("0 1 2 1 0 1 0 1", r"normal/block_1/input_2.*0\.\.1"),
+        ("0 1 0 1 0 99999999999999999999 0 1", "= 99999999999999999999 is not valid"),
     ],
 )
 def test_wrong_arc_strings(arc, words):
@@ -87,10 +88,13 @@ def test_wrong_arc_strings(arc, words):
     [
         ({"normal": []}, "normal cell has 0 blocks, the reduction cell 2"),
         ({"normal": None}, "cannot be read.*reduction"),
-        ({"merge": "some"}, "merge=some.*loose_ends, all"),
+        ({"merge": "some"}, "merge rule .*some.*loose_ends, all"),
         ({"normal": [{"inputs": [0, 2], "ops": ["identity"] * 2}] * 2}, r"node 2 has the inputs \[0, 2\].*0\.\.1"),
         ({"reduction": [{"inputs": [0, 1], "ops": ["identity", "conv_9x9"]}] * 2}, "'conv_9x9'.*sep_conv_3x3"),
         ({"reduction": [{"inputs": [0], "ops": ["identity"] * 2}] * 2}, "cannot be read"),
+        ({"normal": [{"inputs": [0.9, 1], "ops": ["identity"] * 2}] * 2}, "0.9 is not a whole number"),
+        ({"normal": [{"inputs": "01", "ops": ["identity"] * 2}] * 2}, "'0' is not a whole number"),
+        ({"normal": [{"inputs": [float("inf"), 1], "ops": ["identity"] * 2}] * 2}, "inf is not a whole number"),
     ],
 )
 def test_wrong_json(change, words):
