@@ -6,6 +6,7 @@ Launchers run within the test's process: as `python -m enas_tf.launch.NAME` does
 import dataclasses
 import os
 import runpy
+import socket
 import sys
 import warnings
 from collections.abc import Callable
@@ -67,3 +68,17 @@ def launch(own_flags, monkeypatch, tmp_path, capsys) -> Callable[..., Outcome]:
         return Outcome(ended.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="session")
+def unused_ports() -> tuple[int, int]:
+    """Two neighbouring ports that are free just now."""
+    for port in range(20_000 + os.getpid() % 10_000, 60_000, 2):
+        try:
+            for number in (port, port + 1):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return port, port + 1
+    raise OSError("no two ports are free")

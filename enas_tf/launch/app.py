@@ -18,7 +18,7 @@ from enas_tf.spaces.architectures import is_arc, read_architecture
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.spaces.micro import MicroArchitecture
 from enas_tf.spaces.recurrent import LstmBaseline
-from enas_tf.training.files import named_disk_errors
+from enas_tf.training.health import named_failures
 from enas_tf.training.interruption import Interrupted, handled_signals
 
 FLAGS = flags.FLAGS
@@ -72,7 +72,7 @@ def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,), pre
         try:
             if argv[1:]:
                 raise InputError(f"unexpected arguments {argv[1:]}: options are given as --name=value.")
-            with handled_signals(), named_disk_errors():
+            with handled_signals(), named_failures():
                 main()
         except Interrupted as interruption:
             print(f"stopped by {interruption.signal}: the same command goes on from here", file=sys.stderr)

@@ -45,8 +45,8 @@ class RunConfig:
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
     strategy: str = option(
         "auto",
-        "devices of a run: mirrored = each step is shared by all GPUs of this host, one_device = the first alone, "
-        "auto = mirrored where there are several",
+        "devices of a run: mirrored = each step is shared by all GPUs of this host, multi_worker = by those of all "
+        "processes that TF_CONFIG or SLURM names, one_device = the first alone, auto = what there is",
         choices=STRATEGIES,
     )
     sync_batch_norm: bool = option(

@@ -11,6 +11,7 @@ from enas_tf.launch import app
 from enas_tf.launch.retrain_stage import RetrainStage, export
 from enas_tf.launch.run import Run, closing_block, derived_architecture
 from enas_tf.launch.workdir import Workdir
+from enas_tf.training import cluster
 
 
 def define_flags() -> None:
@@ -33,6 +34,7 @@ def main() -> None:
         stage.retrain()
         if then:
             export(run)
+        cluster.barrier()
         closing_block(run)
 
 

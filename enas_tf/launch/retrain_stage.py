@@ -18,7 +18,9 @@ from enas_tf.models.families import FAMILIES
 from enas_tf.options import renamed
 from enas_tf.pictures import draw, to_svg
 from enas_tf.spaces.decisions import Architecture
+from enas_tf.training import cluster
 from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.training.chief import is_chief
 from enas_tf.training.files import write_json, write_text
 
 
@@ -58,7 +60,7 @@ class RetrainStage:
     def retrain(self) -> dict:
         """Trains on from the newest checkpoint, tests once, writes child.keras and metrics.json; the metrics."""
         run, config, task = self.run, self.run.config, self.run.task
-        if run.workdir.child_keras.exists() and run.workdir.child_metrics.exists():
+        if cluster.is_any(run.workdir.child_keras.exists() and run.workdir.child_metrics.exists()):
             run.reporter.say(f"retrain: {run.workdir.child_keras} is there already")
             return json.loads(run.workdir.child_metrics.read_text())
         run.reporter.block(
@@ -140,7 +142,12 @@ def check_is_architecture_of(workdir: Workdir, architecture: Architecture | None
 
 
 def export(run: Run) -> float:
-    """Writes the SavedModel of the workdir's child; the largest difference between the two models' numbers."""
+    """Writes the SavedModel of the workdir's child; the largest difference between the two models' numbers.
+
+    Of several processes the chief alone does it; the others return 0.
+    """
+    if not is_chief():
+        return 0.0
     child = load_child(run)
     metrics = json.loads(run.workdir.child_metrics.read_text())
     # Noted after the SavedModel stands in its place.

@@ -15,6 +15,7 @@ from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.spaces.recurrent import LstmBaseline
 from enas_tf.training.devices import build_strategy, configure_runtime
+from enas_tf.training.interruption import take_signals_back
 from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 
@@ -24,8 +25,11 @@ class Run:
 
     def __init__(self, config: Config, workdir: Path):
         self.config, self.workdir = config, Workdir(workdir)
+        # First: TensorFlow joins a cluster only before it has done anything else.
+        strategy = build_strategy(config.run.strategy)
+        take_signals_back()
         configure_runtime(config.run.seed, config.run.deterministic)
-        self.replicas = Replicas(build_strategy(config.run.strategy), config.run.sync_batch_norm)
+        self.replicas = Replicas(strategy, config.run.sync_batch_norm)
 
     @functools.cached_property
     def data(self):

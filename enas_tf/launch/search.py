@@ -11,6 +11,7 @@ from enas_tf.launch.config import read_config
 from enas_tf.launch.retrain_stage import RetrainStage, export
 from enas_tf.launch.run import Run, closing_block, derived_architecture
 from enas_tf.launch.search_stage import start_search
+from enas_tf.training import cluster
 
 
 def define_flags() -> None:
@@ -26,8 +27,9 @@ def main() -> None:
     with Run(read_config(), app.required_workdir()) as run:
         stage = start_search(run, flags.FLAGS.overwrite, is_retraining="retrain" in then)
         stage.search()
-        if not stage.is_derived():
+        if not cluster.is_any(stage.is_derived()):
             stage.derive()
+        cluster.barrier()
         del stage
         if "retrain" in then:
             retraining = RetrainStage(run, derived_architecture(run.workdir))
@@ -35,6 +37,7 @@ def main() -> None:
             retraining.retrain()
         if "export" in then:
             export(run)
+        cluster.barrier()
         closing_block(run)
 
 

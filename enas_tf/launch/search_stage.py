@@ -18,6 +18,7 @@ from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
 from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.loop import search
 from enas_tf.search.searchers import Searcher, build_searcher
+from enas_tf.training import cluster
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.devices import device_names
 from enas_tf.training.files import write_json, write_text
@@ -135,6 +136,7 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     run.workdir.open_stage("search", stage_values(run.config, "search"), is_overwriting)
     write_text(run.workdir.run_flags, to_flagfile(run.config))
     run.workdir.write_environment(run.config.run.seed, run.task.record(run.data))
+    cluster.barrier()
     return stage
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import enas_tf
 from enas_tf.errors import InputError
+from enas_tf.training.chief import is_chief
 from enas_tf.training.devices import device_names
 from enas_tf.training.files import ensure_writable, write_json
 
@@ -127,6 +128,8 @@ class Workdir:
             )
 
     def _remove_outputs(self, stage: str) -> None:
+        if not is_chief():
+            return
         for name in _SEARCH_OUTPUTS if stage == "search" else _RETRAIN_OUTPUTS:
             path = self.path / name
             if path.is_dir():

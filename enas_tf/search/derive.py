@@ -13,6 +13,7 @@ from enas_tf.options import option, require
 from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.searchers import Searcher
 from enas_tf.spaces.decisions import Architecture
+from enas_tf.training import cluster
 from enas_tf.training.seeds import seed_for
 
 
@@ -48,7 +49,7 @@ def derive(
     advance: Callable[[], None] = lambda: None,
 ) -> list[Candidate]:
     """The different ones of `derive_samples` proposals, best first; of equals the one with fewer FLOPs is first."""
-    tokens = searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive"))
+    tokens = cluster.agree(searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive")))
     candidates = []
     for proposal in np.unique(tokens.numpy(), axis=0):
         architecture = searcher.space.decode(proposal)

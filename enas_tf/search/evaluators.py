@@ -15,6 +15,7 @@ from enas_tf.data.pipeline import steps_per_epoch, training_batches
 from enas_tf.errors import InputError
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
+from enas_tf.training import cluster
 from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.health import LossWatch
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
@@ -151,7 +152,8 @@ class SharedWeightsEvaluator:
                 mean.reset_state()
         num, children = self.steps_per_epoch, self.config.children_per_step
         # The policy rests in this phase: an epoch's proposals are drawn in one pass.
-        tokens = searcher.propose(tf.constant(num * children), seed_for(self.seed, "shared_proposals", epoch))
+        proposal_seed = seed_for(self.seed, "shared_proposals", epoch)
+        tokens = cluster.agree(searcher.propose(tf.constant(num * children), proposal_seed))
         tokens = tf.reshape(tokens, [num, children, -1])
         dropout_seed = seed_for(self.seed, "shared_dropout", epoch)
         begin = time.perf_counter()

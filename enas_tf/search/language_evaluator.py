@@ -11,11 +11,12 @@ from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import evaluation_windows, in_rows, training_windows, windows
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
+from enas_tf.training import cluster
 from enas_tf.training.classification import cross_entropy
 from enas_tf.training.health import LossWatch
 from enas_tf.training.language import WindowConfig, mean_cross_entropy, penalty, perplexity, window_scale
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
-from enas_tf.training.replicas import Replicas
+from enas_tf.training.replicas import Replicas, gather_rows
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
@@ -96,7 +97,8 @@ class LanguageEvaluator:
             self._state.assign(tf.zeros_like(self._state))
         # The policy rests in this phase: an epoch's proposals are drawn in one pass.
         seed = seed_of_attempt(self.seed, self._attempt)
-        tokens = searcher.propose(tf.constant(self.num_steps(epoch)), seed_for(seed, "shared_proposals", epoch))
+        proposal_seed = seed_for(seed, "shared_proposals", epoch)
+        tokens = cluster.agree(searcher.propose(tf.constant(self.num_steps(epoch)), proposal_seed))
         dropout_seed = seed_for(seed, "language_dropout", epoch)
         begin, num_tokens = time.perf_counter(), 0
         batches = training_windows(self.train, *self._windows(epoch)[1:], first_window=first_step)
@@ -136,10 +138,10 @@ class LanguageEvaluator:
     def _take_step(self, ids, targets, tokens, dropout_seed):
         """One step of SGD on a window of any length, with the cell of `tokens`; each replica reads its rows."""
         last = self.replicas.run(self._take_part, [ids, targets, self._state.read_value()], tokens, dropout_seed)
-        self._state.assign(tf.concat(last, axis=0))
+        self._state.assign(last[0])
 
     def _take_part(self, batch, tokens, dropout_seed):
-        """A replica's part of a step; the state after it."""
+        """A replica's part of a step; the state of all rows after it."""
         variables = self.supernet.trainable_variables
         ids, targets, state = batch
         with tf.GradientTape() as tape:
@@ -154,4 +156,4 @@ class LanguageEvaluator:
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)
-        return reading.last
+        return gather_rows(reading.last)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from enas_tf.options import option, require
 from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.searchers import Searcher
+from enas_tf.training import cluster
 from enas_tf.training.checkpoints import Checkpoints, Position
 from enas_tf.training.health import Recovery, policy_problem
 from enas_tf.training.interruption import stepping
@@ -139,7 +140,7 @@ def improve(
             mean.reset_state()
     for update in range(first_update, config.updates_per_epoch):
         update_seed = seed_for(seed, "rewarded_proposals", epoch, update)
-        tokens = searcher.propose(tf.constant(config.samples_per_update), update_seed)
+        tokens = cluster.agree(searcher.propose(tf.constant(config.samples_per_update), update_seed))
         for name, value in searcher.update(tokens, evaluator.evaluate(tokens)).items():
             searcher.means[name].update_state(value)
         advance()

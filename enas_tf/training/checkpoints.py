@@ -4,6 +4,7 @@
 whatever it holds in lists, without a word. So what is saved here is the flat list of an object's `variables`.
 """
 
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ import keras
 import tensorflow as tf
 
 from enas_tf.errors import InputError
+from enas_tf.training import cluster
+from enas_tf.training.chief import is_chief
 
 # What TensorFlow's checkpoint reader raises for missing, truncated and altered files (found by trying).
 _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
@@ -47,7 +50,9 @@ class Checkpoints:
         self._states = _states(self._objects)
         self._position = tf.Variable(Position(), dtype=tf.int64, trainable=False, name="position")
         self._checkpoint = tf.train.Checkpoint(position=self._position, objects=self._states)
-        self._manager = tf.train.CheckpointManager(self._checkpoint, str(directory), max_to_keep=keep)
+        # All processes of a run save, since some variables are sums over them; what counts is the chief's.
+        place = str(directory) if is_chief() else tempfile.mkdtemp()
+        self._manager = tf.train.CheckpointManager(self._checkpoint, place, max_to_keep=keep)
 
     def save(self, epoch: int, step: int = 0) -> None:
         """Writes a checkpoint after `epoch` epochs and `step` steps of the next; it counts only once it is whole."""
@@ -66,7 +71,13 @@ class Checkpoints:
         Raises:
             InputError: every checkpoint is damaged, or the newest whole one holds other variables.
         """
+        cluster.barrier()
         path = self._latest_whole()
+        if int(cluster.agree(tf.constant(int(path is not None)))) != int(path is not None):
+            raise InputError(
+                f"this process does not see the checkpoints in {self._directory} that the first one sees: expected a "
+                "--workdir that all hosts share."
+            )
         if path is None:
             return None
         self._check_same_variables(path)
@@ -78,7 +89,8 @@ class Checkpoints:
 
     def _latest_whole(self) -> str | None:
         """The newest checkpoint that can be read to its last byte; warns about each that is passed over."""
-        paths = self._manager.checkpoints
+        state = None if is_chief() else tf.train.get_checkpoint_state(str(self._directory))
+        paths = list(state.all_model_checkpoint_paths) if state else self._manager.checkpoints
         for path in reversed(paths):
             try:
                 _read_all(path)

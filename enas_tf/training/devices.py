@@ -1,9 +1,18 @@
 """The runtime: seeds, determinism, and what TensorFlow is told about this machine."""
 
+import contextlib
 import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
+
+from enas_tf.errors import InputError
+from enas_tf.training import cluster
 
 
 def configure_runtime(seed: int, is_deterministic: bool) -> None:
@@ -19,17 +28,75 @@ def configure_runtime(seed: int, is_deterministic: bool) -> None:
         tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
-STRATEGIES = ("auto", "one_device", "mirrored")
+STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
 def build_strategy(name: str) -> tf.distribute.Strategy | None:
-    """The strategy called `name`, one of `STRATEGIES`: auto mirrors where there are several GPUs. None = one device.
+    """The strategy called `name`, one of `STRATEGIES`; None = one device. Call it before TensorFlow has done anything.
 
-    Without a GPU, mirrored takes the logical CPU devices there are.
+    auto is multi_worker where TF_CONFIG or SLURM tells of several processes, else mirrored where there are several
+    GPUs. Without a GPU, mirrored takes the logical CPU devices there are.
     """
+    resolver = _find_cluster()
+    if name == "multi_worker" and resolver is None:
+        raise InputError(
+            "--strategy=multi_worker finds no other process: expected TF_CONFIG with a cluster of workers and this "
+            "process's task, or a SLURM step of several tasks."
+        )
+    if resolver is not None and name in ("auto", "multi_worker"):
+        return _join_cluster(resolver)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     is_mirrored = name == "mirrored" or (name == "auto" and devices[0].device_type == "GPU" and len(devices) > 1)
     return _mirrored(tuple(device.name for device in devices)) if is_mirrored else None
+
+
+def _find_cluster() -> tf.distribute.cluster_resolver.ClusterResolver | None:
+    """The processes that this one is told of; None when it is alone."""
+    if len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", [])) > 1:
+        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+        return tf.distribute.cluster_resolver.SlurmClusterResolver()
+    return None
+
+
+#: A process that has not come by then is missed.
+_JOINING_SECONDS = 300
+#: Of the process that watches over the joining: seconds, what it then says, and whom it ends, if that is still there.
+_WATCH = """
+import os, signal, sys, time
+seconds, message, parent = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+time.sleep(seconds)
+if os.getppid() == parent:
+    print(message, file=sys.stderr, flush=True)
+    os.kill(parent, signal.SIGKILL)
+"""
+
+
+def _join_cluster(resolver) -> tf.distribute.Strategy:
+    seconds = os.environ.get("ENAS_TF_JOINING_SECONDS", str(_JOINING_SECONDS))
+    workers = ", ".join(resolver.cluster_spec().as_dict()["worker"])
+    message = (
+        f"not all processes have come within {seconds} seconds: expected one at each of {workers}, which reach each "
+        "other. Look whether all were started with the same command and flags, and what the others say."
+    )
+    with _ended_after(seconds, message):
+        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+        cluster.join(strategy)
+    return strategy
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: str, message: str) -> Iterator[None]:
+    """Kills this process when what is within takes longer.
+
+    TensorFlow waits for the others for ever, within a call that lets neither threads nor signal handlers of Python run.
+    """
+    watch = subprocess.Popen([sys.executable, "-c", _WATCH, seconds, message, str(os.getpid())])
+    try:
+        yield
+    finally:
+        watch.kill()
+        watch.wait()
 
 
 @functools.cache
@@ -41,7 +108,8 @@ def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
 def device_names(num_replicas: int = 1) -> str:
     """The devices that training runs on, in words."""
     if num_replicas > 1:
-        return f"{num_replicas} replicas: {device_names()}"
+        processes = f" in {cluster.num_workers()} processes" if cluster.num_workers() > 1 else ""
+        return f"{num_replicas} replicas{processes}: {device_names()}"
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return f"CPU, {tf.config.threading.get_intra_op_parallelism_threads() or 'all'} threads"

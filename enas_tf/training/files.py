@@ -1,7 +1,9 @@
-"""Files that are whole or absent: written beside their place, synced to the disk, then renamed into it."""
+"""Files that are whole or absent: written beside their place, synced to the disk, then renamed into it.
+
+Of several processes of a run only the chief writes; what the others would write goes nowhere.
+"""
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -10,12 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
 from enas_tf.errors import InputError
-
-#: Numbers of the errors of a full disk, and of a quota that is used up.
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+from enas_tf.training.chief import is_chief
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -39,25 +37,13 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def named_disk_errors() -> Iterator[None]:
-    """Turns the errors of a full disk, Python's and TensorFlow's, into an `InputError` that says so."""
-    try:
-        yield
-    except (OSError, tf.errors.OpError) as error:
-        number, text = getattr(error, "errno", None), str(error)
-        if number not in _FULL and not any(os.strerror(full) in text for full in _FULL):
-            raise
-        place = f" ({error.filename})" if getattr(error, "filename", None) else ""
-        raise InputError(
-            f"the disk is full{place}: expected room for checkpoints and logs. What was saved before is whole; free "
-            "some space, and the same command goes on."
-        ) from error
-
-
-@contextlib.contextmanager
 def replacement(path: str | Path) -> Iterator[Path]:
     """Yields the path of a file to write; on leaving it takes the place of `path`, on an error it is removed."""
     path = Path(path)
+    if not is_chief():
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield Path(elsewhere, path.name)
+        return
     # The process id keeps two processes that write the same file from renaming each other's half.
     # The suffix stays, since Keras goes by it.
     aside = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
@@ -82,6 +68,10 @@ def replace_directory(path: str | Path) -> Iterator[Path]:
         InputError: something that is not a directory stands at `path`.
     """
     path = Path(path)
+    if not is_chief():
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield Path(elsewhere)
+        return
     new, old = path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
     _clear_leftovers(path, new, old)
     try:
@@ -103,6 +93,8 @@ def ensure_writable(workdir: str | Path) -> Path:
         InputError: it cannot be created, or no file can be written in it.
     """
     workdir = Path(workdir)
+    if not is_chief():
+        return workdir
     try:
         workdir.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=workdir) as probe:

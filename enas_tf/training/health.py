@@ -1,12 +1,23 @@
-"""What is done when a training diverges: back to the last checkpoint once, then an end with a report."""
+"""What is done when a run falls ill: a training that diverges goes back once, all else ends with a report."""
 
+import contextlib
+import errno
 import math
+import os
+import sys
+from collections.abc import Iterator
 
 import tensorflow as tf
 
 from enas_tf.errors import InputError
+from enas_tf.training import cluster
 from enas_tf.training.checkpoints import Checkpoints, Position
 from enas_tf.training.reporting import Reporter
+
+#: Numbers of the errors of a full disk, and of a quota that is used up.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+#: What TensorFlow says in every process that is left when one has gone.
+_ABORTED = "Collective ops is aborted"
 
 
 class LossWatch(tf.Module):
@@ -87,3 +98,40 @@ def policy_problem(entropy: float, floor: float) -> str | None:
         f"the policy has collapsed: its entropy is {entropy:.3g} nats, below --min_entropy={floor:g}, and it proposes "
         "nearly always the same. A larger --entropy_weight or a smaller --controller_learning_rate keeps it open."
     )
+
+
+@contextlib.contextmanager
+def named_failures() -> Iterator[None]:
+    """Says in words what has failed outside of this program: the disk is full, another process of the run has gone.
+
+    Raises:
+        InputError: the disk is full, by an error of Python or of TensorFlow.
+        SystemExit: another process has gone, with 1: nothing is wrong with the input.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        if cluster.num_workers() > 1 and _ABORTED in str(error):
+            print(
+                "another process of the run has gone: its own last lines say why. What was saved before is whole, and "
+                "the same command on all hosts goes on.",
+                file=sys.stderr,
+            )
+            raise SystemExit(1) from error
+        _name_full_disk(error)
+        raise
+    except OSError as error:
+        _name_full_disk(error)
+        raise
+
+
+def _name_full_disk(error: Exception) -> None:
+    """Raises an `InputError` that says so when `error` is that of a full disk."""
+    number, text = getattr(error, "errno", None), str(error)
+    if number not in _FULL and not any(os.strerror(full) in text for full in _FULL):
+        return
+    place = f" ({error.filename})" if getattr(error, "filename", None) else ""
+    raise InputError(
+        f"the disk is full{place}: expected room for checkpoints and logs. What was saved before is whole; free some "
+        "space, and the same command goes on."
+    ) from error

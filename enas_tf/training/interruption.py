@@ -8,6 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
+from enas_tf.training import cluster
+
 #: Of a run that was stopped by a signal and has saved what it had (design: 42).
 EXIT_CODE = 42
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -34,13 +36,24 @@ def handled_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in the main thread only.
         return
-    before = {number: signal.signal(number, _receive) for number in _SIGNALS}
+    before = _install()
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         _State.received = None
+
+
+def _install() -> dict:
+    """Handles the signals from now on; who did before."""
+    return {number: signal.signal(number, _receive) for number in _SIGNALS}
+
+
+def take_signals_back() -> None:
+    """Handles the signals again where they were handled: TensorFlow takes SIGTERM to itself when it joins a cluster."""
+    if signal.getsignal(signal.SIGUSR1) is _receive:
+        _install()
 
 
 def _receive(number: int, _frame) -> None:
@@ -58,9 +71,10 @@ def stepping(save: Callable[[], None]) -> Iterator[Callable[[], None]]:
 
     def after_step() -> None:
         _State.is_deferred = True
-        if _State.received is not None:
+        # All processes of a run leave after the same step, whichever of them the signal has reached.
+        if cluster.is_any(_State.received is not None):
             save()
-            raise Interrupted(_State.received)
+            raise Interrupted(_State.received or signal.SIGTERM)
 
     try:
         yield after_step

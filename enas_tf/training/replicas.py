@@ -62,8 +62,8 @@ class Replicas:
         def compute_round(items):
             if self.num == 1:
                 return [function(*items[0])]
-            run = self.strategy.run(lambda: function(*items[replica_id()]))
-            return list(self.strategy.experimental_local_results(run))
+            run = self.strategy.run(lambda: gather_rows(function(*items[replica_id()])[None]))
+            return tf.unstack(self.strategy.experimental_local_results(run)[0], self.num)
 
         def compute(items: Iterable[tuple]) -> list[tf.Tensor]:
             results, items = [], list(items)
@@ -74,3 +74,9 @@ class Replicas:
             return results
 
         return compute
+
+
+def gather_rows(rows: tf.Tensor) -> tf.Tensor:
+    """The rows [n, ...] of all replicas one after another, [replicas n, ...]; called by each in replica context."""
+    context = tf.distribute.get_replica_context()
+    return rows if context.num_replicas_in_sync == 1 else context.all_gather(rows, axis=0)

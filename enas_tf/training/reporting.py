@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.training import files
+from enas_tf.training.chief import is_chief
 
 PHASES = ("search", "controller", "derive", "retrain")
 
@@ -43,10 +45,14 @@ class Reporter:
         phases: Sequence[str] = PHASES,
         console: rich.console.Console | None = None,
     ):
-        self._workdir = files.ensure_writable(workdir)
+        # Of several processes only the chief tells.
+        is_heard = is_chief()
+        self._workdir = files.ensure_writable(workdir if is_heard else tempfile.mkdtemp())
         self._phase_width = max(map(len, phases))
         # rich would colour a pipe when FORCE_COLOR is set; a log file is to stay plain whatever the environment says.
-        self._console = console or rich.console.Console(force_terminal=sys.stdout.isatty())
+        self._console = console or rich.console.Console(
+            force_terminal=sys.stdout.isatty() and is_heard, quiet=not is_heard
+        )
         self._writers: dict[str, tf.summary.SummaryWriter] = {}
         self.truncate({})
 

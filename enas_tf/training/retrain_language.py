@@ -32,7 +32,7 @@ from enas_tf.training.language import (
     window_scale,
 )
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
-from enas_tf.training.replicas import Replicas
+from enas_tf.training.replicas import Replicas, gather_rows
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
@@ -168,14 +168,14 @@ class LanguageTrainer:
     def _take_step(self, ids, targets, seed):
         """One step of SGD on a window of any length; each replica reads its rows."""
         last = self.replicas.run(self._take_part, [ids, targets, self._state.read_value()], seed)
-        self._state.assign(tf.concat(last, axis=0))
+        self._state.assign(last[0])
         is_summed = tf.cast(self._is_averaging, tf.float32)
         for total, variable in zip(self._sums, self.trainee.trainable_variables, strict=True):
             total.assign_add(is_summed * variable.value)
         self._num_summed.assign_add(is_summed)
 
     def _take_part(self, batch, seed):
-        """A replica's part of a step; the state after it."""
+        """A replica's part of a step; the state of all rows after it."""
         variables = self.trainee.trainable_variables
         ids, targets, state = batch
         with tf.GradientTape() as tape:
@@ -190,4 +190,4 @@ class LanguageTrainer:
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
         self._means["gradient_norm"].update_state(norm)
-        return reading.last
+        return gather_rows(reading.last)

@@ -8,7 +8,6 @@ import stat
 from pathlib import Path
 
 import pytest
-import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.training import files
@@ -162,24 +161,3 @@ class TestEnsureWritable:
         with pytest.raises(InputError, match=os.strerror(code)) as caught:
             files.ensure_writable(tmp_path / "run")
         assert str(tmp_path / "run") in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"),
-        tf.errors.ResourceExhaustedError(None, None, "ckpt-1.data; No space left on device"),
-    ],
-    ids=["python", "tensorflow"],
-)
-def test_a_full_disk_is_named(error):
-    with pytest.raises(InputError, match="the disk is full"), files.named_disk_errors():
-        raise error
-
-
-@pytest.mark.parametrize(
-    "error", [OSError(errno.EIO, "broken"), tf.errors.DataLossError(None, None, "broken")], ids=repr
-)
-def test_other_errors_stay_what_they_are(error):
-    with pytest.raises(type(error)), files.named_disk_errors():
-        raise error

@@ -1,7 +1,9 @@
 """Divergence and collapse: noticed at the step, told with numbers, gone back from once."""
 
+import errno
 import io
 import math
+import os
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.health import LossWatch, Recovery, policy_problem
+from enas_tf.training.health import LossWatch, Recovery, named_failures, policy_problem
 from enas_tf.training.reporting import Reporter
 
 
@@ -68,3 +70,24 @@ def test_a_collapsed_policy_is_told():
     assert policy_problem(0.5, 0.1) is None
     assert policy_problem(math.nan, 0.1) is None
     assert "0.05 nats, below --min_entropy=0.1" in policy_problem(0.05, 0.1)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "metrics.jsonl"),
+        tf.errors.ResourceExhaustedError(None, None, "ckpt-1.data; No space left on device"),
+    ],
+    ids=["python", "tensorflow"],
+)
+def test_a_full_disk_is_named(error):
+    with pytest.raises(InputError, match="the disk is full"), named_failures():
+        raise error
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.EIO, "broken"), tf.errors.DataLossError(None, None, "broken")], ids=repr
+)
+def test_other_errors_stay_what_they_are(error):
+    with pytest.raises(type(error)), named_failures():
+        raise error
