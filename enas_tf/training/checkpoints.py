@@ -51,7 +51,8 @@ class Checkpoints:
         self._position = tf.Variable(Position(), dtype=tf.int64, trainable=False, name="position")
         self._checkpoint = tf.train.Checkpoint(position=self._position, objects=self._states)
         # All processes of a run save, since some variables are sums over them; what counts is the chief's.
-        place = str(directory) if is_chief() else tempfile.mkdtemp()
+        self._elsewhere = None if is_chief() else tempfile.TemporaryDirectory()
+        place = self._elsewhere.name if self._elsewhere else str(directory)
         self._manager = tf.train.CheckpointManager(self._checkpoint, place, max_to_keep=keep)
 
     def save(self, epoch: int, step: int = 0) -> None:

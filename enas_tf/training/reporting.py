@@ -47,7 +47,8 @@ class Reporter:
     ):
         # Of several processes only the chief tells.
         is_heard = is_chief()
-        self._workdir = files.ensure_writable(workdir if is_heard else tempfile.mkdtemp())
+        self._elsewhere = None if is_heard else tempfile.TemporaryDirectory()
+        self._workdir = files.ensure_writable(self._elsewhere.name if self._elsewhere else workdir)
         self._phase_width = max(map(len, phases))
         # rich would colour a pipe when FORCE_COLOR is set; a log file is to stay plain whatever the environment says.
         self._console = console or rich.console.Console(

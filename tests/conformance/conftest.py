@@ -109,6 +109,18 @@ def case(request) -> Case:
     return request.param
 
 
+#: One of each family; what takes long is tried on the others by `-m slow`.
+FIRST = ("macro-layers", "micro-other", "recurrent-loose_ends")
+
+
+@pytest.fixture(
+    params=[pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in CASES],
+    ids=lambda case: case.name,
+)
+def costly_case(request) -> Case:
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def case_list() -> list[Case]:
     return CASES

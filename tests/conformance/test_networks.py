@@ -37,12 +37,17 @@ def _differentiate(case, network):
     return differentiate
 
 
+def assign(network, values):
+    for variable, value in zip(network.trainable_variables, values, strict=True):
+        variable.assign(value)
+
+
 def proposals(case, num):
     return case.space.random_tokens(num, np.random.default_rng(5))
 
 
 def test_supernet_equals_child(case, compiled):
-    """The forward pass, the L2 term and the length of the gradient, with the chosen weights copied to the child."""
+    """The forward pass, the L2 term and every gradient, with the chosen weights copied to the child."""
     supernet, differentiate = build(case, compiled)
     inputs = case.inputs(8)
     for tokens in proposals(case, 2):
@@ -57,7 +62,15 @@ def test_supernet_equals_child(case, compiled):
         weights = [variable.numpy() for variable in child.trainable_variables]
         assert float(squares) == pytest.approx(sum(float(np.sum(w**2)) for w in weights), rel=1e-4)
         child_gradients = tape.gradient(loss, [variable.value for variable in child.trainable_variables])
-        # Equal lengths: the chosen weights have the child's gradient, and no other weight has any.
+        # With its gradients in place of its weights, what the child inherits are its own gradients.
+        kept = [variable.numpy() for variable in supernet.trainable_variables]
+        assign(supernet, gradients)
+        case.family.inherit_weights(child, supernet, architecture)
+        assign(supernet, kept)
+        for variable, gradient in zip(child.trainable_variables, child_gradients, strict=True):
+            largest = float(tf.reduce_max(tf.abs(gradient)))
+            np.testing.assert_allclose(variable, gradient, rtol=1e-2, atol=1e-3 * largest + 1e-6, err_msg=variable.path)
+        # Of equal length: no other weight has any.
         assert float(tf.linalg.global_norm(gradients)) == pytest.approx(
             float(tf.linalg.global_norm(child_gradients)), rel=1e-3
         )

@@ -90,8 +90,9 @@ def moved(variables, before):
     return max(np.abs(v.numpy() - old).max() for v, old in zip(variables, before, strict=True))
 
 
-def test_two_replicas_search_as_one_device(case):
+def test_two_replicas_search_as_one_device(costly_case):
     """Shared weights after an epoch, its means, and rewards and scores with these weights."""
+    case = costly_case
     tokens = case.tiny.random_tokens(3, np.random.default_rng(2))
     found = []
     for replicas in (Replicas(), Replicas(two_devices(), is_synchronized=True)):
@@ -111,8 +112,9 @@ def test_two_replicas_search_as_one_device(case):
     assert others[2:] == pytest.approx(numbers[2:], rel=1e-3)
 
 
-def test_two_replicas_retrain_as_one_device(case, tmp_path):
+def test_two_replicas_retrain_as_one_device(costly_case, tmp_path):
     """The child after two epochs, moving averages and averaged weights included."""
+    case = costly_case
     found = []
     for replicas in (Replicas(), Replicas(two_devices(), is_synchronized=True)):
         trainer = make_trainer(case, replicas)

@@ -100,10 +100,17 @@ def test_factorized_reduction_is_two_strided_convolutions():
 
 
 @pytest.mark.parametrize(
-    ("name", "fan_ins"), [("conv_5x5", [25 * 64]), ("sep_conv_3x3", [9, 64]), ("conv_3x3", [9 * 64])]
+    ("operation", "fan_ins"),
+    [
+        (build_operation("conv_5x5", 50, 64), [25 * 64]),
+        (build_operation("sep_conv_3x3", 50, 64), [9, 64]),
+        (build_operation("conv_3x3", 50, 64), [9 * 64]),
+        (build_operation("sep_conv_5x5", 50, 64, CELL_OPERATIONS), [25, 64]),
+        (FactorizedReduction(50, 64), [64]),
+    ],
+    ids=["conv_5x5", "sep_conv_3x3", "conv_3x3", "twice sep_conv_5x5", "reduction"],
 )
-def test_rows_are_initialised_as_if_they_stood_alone(name, fan_ins):
+def test_rows_are_initialised_as_if_they_stood_alone(operation, fan_ins):
     """By the fan-in of one place, however many places the bank has."""
-    operation = build_operation(name, 50, 64)
     for bank, fan_in in zip(operation.banks, fan_ins, strict=False):
         assert np.std(bank.numpy()) == pytest.approx(0.8796 * np.sqrt(2 / fan_in), rel=0.02)

@@ -120,6 +120,17 @@ def test_nothing_is_dropped_at_the_beginning(trainee):
     assert float(tf.reduce_max(tf.abs(later[0] - logits))) > 1e-3
 
 
+def test_the_auxiliary_classifier_stands_behind_the_first_cell_after_the_second_reduction():
+    """Cell 2 n + 2 of 3 n + 2, with 128 and then 768 channels (facts of micro_child.py)."""
+    config = ChildConfig(channels=4, dropout=0.0, cells_per_stage=2, auxiliary_weight=0.4)
+    trainee = FAMILIES["micro"].trainee(build_micro_child(ONE_BLOCK, config, SMALL), ONE_BLOCK, config, SMALL)
+    before = keras.Model(trainee.model.inputs, trainee.model.get_layer("auxiliary_window").input)
+    assert "cell_6_merge_bn" in {layer.name for layer in before.layers}
+    assert not any(layer.name.startswith("cell_7") for layer in before.layers)
+    widths = [trainee.model.get_layer(f"auxiliary_{part}_conv").filters for part in ("narrow", "wide")]
+    assert widths == [128, 768]
+
+
 def test_the_auxiliary_classifier_learns_and_is_not_in_the_child(trainee):
     """In the reference it has no gradient (micro_child.py leaves it out of the trained variables)."""
     mine = {variable.path for variable in trainee.child.trainable_variables}
