@@ -10,7 +10,7 @@ from enas_tf.launch.search_stage import SearchStage
 
 
 def main() -> None:
-    with Run(read_config(), app.required_workdir()) as run:
+    with Run(read_config(), app.required_workdir(), is_shared=True) as run:
         stage = SearchStage.build(run)
         stage.restore()
         stage.derive()

@@ -28,7 +28,7 @@ def main() -> None:
         raise InputError(f"--then={','.join(then)} is not valid: expected export.")
     workdir = app.required_workdir()
     architecture = app.named_architecture() or derived_architecture(Workdir(workdir))
-    with Run(app.config_for(architecture), workdir) as run:
+    with Run(app.config_for(architecture), workdir, is_shared=True) as run:
         stage = RetrainStage(run, architecture)
         stage.open(flags.FLAGS.overwrite)
         stage.retrain()

@@ -21,12 +21,15 @@ from enas_tf.training.reporting import Reporter
 
 
 class Run:
-    """A configuration, a directory, and what both need: built when first asked for."""
+    """A configuration, a directory, and what both need: built when first asked for.
 
-    def __init__(self, config: Config, workdir: Path):
+    With `is_shared` the devices and processes of --strategy share its steps; without, one device does all.
+    """
+
+    def __init__(self, config: Config, workdir: Path, is_shared: bool = False):
         self.config, self.workdir = config, Workdir(workdir)
         # First: TensorFlow joins a cluster only before it has done anything else.
-        strategy = build_strategy(config.run.strategy)
+        strategy = build_strategy(config.run.strategy if is_shared else "one_device")
         take_signals_back()
         configure_runtime(config.run.seed, config.run.deterministic)
         self.replicas = Replicas(strategy, config.run.sync_batch_norm)

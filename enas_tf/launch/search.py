@@ -24,7 +24,7 @@ def main() -> None:
     then = [stage.strip() for stage in flags.FLAGS.then]
     if then not in ([], ["retrain"], ["retrain", "export"]):
         raise InputError(f"--then={','.join(then)} is not valid: expected retrain or retrain,export.")
-    with Run(read_config(), app.required_workdir()) as run:
+    with Run(read_config(), app.required_workdir(), is_shared=True) as run:
         stage = start_search(run, flags.FLAGS.overwrite, is_retraining="retrain" in then)
         stage.search()
         if not cluster.is_any(stage.is_derived()):

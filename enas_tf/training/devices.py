@@ -37,13 +37,15 @@ def build_strategy(name: str) -> tf.distribute.Strategy | None:
     auto is multi_worker where TF_CONFIG or SLURM tells of several processes, else mirrored where there are several
     GPUs. Without a GPU, mirrored takes the logical CPU devices there are.
     """
-    resolver = _find_cluster()
+    if name == "one_device":
+        return None
+    resolver = None if name == "mirrored" else _find_cluster()
     if name == "multi_worker" and resolver is None:
         raise InputError(
             "--strategy=multi_worker finds no other process: expected TF_CONFIG with a cluster of workers and this "
             "process's task, or a SLURM step of several tasks."
         )
-    if resolver is not None and name in ("auto", "multi_worker"):
+    if resolver is not None:
         return _join_cluster(resolver)
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     is_mirrored = name == "mirrored" or (name == "auto" and devices[0].device_type == "GPU" and len(devices) > 1)
@@ -52,7 +54,7 @@ def build_strategy(name: str) -> tf.distribute.Strategy | None:
 
 def _find_cluster() -> tf.distribute.cluster_resolver.ClusterResolver | None:
     """The processes that this one is told of; None when it is alone."""
-    if len(json.loads(os.environ.get("TF_CONFIG") or "{}").get("cluster", {}).get("worker", [])) > 1:
+    if _count_configured(os.environ.get("TF_CONFIG") or "{}") > 1:
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
         return tf.distribute.cluster_resolver.SlurmClusterResolver()
@@ -70,6 +72,22 @@ if os.getppid() == parent:
     print(message, file=sys.stderr, flush=True)
     os.kill(parent, signal.SIGKILL)
 """
+
+
+def _count_configured(text: str) -> int:
+    """The number of workers that TF_CONFIG, `text`, names; raises `InputError` for what is not such a text."""
+    try:
+        config = json.loads(text)
+        workers = config.get("cluster", {}).get("worker", [])
+        if workers and not (config["task"]["type"] == "worker" and 0 <= int(config["task"]["index"]) < len(workers)):
+            raise ValueError(f"the task is {config['task']}")
+        return len(workers)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"TF_CONFIG={text!r} is not valid ({type(error).__name__}: {error}): expected "
+            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, where the index says '
+            "which of the workers this process is."
+        ) from error
 
 
 def _join_cluster(resolver) -> tf.distribute.Strategy:

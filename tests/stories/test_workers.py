@@ -71,3 +71,10 @@ def test_a_process_that_does_not_come_is_missed(search_flags, tmp_path, unused_p
     assert alone.returncode == -signal.SIGKILL, alone.stderr[-2000:]
     assert f"not all processes have come within 8 seconds: expected one at each of {', '.join(workers)}" in alone.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_what_is_done_alone_waits_for_nobody(finished, command, monkeypatch):
+    """In a shell that still has TF_CONFIG."""
+    config = {"cluster": {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}, "task": {"type": "worker", "index": 0}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    assert "test_accuracy" in command("evaluate", f"--workdir={finished}")
