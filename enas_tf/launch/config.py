@@ -31,6 +31,7 @@ from enas_tf.spaces.recurrent import RecurrentSpace
 from enas_tf.training.devices import STRATEGIES
 from enas_tf.training.language import RETRAIN_WINDOWS, WindowConfig
 from enas_tf.training.optimizers import SgdConfig
+from enas_tf.training.replicas import PRECISIONS
 from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
 from enas_tf.training.retrain_language import AveragingConfig
 
@@ -52,8 +53,19 @@ class RunConfig:
     sync_batch_norm: bool = option(
         False, "image spaces: statistics of batch normalisation in training are those of all devices together"
     )
+    precision: str = option(
+        "float32",
+        "what networks compute in while they are trained and searched; weights, batch statistics, logits and the "
+        "controller are float32 in any case, and so is the child that is kept",
+        choices=PRECISIONS,
+    )
+    steps_per_loop: int = option(1, "training steps that are started at once; a signal is heard between two loops")
+    jit_compile: bool = option(
+        False, "image spaces: XLA compiles the gradients of a child that is retrained; for GPUs, on a CPU it is slower"
+    )
 
     def __post_init__(self):
+        require(self.steps_per_loop >= 1, "steps_per_loop", self.steps_per_loop, "at least 1")
         # NumPy and Keras take no others.
         require(0 <= self.seed < 2**32, "seed", self.seed, f"0..{2**32 - 1}")
 
@@ -150,7 +162,7 @@ RETRAIN_GROUPS = (
 )
 #: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
 _WITHOUT_EFFECT = {
-    "search": ("data_dir", "strategy", "cutout_size", "min_entropy"),
+    "search": ("data_dir", "strategy", "steps_per_loop", "jit_compile", "cutout_size", "min_entropy"),
     "retrain": ("data_dir", "strategy"),
 }
 
@@ -222,7 +234,8 @@ def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict
 def stage_values(config: Config, stage: str) -> dict[str, Any]:
     """The flags that decide what `stage`, "search" or "retrain", computes."""
     values = flag_values(config, {"search": SEARCH_GROUPS, "retrain": RETRAIN_GROUPS}[stage])
-    values |= {name: getattr(config.run, name) for name in ("seed", "deterministic", "sync_batch_norm")}
+    shared = ("seed", "deterministic", "sync_batch_norm", "precision", "jit_compile")
+    values |= {name: getattr(config.run, name) for name in shared}
     return {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT[stage]}
 
 

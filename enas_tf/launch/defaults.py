@@ -74,6 +74,7 @@ _IMAGE_FLAGS = (
     "dropout",
     "children_per_step",
     "sync_batch_norm",
+    "jit_compile",
     "retrain_channels",
     "retrain_dropout",
     "label_smoothing",

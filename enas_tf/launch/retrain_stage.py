@@ -35,7 +35,7 @@ class RetrainStage:
         self.cost = check_retraining(run, architecture)
         child, shape = run.task.child(config), run.shape
         with run.replicas.strategy.scope():
-            self.child = family.build_child(architecture, child, shape)
+            self.child = family.build_child(architecture, child, shape, dtype=config.run.precision)
             trainee = family.trainee(self.child, architecture, child, shape)
             self.trainer = run.task.trainer(config, trainee, run.data, run.replicas)
 
@@ -73,8 +73,9 @@ class RetrainStage:
             },
         )
         self.trainer.run(run.reporter, self.checkpoints())
-        tested = task.test(self.child, run.data)
-        save_keras(self.child, run.workdir.child_keras)
+        child = self._in_float32()
+        tested = task.test(child, run.data)
+        save_keras(child, run.workdir.child_keras)
         name, text = task.names(run.data)
         write_text(run.workdir.child / name, text)
         metrics = {
@@ -94,6 +95,19 @@ class RetrainStage:
                              "--retrain_learning_rate may help.")  # fmt: skip
         write_json(run.workdir.child_metrics, finite(metrics))
         return metrics
+
+    def _in_float32(self) -> keras.Model:
+        """The child as it is kept: mixed precision is a way to train, and not every place that serves it is fast at it.
+
+        Its weights are float32 anyway.
+        """
+        config = self.run.config
+        if config.run.precision == "float32":
+            return self.child
+        family = FAMILIES[self.architecture.space_name]
+        child = family.build_child(self.architecture, self.run.task.child(config), self.run.shape)
+        child.set_weights(self.child.get_weights())
+        return child
 
 
 def check_retraining(run: Run, architecture: Architecture) -> Cost:

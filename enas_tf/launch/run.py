@@ -32,7 +32,8 @@ class Run:
         strategy = build_strategy(config.run.strategy if is_shared else "one_device")
         take_signals_back()
         configure_runtime(config.run.seed, config.run.deterministic)
-        self.replicas = Replicas(strategy, config.run.sync_batch_norm)
+        shared = config.run.sync_batch_norm, config.run.precision, config.run.steps_per_loop, config.run.jit_compile
+        self.replicas = Replicas(strategy, *shared)
 
     @functools.cached_property
     def data(self):

@@ -40,7 +40,8 @@ class SearchStage:
         keras.utils.set_random_seed(config.run.seed)
         searcher = build_searcher(config.run.searcher, run.space, config.controller, config.reinforce)
         with run.replicas.strategy.scope():
-            supernet = run.family.supernet(run.space, run.task.network(config), run.shape)
+            network = run.task.network(config)
+            supernet = run.family.supernet(run.space, network, run.shape, dtype=config.run.precision)
             evaluator = run.task.evaluator(config, supernet, run.data, run.replicas)
         return cls(run, searcher, evaluator, Recovery("search"))
 

@@ -1,4 +1,7 @@
-"""The functions of a tensor that operations are made of, in the forms that are fast where the supernet uses them."""
+"""The functions of a tensor that operations are made of, in the forms that are fast where the supernet uses them.
+
+They compute in the type of that tensor; weights are float32, and cast on the way (mixed precision).
+"""
 
 import math
 
@@ -23,23 +26,29 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     """Batch normalisation of `x` [batch, height, width, channels] by the statistics of this very batch.
 
     Weights that many architectures share have no moving averages that fit any one of them (the reference's macro
-    search used some, and ranked by them), so the statistics are the batch's in training and in the reward.
+    search used some, and ranked by them), so the statistics are the batch's in training and in the reward. They are
+    float32 whatever `x` is.
     """
     if not replicas.is_synchronized():
-        return tf.compat.v1.nn.fused_batch_norm(x, gamma, beta, epsilon=EPSILON, is_training=True)[0]
+        # On a CPU the kernel for bfloat16 takes five times as long as the one for float32 and two casts.
+        fused = x if tf.config.list_physical_devices("GPU") else tf.cast(x, tf.float32)
+        y, *_ = tf.compat.v1.nn.fused_batch_norm(fused, gamma, beta, epsilon=EPSILON, is_training=True)
+        return tf.cast(y, x.dtype)
+    dtype, x = x.dtype, tf.cast(x, tf.float32)
     local = tf.stack([tf.reduce_mean(x, axis=[0, 1, 2]), tf.reduce_mean(tf.square(x), axis=[0, 1, 2])])
     mean, mean_square = tf.unstack(replicas.mean_over_replicas(local))
-    return tf.nn.batch_normalization(x, mean, mean_square - tf.square(mean), beta, gamma, EPSILON)
+    y = tf.nn.batch_normalization(x, mean, mean_square - tf.square(mean), beta, gamma, EPSILON)
+    return tf.cast(y, dtype)
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
     """`x` [batch, height, width, c] with `kernel` [k, k, c, channels]; padded with zeros, one result per stride."""
-    return tf.nn.conv2d(x, kernel, strides=strides, padding="SAME")
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=strides, padding="SAME")
 
 
 def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
     """`x` [batch, height, width, c] with one filter per channel, `kernel` [k, k, c, 1]; padded like `convolve`."""
-    return tf.nn.depthwise_conv2d(x, kernel, strides=[1, strides, strides, 1], padding="SAME")
+    return tf.nn.depthwise_conv2d(x, tf.cast(kernel, x.dtype), [1, strides, strides, 1], padding="SAME")
 
 
 def average_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:

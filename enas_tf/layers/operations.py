@@ -138,7 +138,7 @@ class FactorizedReduction(Operation):
         half = self.channels // 2
         first = tf.pad(kernels[0], [[0, 1], [0, 1], [0, 0], [0, half]])
         second = tf.pad(kernels[1], [[1, 0], [1, 0], [0, 0], [half, 0]])
-        x = tf.nn.conv2d(x, first + second, strides=2, padding="VALID")
+        x = tf.nn.conv2d(x, tf.cast(first + second, x.dtype), strides=2, padding="VALID")
         return functions.batch_normalize(x, gamma, beta)
 
 

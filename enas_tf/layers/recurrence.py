@@ -115,12 +115,19 @@ def run_cell(
 
     Args:
       cell: what is computed.
-      products: float32 [batch, time, 2 units], of the inputs with the first node's kernel for them.
-      state: float32 [batch, units], before the first time step.
-      kernels: of each node float32 [units, 2 units], for what it reads.
-      mask: float32 [batch, units], factors of whatever a kernel reads: dropout that stays the same over time. It has no
+      products: [batch, time, 2 units], of the inputs with the first node's kernel for them. What follows is computed
+        in its type, which is the results' too: the others are cast to it.
+      state: [batch, units], before the first time step.
+      kernels: of each node [units, 2 units], for what it reads.
+      mask: [batch, units], factors of whatever a kernel reads: dropout that stays the same over time. It has no
         gradient, nor have the numbers and shares of `cell`.
     """
+
+    dtype = products.dtype
+    state, kernels = tf.cast(state, dtype), [tf.cast(kernel, dtype) for kernel in kernels]
+    mask = None if mask is None else tf.cast(mask, dtype)
+    shares = [share if isinstance(share, float) else tf.cast(share, dtype) for share in cell.shares]
+    cell = dataclasses.replace(cell, shares=shares)
 
     @tf.custom_gradient
     def run(products, state, *kernels):
@@ -128,7 +135,7 @@ def run_cell(
         batch, units = state.shape
 
         def array(size, features):
-            return tf.TensorArray(tf.float32, size, element_shape=[batch, features], clear_after_read=False)
+            return tf.TensorArray(dtype, size, element_shape=[batch, features], clear_after_read=False)
 
         def forward(t, state, outputs, nodes, contents, gates):
             done = cell.step(products[t], state, kernels, mask)
@@ -176,11 +183,12 @@ def run_cell(
 
 
 def multiply_last(tensor: tf.Tensor, matrix: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
-    """`tensor` [..., n] times `matrix` [n, m], or its transpose: [..., m].
+    """`tensor` [..., n] times `matrix` [n, m], or its transpose: [..., m], in the type of `tensor`.
 
     As one product of matrices: with more axes the gradient of `tf.matmul` is one of `matrix` for each row.
     """
-    product = tf.matmul(tf.reshape(tensor, [-1, tensor.shape[-1]]), matrix, transpose_b=transpose_b)
+    rows = tf.reshape(tensor, [-1, tensor.shape[-1]])
+    product = tf.matmul(rows, tf.cast(matrix, tensor.dtype), transpose_b=transpose_b)
     return tf.reshape(product, tf.concat([tf.shape(tensor)[:-1], [product.shape[-1]]], axis=0))
 
 

@@ -100,10 +100,10 @@ def _sum(x: tf.Tensor, num: int, number: int) -> tf.Tensor:
     )
 
 
-def own_graph(function: Callable) -> Callable:
-    """`function` in a graph that is not merged into the one that calls it.
+def own_graph(function: Callable, **options) -> Callable:
+    """`function` in a graph that is not merged into the one that calls it; `options` are those of `tf.function`.
 
     Collective operations in a loop meet by the name of the loop, and names are the same in the graphs of two replicas,
     but not where both are one graph.
     """
-    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
+    return tf.function(function, autograph=False, experimental_attributes={"_noinline": True}, **options)

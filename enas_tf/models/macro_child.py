@@ -18,16 +18,19 @@ def used_nodes(architecture: MacroArchitecture, place: int) -> list[int]:
     return sorted(later | {place})
 
 
-def build_macro_child(architecture: MacroArchitecture, config: ChildConfig, image: ImageConfig) -> keras.Model:
+def build_macro_child(
+    architecture: MacroArchitecture, config: ChildConfig, image: ImageConfig, dtype: str = "float32"
+) -> keras.Model:
     """Builds the model: uint8 images [batch, height, width, channels] to float32 logits [batch, num_classes].
 
-    Raises `InputError` when the depth or the images do not fit the two reductions, or the width is odd.
+    `dtype` is the Keras policy of its layers. Raises `InputError` when the depth or the images do not fit the two
+    reductions, or the width is odd.
     """
     places = reduction_places(architecture.num_layers)
     check_halvings(image, config.channels, num_halvings=len(places))
-    channels, layers = config.channels, Layers()
+    channels, layers = config.channels, Layers(dtype=dtype)
     inputs = keras.Input((image.height, image.width, image.channels), dtype="uint8", name="image")
-    x = layers.get(keras.layers.Normalization, "normalization", mean=image.mean, variance=image.variance)(inputs)
+    x = layers.standardize(inputs, image.mean, image.variance)
     nodes = {0: layers.normalize(layers.convolve(x, channels, 3, "stem"), "stem")}
     for number, layer in enumerate(architecture.layers, start=1):
         y = _apply_op(layers, nodes[number - 1], layer.op, channels, f"layer_{number}")

@@ -26,17 +26,22 @@ class MacroSupernet(keras.layers.Layer):
       space: what can be built.
       network: width and dropout.
       image: shape, statistics and classes of the images.
+      dtype: a Keras policy. With mixed_bfloat16 or mixed_float16 weights, batch statistics and logits
+        stay float32, all else is computed in the shorter type.
     """
 
-    def __init__(self, space: MacroSpace, network: NetworkConfig, image: ImageConfig, **kwargs):
-        super().__init__(name="supernet", **kwargs)
+    def __init__(self, space: MacroSpace, network: NetworkConfig, image: ImageConfig, dtype: str = "float32"):
+        # The layer's own policy stays float32, since Keras would cast whole banks: functions cast the rows that they
+        # use.
+        super().__init__(name="supernet")
+        self.computed_in = keras.DTypePolicy(dtype).compute_dtype
         self.space, self.network, self.image = space, network, image
         depth, channels = space.num_layers, network.channels
         self.reductions = reduction_places(depth)
         check_halvings(image, channels, num_halvings=len(self.reductions))
         self._read_layout()
 
-        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance)
+        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance, dtype="float32")
         # Built here, outside of any trace: it keeps tensors, not variables.
         self.normalization.build((None, image.height, image.width, image.channels))
         stem_init = functions.he_normal(9 * image.channels)
@@ -90,7 +95,8 @@ class MacroSupernet(keras.layers.Layer):
           logits float32 [batch, num_classes], and the sum of squares of the weights this child is made of.
         """
         ops, skips = self._decode(tokens)
-        x = functions.convolve(self.normalization(images), self.stem_kernel)
+        x = tf.cast(self.normalization(images), self.computed_in)
+        x = functions.convolve(x, self.stem_kernel)
         x = functions.batch_normalize(x, self.stem_gamma, self.stem_beta)
         squares = functions.sum_of_squares([self.stem_kernel, self.stem_gamma, self.stem_beta, self.classifier])
         depth = self.space.num_layers
@@ -106,7 +112,7 @@ class MacroSupernet(keras.layers.Layer):
                 x, nodes, squares = self._reduce_nodes(stage, last, skips, x, nodes, squares)
         # Read from the list, so that the list has a gradient: one without begins with zeros for all that is in it.
         x = tf.ensure_shape(nodes.read(self._place_of(len(self.reductions), depth)), x.shape)
-        features = tf.reduce_mean(x, axis=[1, 2])
+        features = tf.reduce_mean(tf.cast(x, tf.float32), axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
             features = replicas.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares

@@ -49,7 +49,7 @@ class CellStack(keras.layers.Layer):
     """
 
     def __init__(self, space: MicroSpace, num_cells: int, channels: int, strides: int = 1, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         if strides == 2 and num_cells != 1:
             raise ValueError("reductions stand alone")
         self.space, self.num_cells, self.channels, self.strides = space, num_cells, channels, strides
@@ -181,7 +181,7 @@ class CellStack(keras.layers.Layer):
             return k + 1, total + convolve(tf.nn.relu(x), kernels[node]), nodes
 
         shape_out = self._output_shape(shape)
-        start = tf.zeros([tf.shape(nodes.read(1))[0], *shape_out[1:]])
+        start = tf.zeros([tf.shape(nodes.read(1))[0], *shape_out[1:]], nodes.dtype)
         start = tf.ensure_shape(start, shape_out)
         _, total, nodes = tf.while_loop(
             lambda k, *_: k < tf.size(chosen), add_node, (0, start, nodes), maximum_iterations=last_node

@@ -24,14 +24,16 @@ def cell_kinds(cells_per_stage: int) -> list[str]:
     return [*stage, "reduction"] * NUM_REDUCTIONS + stage
 
 
-def build_micro_child(architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig) -> keras.Model:
+def build_micro_child(
+    architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig, dtype: str = "float32"
+) -> keras.Model:
     """Builds the model: uint8 images [batch, height, width, channels] to float32 logits [batch, num_classes].
 
-    Raises `InputError` when the images do not fit the reductions.
+    `dtype` is the Keras policy of its layers. Raises `InputError` when the images do not fit the reductions.
     """
     check_size(image, config.channels, config.stem)
     inputs = keras.Input((image.height, image.width, image.channels), dtype="uint8", name="image")
-    layers = Layers()
+    layers = Layers(dtype=dtype)
     outputs = connect_cells(layers, inputs, architecture, config, image)
     logits = layers.classify(layers.relu(outputs[-1], "last"), image.num_classes, config.dropout)
     return keras.Model(inputs, logits, name="micro_child")
@@ -46,7 +48,7 @@ def connect_cells(
     drop_path: DropPath = lambda y, _: y,
 ) -> list:
     """The outputs of all cells, in order, of a network of `layers` on the images `inputs`."""
-    x = layers.get(keras.layers.Normalization, "normalization", mean=image.mean, variance=image.variance)(inputs)
+    x = layers.standardize(inputs, image.mean, image.variance)
     channels = config.channels
     for i, (multiple, strides) in enumerate(STEMS[config.stem]):
         x = layers.relu(x, f"stem_{i}") if i else x

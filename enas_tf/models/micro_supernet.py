@@ -38,13 +38,18 @@ class MicroSupernet(keras.layers.Layer):
       space: what can be built.
       network: size and dropout.
       image: shape, statistics and classes of the images.
+      dtype: a Keras policy. With mixed_bfloat16 or mixed_float16 weights, batch statistics and logits
+        stay float32, all else is computed in the shorter type.
     """
 
-    def __init__(self, space: MicroSpace, network: NetworkConfig, image: ImageConfig, **kwargs):
-        super().__init__(name="supernet", **kwargs)
+    def __init__(self, space: MicroSpace, network: NetworkConfig, image: ImageConfig, dtype: str = "float32"):
+        # The layer's own policy stays float32, since Keras would cast whole banks: functions cast the rows that they
+        # use.
+        super().__init__(name="supernet")
+        self.computed_in = keras.DTypePolicy(dtype).compute_dtype
         self.space, self.network, self.image = space, network, image
         check_size(image, network.channels, network.stem)
-        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance)
+        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance, dtype="float32")
         # Built here, outside of any trace: it keeps tensors, not variables.
         self.normalization.build((None, image.height, image.width, image.channels))
         self._build_stem()
@@ -93,7 +98,7 @@ class MicroSupernet(keras.layers.Layer):
           logits float32 [batch, num_classes], and the sum of squares of the weights this child is made of.
         """
         normal, reduction = read_cells(self.space, tokens)
-        before, last = self._enter(self.normalization(images))
+        before, last = self._enter(tf.cast(self.normalization(images), self.computed_in))
         squares = self._sum_of_constant_squares()
         for i, stage in enumerate(self.stages):
             before, last, added = stage(before, last, normal)
@@ -104,7 +109,7 @@ class MicroSupernet(keras.layers.Layer):
                 before = shortcut.compute(last, shortcut.rows(0))
                 _, last, added = self.reductions[i](*wide, reduction)
                 squares += added
-        features = tf.reduce_mean(tf.nn.relu(last), axis=[1, 2])
+        features = tf.reduce_mean(tf.cast(tf.nn.relu(last), tf.float32), axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
             features = replicas.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares

@@ -28,7 +28,7 @@ class MicroTrainee(Trainee):
     def __init__(self, child: keras.Model, architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig):
         super().__init__(child)
         self.config = config
-        self.layers = Layers(child)
+        self.layers = Layers(child, child.get_layer("stem_0_conv").dtype_policy)
         self.num_cells = len(cell_kinds(config.cells_per_stage))
         self.cells: list[int] = []  # The cell that each path of drop-path lies in.
         num_paths = self._count_paths(architecture)
@@ -38,7 +38,7 @@ class MicroTrainee(Trainee):
         def drop_path(y, cell):
             path = len(self.cells)
             self.cells.append(cell)
-            return y * keras.ops.reshape(factors[:, path], (-1, 1, 1, 1))
+            return y * keras.ops.cast(keras.ops.reshape(factors[:, path], (-1, 1, 1, 1)), y.dtype)
 
         outputs = connect_cells(self.layers, images, architecture, config, image, drop_path)
         last = self.layers.relu(outputs[-1], "last")

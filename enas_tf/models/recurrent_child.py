@@ -47,9 +47,13 @@ class RecurrentCell(keras.layers.Layer):
         return state, [state]
 
     def read(self, inputs: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Outputs [batch, time, units] of `inputs` and the last state; `mask` [batch, units] is on all that is read."""
+        """Outputs [batch, time, units] of `inputs` and the last state; `mask` [batch, units] is on all that is read.
+
+        All are float32, whatever the cell computes in.
+        """
         kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
-        states = run_cell(self._cell, multiply_last(inputs, self.input_kernel), state, kernels, mask)
+        products = multiply_last(tf.cast(inputs, self.compute_dtype), self.input_kernel)
+        states = tf.cast(run_cell(self._cell, products, state, kernels, mask), tf.float32)
         return states, states[:, -1]
 
     def get_config(self):
@@ -59,10 +63,10 @@ class RecurrentCell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("enas_tf")
 class LstmCell(keras.layers.LSTMCell):
-    """Keras' cell with one state: the output, then the memory, [batch, 2 units]."""
+    """Keras' cell with one state: the output, then the memory, [batch, 2 units]. Always in float32: a baseline."""
 
     def __init__(self, units: int, **kwargs):
-        super().__init__(units, **kwargs)
+        super().__init__(units, **{**kwargs, "dtype": "float32"})
         self.state_size = 2 * units
 
     def call(self, inputs, states, training=False):
@@ -82,12 +86,12 @@ class LstmCell(keras.layers.LSTMCell):
 
 @keras.saving.register_keras_serializable("enas_tf")
 class TiedEmbedding(keras.layers.Embedding):
-    """An embedding whose matrix is the softmax's too: called on features instead of ids, it gives logits."""
+    """An embedding whose matrix is the softmax's too: called on features instead of ids, it gives float32 logits."""
 
     def call(self, inputs):
         if _is_ids(inputs):
             return super().call(inputs)
-        return multiply_last(inputs, self.embeddings, transpose_b=True)
+        return multiply_last(tf.cast(inputs, tf.float32), self.embeddings, transpose_b=True)
 
     def compute_output_spec(self, inputs):
         shape = (*inputs.shape, self.output_dim) if _is_ids(inputs) else (*inputs.shape[:-1], self.input_dim)
@@ -120,11 +124,12 @@ def child_units(architecture: RecurrentArchitecture | LstmBaseline, config: Lang
 
 
 def build_recurrent_child(
-    architecture: RecurrentArchitecture | LstmBaseline, config: LanguageConfig, text: TextShape
+    architecture: RecurrentArchitecture | LstmBaseline, config: LanguageConfig, text: TextShape, dtype: str = "float32"
 ) -> keras.Model:
     """Builds the model: ids int32 [batch, time] and a state [batch, size] to logits of the next tokens and a state.
 
-    The state is float32, zeros at the beginning of a text; the logits are [batch, time, vocabulary].
+    The state is zeros at the beginning of a text; the logits are float32 [batch, time, vocabulary]. `dtype` is the
+    Keras policy of the cell.
     """
     units = child_units(architecture, config, text)
     config = dataclasses.replace(config, units=units)
@@ -132,12 +137,12 @@ def build_recurrent_child(
         weights = {name: config.initializer() for name in ("kernel_initializer", "recurrent_initializer")}
         cell = LstmCell(units, **weights, name="cell")
     else:
-        cell = RecurrentCell(units, architecture.to_json(), config.init_scale, name="cell")
+        cell = RecurrentCell(units, architecture.to_json(), config.init_scale, name="cell", dtype=dtype)
     ids = keras.Input((None,), dtype="int32", name="ids")
     state = keras.Input((cell.state_size,), name="state")
     start = config.initializer()
     embedding = TiedEmbedding(text.vocabulary_size, units, embeddings_initializer=start, name="embedding")
-    rnn = keras.layers.RNN(cell, return_sequences=True, return_state=True, name="rnn")
+    rnn = keras.layers.RNN(cell, return_sequences=True, return_state=True, name="rnn", dtype=cell.dtype_policy)
     outputs, last = rnn(embedding(ids), initial_state=state)
     return keras.Model([ids, state], [embedding(outputs), last], name="recurrent_child")
 

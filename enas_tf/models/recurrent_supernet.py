@@ -22,10 +22,15 @@ class RecurrentSupernet(keras.layers.Layer):
       space: what can be built.
       network: width and dropout.
       text: size of the vocabulary.
+      dtype: a Keras policy. With mixed_bfloat16 or mixed_float16 the cell is computed in the shorter
+        type; weights, outputs, the state between windows and logits are float32.
     """
 
-    def __init__(self, space: RecurrentSpace, network: LanguageConfig, text: TextShape, **kwargs):
-        super().__init__(name="supernet", **kwargs)
+    def __init__(self, space: RecurrentSpace, network: LanguageConfig, text: TextShape, dtype: str = "float32"):
+        # The layer's own policy stays float32, since Keras would cast whole banks: functions cast the rows that they
+        # use.
+        super().__init__(name="supernet")
+        self.computed_in = keras.DTypePolicy(dtype).compute_dtype
         self.space, self.network, self.text = space, network, text
         units, num_activations = network.units, len(space.activations)
         num_edges = 1 + space.nodes * (space.nodes - 1) // 2
@@ -64,8 +69,9 @@ class RecurrentSupernet(keras.layers.Layer):
         rows = [self.row(node, *choice) for node, choice in enumerate(zip(sources, activations, strict=True))]
         inputs, kernels = tf.gather(self.inputs, activations[0]), tf.unstack(tf.gather(self.edges, tf.stack(rows)))
         cell = HighwayCell(self.space.activations, activations, previous, tf.unstack(self._shares(tokens[1::2])))
-        products = multiply_last(embed(self.embedding, ids, masks), inputs)
+        products = multiply_last(tf.cast(embed(self.embedding, ids, masks), self.computed_in), inputs)
         states = run_cell(cell, products, state, kernels, None if masks is None else masks.state)
+        states = tf.cast(states, tf.float32)
         dropped = states if masks is None else states * masks.output
         squares = sum_of_squares([self.embedding.value, inputs, *kernels])
         return Reading(states, dropped, states[:, -1]), squares

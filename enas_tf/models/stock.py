@@ -11,15 +11,25 @@ MOMENTUM = 0.9
 
 
 class Layers:
-    """Layers by name: each is made when it is first asked for. `known` are those of a model that is there already."""
+    """Layers by name: each is made when it is first asked for. `known` are those of a model that is there already.
 
-    def __init__(self, known: keras.Model | None = None):
+    `dtype` is the Keras policy of all layers but those in front of the first convolution and behind the last, which
+    compute in float32.
+    """
+
+    def __init__(self, known: keras.Model | None = None, dtype: str | keras.DTypePolicy = "float32"):
+        self.dtype = dtype
         self._layers = {layer.name: layer for layer in known.layers} if known is not None else {}
 
     def get(self, make: Callable[..., keras.layers.Layer], name: str, **options) -> keras.layers.Layer:
         if name not in self._layers:
-            self._layers[name] = make(name=name, **options)
+            self._layers[name] = make(name=name, **{"dtype": self.dtype, **options})
         return self._layers[name]
+
+    def standardize(self, images, mean: tuple[float, ...], variance: tuple[float, ...]):
+        """Each channel of the images less its mean, over its standard deviation; float32 whatever the rest is."""
+        make = keras.layers.Normalization
+        return self.get(make, "normalization", mean=mean, variance=variance, dtype="float32")(images)
 
     def relu(self, x, name: str):
         return self.get(keras.layers.ReLU, f"{name}_relu")(x)
@@ -78,9 +88,9 @@ class Layers:
         return self.normalize(self.concatenate(halves, name), name)
 
     def classify(self, x, num_classes: int, dropout: float, name: str = ""):
-        """Global average pooling, dropout and a matrix of classes; logits are float32 whatever the rest is."""
-        x = self.get(keras.layers.GlobalAveragePooling2D, f"{name}pool")(x)
-        x = self.get(keras.layers.Dropout, f"{name}dropout", rate=dropout)(x)
+        """Global average pooling, dropout and a matrix of classes: float32 whatever the rest is."""
+        x = self.get(keras.layers.GlobalAveragePooling2D, f"{name}pool", dtype="float32")(x)
+        x = self.get(keras.layers.Dropout, f"{name}dropout", rate=dropout, dtype="float32")(x)
         layer = self.get(
             keras.layers.Dense,
             f"{name}logits",

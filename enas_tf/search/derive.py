@@ -46,7 +46,7 @@ def derive(
     count: Callable[[Architecture], Cost],
     config: DeriveConfig,
     seed: int,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda num: None,
 ) -> list[Candidate]:
     """The different ones of `derive_samples` proposals, best first; of equals the one with fewer FLOPs is first."""
     tokens = cluster.agree(searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive")))
@@ -56,7 +56,7 @@ def derive(
         value = evaluator.score(proposal, config.derive_batches)
         proposal = tuple(proposal.tolist())
         candidates.append(Candidate(architecture, proposal, evaluator.metric, value, count(architecture)))
-        advance()
+        advance(1)
     sign = -1 if evaluator.is_higher_better else 1
     return sorted(candidates, key=lambda c: (sign * c.value, c.cost.flops, c.tokens))
 

@@ -1,6 +1,7 @@
 """Evaluators: what a proposal is worth. Here by weights that all proposals share (Pham et al. 2018, section 2.2)."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -13,12 +14,13 @@ from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import steps_per_epoch, training_batches
 from enas_tf.errors import InputError
+from enas_tf.layers.replicas import own_graph
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
 from enas_tf.training import cluster
 from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.health import LossWatch
-from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
 from enas_tf.training.replicas import Replicas
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
@@ -69,11 +71,11 @@ class Evaluator(Protocol):
         """
 
     def prepare(
-        self, searcher: Searcher, epoch: int, first_step: int = 0, advance: Callable[[], None] = lambda: None
+        self, searcher: Searcher, epoch: int, first_step: int = 0, advance: Callable[[int], None] = lambda num: None
     ) -> dict[str, float]:
         """Trains what proposals are judged with for an epoch, from `first_step` on; the means of all of the epoch.
 
-        `advance` is called after each step.
+        `advance(n)` is called after every n steps.
         """
 
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
@@ -109,6 +111,7 @@ class SharedWeightsEvaluator:
         self.augmentation, self.seed = augmentation, seed
         self.steps_per_epoch = steps_per_epoch(data.train, config.batch_size)
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
+        self._loss_scale = self.replicas.build_loss_scale()
         names = ("loss", "accuracy", "gradient_norm", "learning_rate")
         self._means = {name: keras.metrics.Mean(name) for name in names}
         self._watch = LossWatch()
@@ -121,7 +124,12 @@ class SharedWeightsEvaluator:
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds of the evaluator."""
         means = list(self._means.values())
-        return {"supernet": self.supernet, "shared_optimizer": self.optimizer, "shared_means": means}
+        return {
+            "supernet": self.supernet,
+            "shared_optimizer": self.optimizer,
+            "shared_means": means,
+            **tracked_scale(self._loss_scale),
+        }
 
     @property
     def problem(self) -> str | None:
@@ -145,7 +153,7 @@ class SharedWeightsEvaluator:
         )
         self._rewarding = iter(training_batches(self.data.valid, batch, self.seed + 1, first_step=first_reward))
 
-    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda: None) -> dict[str, float]:
+    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda num: None) -> dict[str, float]:
         """One pass over the training part; a child of its own for every step. Returns the epoch's means."""
         if first_step == 0:
             for mean in self._means.values():
@@ -157,10 +165,8 @@ class SharedWeightsEvaluator:
         tokens = tf.reshape(tokens, [num, children, -1])
         dropout_seed = seed_for(self.seed, "shared_dropout", epoch)
         begin = time.perf_counter()
-        for step in range(first_step, num):
-            images, labels = next(self._training)
-            self._train_step(images, labels, tokens[step], dropout_seed + step * children)
-            advance()
+        inputs = ((*next(self._training), tokens[i], dropout_seed + i * children) for i in range(first_step, num))
+        self.replicas.take_steps(self._train_step, inputs, advance)
         seconds = time.perf_counter() - begin
         means = {name: float(mean.result()) for name, mean in self._means.items()}
         return means | {"images_per_second": (num - first_step) * self.config.batch_size / seconds}
@@ -180,7 +186,7 @@ class SharedWeightsEvaluator:
         logits, _ = self.supernet(images, tokens)
         return count_correct(labels, logits)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @functools.partial(own_graph, reduce_retracing=True)
     def _train_step(self, images, labels, tokens, dropout_seed):
         """One step of SGD on a batch: `tokens` [children, num_tokens], the batch split evenly among them.
 
@@ -198,7 +204,7 @@ class SharedWeightsEvaluator:
         gradients, loss, correct = self.replicas.differentiate(differentiate, *batch, *child)
         variables = self.supernet.trainable_variables
         step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
-        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, loss_scale=self._loss_scale)
         self._watch.update(step, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)
@@ -210,7 +216,7 @@ class SharedWeightsEvaluator:
         with tf.GradientTape() as tape:
             logits, squares = self.supernet(images, tokens, dropout_seed)
             loss = cross_entropy(labels, logits)
-            total = loss + self.sgd.l2 * squares
+            total = scaled(loss + self.sgd.l2 * squares, self._loss_scale)
         variables = [variable.value for variable in self.supernet.trainable_variables]
         gradients = tape.gradient(total, variables, unconnected_gradients="zero")
         return [tf.convert_to_tensor(g) for g in gradients], loss, count_correct(labels, logits)

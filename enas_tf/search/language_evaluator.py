@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import evaluation_windows, in_rows, training_windows, windows
+from enas_tf.layers.replicas import own_graph
 from enas_tf.options import option, require
 from enas_tf.search.searchers import Searcher
 from enas_tf.training import cluster
 from enas_tf.training.classification import cross_entropy
 from enas_tf.training.health import LossWatch
 from enas_tf.training.language import WindowConfig, mean_cross_entropy, penalty, perplexity, window_scale
-from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
 from enas_tf.training.replicas import Replicas, gather_rows
 from enas_tf.training.seeds import seed_for, seed_of_attempt
 
@@ -57,6 +58,7 @@ class LanguageEvaluator:
         self.valid = in_rows(data.valid, batch_size, "validation")
         self.steps_per_epoch = len(windows(self.train.shape[1], window.bptt, seed, 0, is_random=False))
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, supernet.trainable_variables)
+        self._loss_scale = self.replicas.build_loss_scale()
         self._units = supernet.network.units
         self._state = tf.Variable(tf.zeros([batch_size, self._units]), trainable=False, name="state")
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm", "learning_rate")}
@@ -66,13 +68,14 @@ class LanguageEvaluator:
         state = tf.TensorSpec([None, self._units], tf.float32)
         seed = tf.TensorSpec([2], tf.int32)
         self.read = tf.function(self._read, autograph=False, input_signature=[ids, ids, state, tokens])
-        self._train_step = tf.function(self._take_step, autograph=False, input_signature=[ids, ids, tokens, seed])
+        self._train_step = own_graph(self._take_step, input_signature=[ids, ids, tokens, seed])
 
     @property
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds of the evaluator, the state within a text included."""
         under_way = [self._state, *self._means.values()]
-        return {"supernet": self.supernet, "shared_optimizer": self.optimizer, "under_way": under_way}
+        tracked = {"supernet": self.supernet, "shared_optimizer": self.optimizer, "under_way": under_way}
+        return tracked | tracked_scale(self._loss_scale)
 
     @property
     def problem(self) -> str | None:
@@ -89,7 +92,7 @@ class LanguageEvaluator:
         self._next_reward, self._attempt = first_reward, attempt
         self._watch.reset()
 
-    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda: None) -> dict[str, float]:
+    def prepare(self, searcher: Searcher, epoch: int, first_step=0, advance=lambda num: None) -> dict[str, float]:
         """One pass over the training part; a cell of its own for every window. Returns the epoch's means."""
         if first_step == 0:
             for mean in self._means.values():
@@ -100,13 +103,15 @@ class LanguageEvaluator:
         proposal_seed = seed_for(seed, "shared_proposals", epoch)
         tokens = cluster.agree(searcher.propose(tf.constant(self.num_steps(epoch)), proposal_seed))
         dropout_seed = seed_for(seed, "language_dropout", epoch)
-        begin, num_tokens = time.perf_counter(), 0
+        begin = time.perf_counter()
         batches = training_windows(self.train, *self._windows(epoch)[1:], first_window=first_step)
-        for step, (ids, targets) in enumerate(batches, start=first_step):
-            self._train_step(tf.constant(ids), tf.constant(targets), tokens[step], dropout_seed + step)
-            num_tokens += ids.size
-            advance()
+        inputs = (
+            (tf.constant(ids), tf.constant(targets), tokens[step], dropout_seed + step)
+            for step, (ids, targets) in enumerate(batches, start=first_step)
+        )
+        self.replicas.take_steps(self._train_step, inputs, advance)
         seconds = time.perf_counter() - begin
+        num_tokens = len(self.train) * sum(length for _, length in windows(*self._windows(epoch))[first_step:])
         means = {name: float(mean.result()) for name, mean in self._means.items()}
         means["perplexity"] = perplexity(means["loss"])
         return means | {"tokens_per_second": num_tokens / seconds}
@@ -147,11 +152,11 @@ class LanguageEvaluator:
         with tf.GradientTape() as tape:
             reading, squares = self.supernet(ids, state, tokens, dropout_seed)
             loss = cross_entropy(targets, self.supernet.logits(reading.dropped))
-            total = loss + penalty(reading, self.window) + self.sgd.l2 * squares
+            total = scaled(loss + penalty(reading, self.window) + self.sgd.l2 * squares, self._loss_scale)
         gradients = tape.gradient(total, [variable.value for variable in variables], unconnected_gradients="zero")
         scale = window_scale(ids, self.window)
         number, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
-        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale, self._loss_scale)
         self._watch.update(number, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)

@@ -52,9 +52,9 @@ def search(
     loop.start(checkpoints.restore_latest() or Position())
     with reporter.progress("search", loop.num_left()) as tick, stepping(loop.save) as after_step:
 
-        def advance() -> None:
-            loop.position = loop.position._replace(step=loop.position.step + 1)
-            tick()
+        def advance(num: int) -> None:
+            loop.position = loop.position._replace(step=loop.position.step + num)
+            tick(num)
             after_step()
 
         while loop.position.epoch < config.epochs:
@@ -97,7 +97,7 @@ class _Loop:
         if self.evaluator.problem is None:
             self.checkpoints.save(*self.position)
 
-    def run_epoch(self, advance: Callable[[], None]) -> None:
+    def run_epoch(self, advance: Callable[[int], None]) -> None:
         """The rest of an epoch: shared training, updates, a checkpoint."""
         epoch, config, reporter = self.position.epoch, self.config, self.reporter
         updates = self._num_updates()
@@ -131,7 +131,7 @@ def improve(
     seed: int,
     epoch: int,
     first_update: int = 0,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda num: None,
 ) -> dict[str, float]:
     """The searcher's phase of an epoch from `first_update` on: propose, reward, update. The means of all updates."""
     begin = time.perf_counter()
@@ -143,7 +143,7 @@ def improve(
         tokens = cluster.agree(searcher.propose(tf.constant(config.samples_per_update), update_seed))
         for name, value in searcher.update(tokens, evaluator.evaluate(tokens)).items():
             searcher.means[name].update_state(value)
-        advance()
+        advance(1)
     seconds = time.perf_counter() - begin
     num_rewards = (config.updates_per_epoch - first_update) * config.samples_per_update
     means = {name: float(mean.result()) for name, mean in searcher.means.items()}

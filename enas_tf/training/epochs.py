@@ -23,8 +23,8 @@ class Trainer(Protocol):
     def start(self, position: Position) -> None:
         """Sets all streams of data to where an unbroken run stands at `position`."""
 
-    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[], None]) -> dict[str, float]:
-        """The steps of `epoch` from `first_step` on, each followed by `advance()`; the means of all of the epoch."""
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> dict[str, float]:
+        """The steps of `epoch` from `first_step` on, with `advance(n)` after every n; the means of the whole epoch."""
 
 
 def run_epochs(
@@ -43,10 +43,10 @@ def run_epochs(
     num_left = max(0, (num_epochs - position.epoch) * trainer.steps_per_epoch - position.step)
     with reporter.progress("retrain", num_left) as tick, stepping(save) as after_step:
 
-        def advance() -> None:
+        def advance(num: int) -> None:
             nonlocal position
-            position = position._replace(step=position.step + 1)
-            tick()
+            position = position._replace(step=position.step + num)
+            tick(num)
             after_step()
 
         while position.epoch < num_epochs:

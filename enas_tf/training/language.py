@@ -65,7 +65,7 @@ def compile_reader(child: keras.Model) -> Callable:
     @tf.function(autograph=False, input_signature=[ids, ids, state])
     def read(ids, targets, state):
         logits, state = child([ids, state], training=False)
-        return cross_entropy(targets, logits) * tf.cast(tf.size(ids), tf.float32), state
+        return cross_entropy(targets, logits) * tf.cast(tf.size(ids), tf.float32), tf.cast(state, tf.float32)
 
     return read
 

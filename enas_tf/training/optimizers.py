@@ -1,6 +1,7 @@
 """SGD with Nesterov momentum under a cosine schedule with warm restarts: what trains shared weights and children."""
 
 import dataclasses
+from collections.abc import Callable
 
 import keras
 import tensorflow as tf
@@ -48,12 +49,54 @@ def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) ->
     return optimizer
 
 
+class LossScale(tf.Module):
+    """A factor of the loss that keeps the gradients of float16 above its smallest numbers (Micikevicius et al. 2018).
+
+    It is halved when a gradient is not finite, and that step is left out; after 2,000 steps without one it is doubled.
+    Those are the values of Keras' LossScaleOptimizer, whose place this takes: clipping stands between dividing by the
+    factor and the step.
+    """
+
+    LARGEST_AT_START, STEPS_TO_DOUBLE = 2.0**15, 2_000
+
+    def __init__(self):
+        super().__init__(name="loss_scale")
+        only_first = tf.VariableAggregation.ONLY_FIRST_REPLICA
+        self.factor = tf.Variable(self.LARGEST_AT_START, trainable=False, aggregation=only_first, name="factor")
+        self.num_finite = tf.Variable(0, trainable=False, aggregation=only_first, name="num_finite")
+
+    def update(self, is_finite: tf.Tensor) -> None:
+        """After a step whose gradients were finite, or were not."""
+        num = tf.where(is_finite, self.num_finite + 1, 0)
+        is_long = num >= self.STEPS_TO_DOUBLE
+        factor = tf.where(is_finite, tf.where(is_long, 2.0, 1.0), 0.5) * self.factor
+        self.factor.assign(tf.maximum(factor, 1.0))
+        self.num_finite.assign(tf.where(is_long, 0, num))
+
+
+def scaled(loss: tf.Tensor, loss_scale: LossScale | None) -> tf.Tensor:
+    """What gradients are taken of."""
+    return loss if loss_scale is None else loss * loss_scale.factor
+
+
+def tracked_scale(loss_scale: LossScale | None) -> dict[str, object]:
+    """What a checkpoint holds of it."""
+    return {} if loss_scale is None else {"loss_scale": list(loss_scale.variables)}
+
+
 def apply_clipped(
-    optimizer, gradients: list[tf.Tensor], variables: list, clip_norm: float, scale: tf.Tensor | None = None
+    optimizer,
+    gradients: list[tf.Tensor],
+    variables: list,
+    clip_norm: float,
+    scale: tf.Tensor | None = None,
+    loss_scale: LossScale | None = None,
 ) -> tf.Tensor:
     """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar).
 
-    With several replicas it is called by each, and what is clipped is the mean of their gradients.
+    With several replicas it is called by each, and what is clipped is the mean of their gradients. With a `loss_scale`
+    the gradients are those of the loss times its factor; where they are not finite only the count of steps goes on, and
+    the norm that is returned is 0, unless the factor cannot become smaller.
 
     A gradient of a few rows of a bank (`tf.IndexedSlices`, no row twice) stays one where there is no momentum: the
     other rows do not move then, and are not touched.
@@ -64,24 +107,56 @@ def apply_clipped(
         gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
     elif optimizer.momentum:
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-    gradients, norm = tf.clip_by_global_norm(gradients, clip_norm)
+    factor = None if loss_scale is None else tf.identity(loss_scale.factor)
+    gradients, norm = tf.clip_by_global_norm(gradients, clip_norm if factor is None else clip_norm * factor)
+    if factor is not None:
+        norm, scale = norm / factor, (1.0 if scale is None else scale) / factor
     if scale is not None:
         gradients = [tf.math.scalar_mul(scale, gradient) for gradient in gradients]
+    is_finite = None if factor is None else tf.math.is_finite(norm)
     if context.num_replicas_in_sync > 1:
-        context.merge_call(_update_replicas, args=(gradients,), kwargs={"optimizer": optimizer, "variables": variables})
+        shared = {"optimizer": optimizer, "variables": variables}
+        context.merge_call(_update_replicas, args=(gradients, is_finite), kwargs=shared)
     else:
-        optimizer.apply(gradients, variables)
-    return norm
+        _only_if(is_finite, lambda: optimizer.apply(gradients, variables), optimizer)
+    if factor is None:
+        return norm
+    loss_scale.update(is_finite)
+    return tf.where(is_finite | (factor <= 1.0), norm, 0.0)
 
 
-def _update_replicas(strategy, gradients, optimizer, variables) -> None:
+def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> None:
     """A step of the optimizer on every replica. Its own `apply` would sum the gradients over the replicas once more."""
-    rate = optimizer.learning_rate
-    for gradient, variable in zip(gradients, variables, strict=True):
-        strategy.extended.update(
-            variable.value,
-            lambda value, gradient: optimizer.update_step(gradient, value, tf.cast(rate, value.dtype)),
-            args=(gradient,),
-            group=False,
-        )
-    optimizer.iterations.assign_add(1)
+
+    def update():
+        rate = optimizer.learning_rate
+        for gradient, variable in zip(gradients, variables, strict=True):
+            strategy.extended.update(
+                variable.value,
+                lambda value, gradient: optimizer.update_step(gradient, value, tf.cast(rate, value.dtype)),
+                args=(gradient,),
+                group=False,
+            )
+        optimizer.iterations.assign_add(1)
+
+    # All replicas have the same gradients by now, so the first one's are finite where all are.
+    first = None if is_finite is None else strategy.experimental_local_results(is_finite)[0]
+    _only_if(first, update, optimizer)
+
+
+def _only_if(condition: tf.Tensor | None, update: Callable, optimizer) -> None:
+    """Updates, or, where the condition does not hold, counts the step only: the learning rate goes by it."""
+    if condition is None:
+        update()
+        return
+
+    def count():
+        optimizer.iterations.assign_add(1)
+
+    tf.cond(condition, lambda: _nothing(update), lambda: _nothing(count))
+
+
+def _nothing(function: Callable) -> tf.Tensor:
+    """Calls `function`; a branch has to return a tensor."""
+    function()
+    return tf.constant(0)

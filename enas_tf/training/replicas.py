@@ -1,24 +1,41 @@
 """The replicas of a run: each takes its rows of a batch, and all end a step with the same weights."""
 
+import itertools
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.layers.replicas import own_graph, replica_id, synchronized_statistics
+from enas_tf.training.optimizers import LossScale
+
+#: Keras policies that networks may be trained in.
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 class Replicas:
-    """The devices that share the steps of a run.
+    """The devices that share the steps of a run, and how they take them.
 
     Args:
       strategy: of tf.distribute; one device without it.
       is_synchronized: whether batch statistics in training are those of all replicas.
+      precision: the Keras policy of what is trained.
+      steps_per_loop: steps that the host asks for at once.
+      jit_compile: whether XLA compiles the gradients of a child.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy | None = None, is_synchronized: bool = False):
+    def __init__(
+        self,
+        strategy: tf.distribute.Strategy | None = None,
+        is_synchronized: bool = False,
+        precision: str = "float32",
+        steps_per_loop: int = 1,
+        jit_compile: bool = False,
+    ):
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.is_synchronized = is_synchronized
+        self.is_synchronized, self.precision = is_synchronized, precision
+        self.steps_per_loop, self.jit_compile = steps_per_loop, jit_compile
+        self._loops: dict[Callable, Callable] = {}
 
     @property
     def num(self) -> int:
@@ -30,6 +47,36 @@ class Replicas:
             raise InputError(
                 f"--{flag}={size} does not split over {self.num} replicas: expected a multiple of {self.num}."
             )
+
+    def build_loss_scale(self) -> LossScale | None:
+        """What gradients need to stay within the numbers of --precision; bfloat16 has float32's range."""
+        return LossScale() if self.precision == "mixed_float16" else None
+
+    def take_steps(self, step: Callable, inputs: Iterable[tuple], advance: Callable[[int], None]) -> None:
+        """Calls `step`, an `own_graph`, with each of `inputs`, tuples of tensors; `advance(n)` after every n of them.
+
+        n is `steps_per_loop`, the last few steps aside: one call of the runtime, which the host waits for once.
+        """
+        inputs = iter(inputs)
+        while group := list(itertools.islice(inputs, self.steps_per_loop)):
+            if len(group) == self.steps_per_loop > 1:
+                self._loop_of(step)(group)
+                advance(len(group))
+            else:
+                for arguments in group:
+                    step(*arguments)
+                    advance(1)
+
+    def _loop_of(self, step: Callable) -> Callable:
+        """A function that takes `step` with each of a list of inputs. A step is one call in it, traced once."""
+        if step not in self._loops:
+
+            def take(group):
+                for arguments in group:
+                    step(*arguments)
+
+            self._loops[step] = tf.function(take, autograph=False, reduce_retracing=True)
+        return self._loops[step]
 
     def run(self, step: Callable, batch: list[tf.Tensor], *shared) -> list:
         """`step(rows of batch, *shared)` on every replica, in replica context; the results, one per replica.

@@ -113,17 +113,17 @@ class Reporter:
             self.say(line)
 
     @contextlib.contextmanager
-    def progress(self, description: str, total: int) -> Iterator[Callable[[], None]]:
-        """Yields the function `advance()`, to be called after each of `total` steps.
+    def progress(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+        """Yields the function `advance(n)`, to be called after every n of `total` steps.
 
         A terminal shows a bar with rate and remaining time until the block ends; elsewhere nothing is printed.
         """
         if not self._console.is_terminal:
-            yield lambda: None
+            yield lambda num: None
             return
         with _bar(self._console) as bar:
             task = bar.add_task(description, total=total)
-            yield lambda: bar.advance(task)
+            yield lambda num: bar.advance(task, num)
 
     def truncate(self, phase_epochs: Mapping[str, int]) -> None:
         """Forgets what a run that goes on is about to report again; call it at resume, before the first `record`.

@@ -11,13 +11,14 @@ from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
 from enas_tf.layers.functions import sum_of_squares
+from enas_tf.layers.replicas import own_graph
 from enas_tf.models.trainee import Trainee
 from enas_tf.options import option, require
 from enas_tf.training.checkpoints import Checkpoints, Position
 from enas_tf.training.classification import count_correct, cross_entropy
 from enas_tf.training.epochs import run_epochs
 from enas_tf.training.health import LossWatch, Recovery
-from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
 from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.seeds import seed_for, seed_of_attempt
@@ -65,6 +66,7 @@ class ChildTrainer:
         self.train = training_split(data, config)
         self.steps_per_epoch = steps_per_epoch(self.train, config.retrain_batch_size)
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, trainee.trainable_variables)
+        self._loss_scale = self.replicas.build_loss_scale()
         self.measure = compile_measure(trainee.child)
         is_valid_held_out = config.train_on == "train"
         self._watched = evaluation_batches(data.valid, config.retrain_batch_size) if is_valid_held_out else None
@@ -76,7 +78,8 @@ class ChildTrainer:
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds: the child, dropout's random state included, what trains it, and the optimizer."""
         under_way = [*self._means.values(), *self._recovery.tracked]
-        return {**self.trainee.tracked, "optimizer": self.optimizer, "under_way": under_way}
+        tracked = {**self.trainee.tracked, "optimizer": self.optimizer, "under_way": under_way}
+        return tracked | tracked_scale(self._loss_scale)
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
         """Runs what the newest checkpoint has not done; leaves the child trained."""
@@ -105,15 +108,14 @@ class ChildTrainer:
         )
         self._batches = iter(batches)
 
-    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[], None]) -> dict[str, float]:
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> dict[str, float]:
         """The steps of `epoch` from `first_step` on; the means of all of them, and the validation part's."""
         if first_step == 0:
             for mean in self._means.values():
                 mean.reset_state()
         begin = time.perf_counter()
-        for _ in range(first_step, self.steps_per_epoch):
-            self._train_step(*next(self._batches))
-            advance()
+        inputs = (next(self._batches) for _ in range(first_step, self.steps_per_epoch))
+        self.replicas.take_steps(self._train_step, inputs, advance)
         seconds = time.perf_counter() - begin
         metrics = {name: float(mean.result()) for name, mean in self._means.items()}
         if self._watched is not None:
@@ -123,7 +125,7 @@ class ChildTrainer:
         metrics["images_per_second"] = num_images / seconds
         return metrics
 
-    @tf.function(autograph=False)
+    @own_graph
     def _train_step(self, images, labels):
         self.replicas.run(self._take_step, [images, labels])
 
@@ -134,20 +136,27 @@ class ChildTrainer:
         step = tf.cast(self.optimizer.iterations, tf.int32)
         progress = tf.cast(step + 1, tf.float32) / (self.config.retrain_epochs * self.steps_per_epoch)
         seed = tf.random.experimental.stateless_fold_in(seed_for(self.seed, "drop_path"), step)
+        differentiate = self._differentiate
+        if self.replicas.jit_compile:
+            differentiate = tf.function(differentiate, autograph=False, jit_compile=True)
+        gradients, loss, correct = differentiate(images, labels, progress, seed)
+        rate = tf.convert_to_tensor(self.optimizer.learning_rate)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, loss_scale=self._loss_scale)
+        self._watch.update(step, loss, rate, norm)
+        self._means["learning_rate"].update_state(rate)
+        self._means["loss"].update_state(loss)
+        self._means["accuracy"].update_state(correct / tf.cast(tf.shape(labels)[0], tf.float32))
+        self._means["gradient_norm"].update_state(norm)
+
+    def _differentiate(self, images, labels, progress, seed):
+        """Gradients of the whole loss, the child's cross-entropy, and the number of images told right."""
+        values = [variable.value for variable in self.trainee.trainable_variables]
         with tf.GradientTape() as tape:
             outputs = self.trainee.predict(images, progress, seed)
             losses = [cross_entropy(labels, logits, self.config.label_smoothing) for logits, _ in outputs]
             weighted = tf.add_n([weight * loss for loss, (_, weight) in zip(losses, outputs, strict=True)])
-            total = weighted + self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
-        gradients = tape.gradient(total, [variable.value for variable in variables])
-        rate = tf.convert_to_tensor(self.optimizer.learning_rate)
-        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm)
-        self._watch.update(step, losses[0], rate, norm)
-        self._means["learning_rate"].update_state(rate)
-        self._means["loss"].update_state(losses[0])
-        correct = count_correct(labels, outputs[0][0])
-        self._means["accuracy"].update_state(correct / tf.cast(tf.shape(labels)[0], tf.float32))
-        self._means["gradient_norm"].update_state(norm)
+            total = scaled(weighted + self.sgd.l2 * sum_of_squares(values), self._loss_scale)
+        return tape.gradient(total, values), losses[0], count_correct(labels, outputs[0][0])
 
 
 def training_split(data: ImageData, config: RetrainConfig) -> Split:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import in_rows, training_windows, windows
 from enas_tf.layers.functions import sum_of_squares
+from enas_tf.layers.replicas import own_graph
 from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.options import option, require
 from enas_tf.training.checkpoints import Checkpoints, Position
@@ -31,7 +32,7 @@ from enas_tf.training.language import (
     perplexity,
     window_scale,
 )
-from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
 from enas_tf.training.replicas import Replicas, gather_rows
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.seeds import seed_for, seed_of_attempt
@@ -77,6 +78,7 @@ class LanguageTrainer:
         self.steps_per_epoch = len(windows(self.train.shape[1], window.bptt, seed, 0, is_random=False))
         variables = trainee.trainable_variables
         self.optimizer = build_optimizer(sgd, self.steps_per_epoch, variables)
+        self._loss_scale = self.replicas.build_loss_scale()
         self._sums = [tf.Variable(tf.zeros(v.shape), trainable=False, name=f"sum_{v.name}") for v in variables]
         self._num_summed = tf.Variable(0.0, trainable=False, name="num_summed")
         self._is_averaging = tf.Variable(False, trainable=False, name="is_averaging")
@@ -86,7 +88,7 @@ class LanguageTrainer:
         self._means = {name: keras.metrics.Mean(name) for name in ("loss", "gradient_norm", "learning_rate")}
         self._read = compile_reader(trainee.child)
         ids, seed = tf.TensorSpec([batch_size, None], tf.int32), tf.TensorSpec([2], tf.int32)
-        self._train_step = tf.function(self._take_step, autograph=False, input_signature=[ids, ids, seed])
+        self._train_step = own_graph(self._take_step, input_signature=[ids, ids, seed])
 
     @property
     def state_size(self) -> int:
@@ -97,7 +99,8 @@ class LanguageTrainer:
         """What a checkpoint holds: the child, the optimizer, the sums of weights and the losses seen so far."""
         averages = [*self._sums, self._num_summed, self._is_averaging, self._losses]
         under_way = [self._state, *self._means.values(), *self._recovery.tracked]
-        return {**self.trainee.tracked, "optimizer": self.optimizer, "averages": averages, "under_way": under_way}
+        tracked = {**self.trainee.tracked, "optimizer": self.optimizer, "averages": averages, "under_way": under_way}
+        return tracked | tracked_scale(self._loss_scale)
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
         """Runs what the newest checkpoint has not done; leaves the child trained, averaged if it is time."""
@@ -114,22 +117,25 @@ class LanguageTrainer:
         self._watch.reset()
         self._invalid = None
 
-    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[], None]) -> dict[str, float]:
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> dict[str, float]:
         """The windows of `epoch` from `first_step` on; the means of all of them, and the validation part's."""
         if first_step == 0:
             for mean in self._means.values():
                 mean.reset_state()
             self._state.assign(tf.zeros_like(self._state))
-        begin, num_tokens = time.perf_counter(), 0
+        begin = time.perf_counter()
         # Other windows and masks after going back, or the same step would fail again.
         seed = seed_of_attempt(self.seed, self._recovery.count)
         dropout_seed = seed_for(seed, "language_dropout", epoch)
-        spans = training_windows(self.train, self.window.bptt, seed, epoch, self.window.random_bptt, first_step)
-        for step, (ids, targets) in enumerate(spans, start=first_step):
-            self._train_step(tf.constant(ids), tf.constant(targets), dropout_seed + step)
-            num_tokens += ids.size
-            advance()
+        spans = self.window.bptt, seed, epoch, self.window.random_bptt
+        batches = training_windows(self.train, *spans, first_step)
+        inputs = (
+            (tf.constant(ids), tf.constant(targets), dropout_seed + step)
+            for step, (ids, targets) in enumerate(batches, start=first_step)
+        )
+        self.replicas.take_steps(self._train_step, inputs, advance)
         seconds = time.perf_counter() - begin
+        num_tokens = len(self.train) * sum(length for _, length in windows(self.train.shape[1], *spans)[first_step:])
         metrics = {name: float(mean.result()) for name, mean in self._means.items()}
         metrics["perplexity"] = perplexity(metrics["loss"])
         valid = self._validate()
@@ -183,9 +189,11 @@ class LanguageTrainer:
             loss = cross_entropy(targets, self.trainee.logits(reading.dropped))
             total = loss + penalty(reading, self.window)
             total += self.sgd.l2 * sum_of_squares([variable.value for variable in variables])
+            total = scaled(total, self._loss_scale)
         gradients = tape.gradient(total, [variable.value for variable in variables])
         step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
-        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, window_scale(ids, self.window))
+        scale = window_scale(ids, self.window)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale, self._loss_scale)
         self._watch.update(step, loss, rate, norm)
         self._means["learning_rate"].update_state(rate)
         self._means["loss"].update_state(loss)

@@ -59,7 +59,7 @@ def small(network):
 def make_evaluator(case, replicas, children=1):
     keras.utils.set_random_seed(0)
     with replicas.strategy.scope():
-        supernet = case.family.supernet(case.tiny, small(case.network), case.shape)
+        supernet = case.family.supernet(case.tiny, small(case.network), case.shape, dtype=replicas.precision)
         data = make_data(case.shape)
         if isinstance(case.shape, TextShape):
             return LanguageEvaluator(supernet, data, BATCH, PLAIN, WINDOW, RewardConfig(), SEED, replicas)
@@ -72,7 +72,7 @@ def make_trainer(case, replicas):
     architecture = case.tiny.decode(case.tiny.random_tokens(1, np.random.default_rng(1))[0])
     with replicas.strategy.scope():
         config = small(case.child)
-        child = case.family.build_child(architecture, config, case.shape)
+        child = case.family.build_child(architecture, config, case.shape, dtype=replicas.precision)
         trainee = case.family.trainee(child, architecture, config, case.shape)
         data = make_data(case.shape)
         if isinstance(case.shape, TextShape):

@@ -46,7 +46,7 @@ class CountingEvaluator:
         self.next_step, self.next_reward = min(sum(STEPS[:epoch]) + step, sum(STEPS[: epoch + 1])), first_reward
         self.problem, self.attempt = None, attempt
 
-    def prepare(self, searcher, epoch, first_step=0, advance=lambda: None):
+    def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):
         if first_step == 0:
             self.mean.reset_state()
         for _ in range(first_step, STEPS[epoch]):
@@ -55,7 +55,7 @@ class CountingEvaluator:
             self.mean.update_state(self.weight)
             self.action(self, "step", self.next_step)
             self.next_step += 1
-            advance()
+            advance(1)
         if not math.isfinite(float(self.weight)):
             self.problem = "a step has a loss of nan"
         return {"weight": float(self.mean.result())}

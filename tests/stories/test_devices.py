@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 def test_search_to_export_on_two_devices(launch, search_flags, tmp_path):
@@ -17,6 +18,26 @@ def test_search_to_export_on_two_devices(launch, search_flags, tmp_path):
     metrics = json.loads((tmp_path / "run/child/metrics.json").read_text())
     assert metrics["export_max_difference"] < 1e-4
     assert 0 <= metrics["test_accuracy"] <= 1
+
+
+def test_search_to_export_in_mixed_precision(launch, search_flags, tmp_path):
+    """The child that is kept is a float32 one, with the weights that were trained."""
+    flags = (*search_flags, "--workdir=run", "--precision=mixed_float16", "--steps_per_loop=4")
+    outcome = launch("search", *flags)
+    assert outcome.code == 0, outcome.out + outcome.err
+    child = keras.models.load_model(tmp_path / "run/child/child.keras")
+    assert {layer.dtype_policy.name for layer in child.layers} == {"float32"}
+    metrics = json.loads((tmp_path / "run/child/metrics.json").read_text())
+    assert metrics["export_max_difference"] < 1e-4
+    saved = tf.train.load_checkpoint(tf.train.latest_checkpoint(tmp_path / "run/checkpoints/retrain"))
+    names = {name for name in saved.get_variable_to_shape_map() if name.startswith("objects/child/")}
+    kernels = {saved.get_tensor(name).tobytes() for name in names}
+    assert child.get_layer("stem_conv").get_weights()[0].tobytes() in kernels
+    # A run goes on with other loops, but not with another precision.
+    for stage in ("search", "retrain"):
+        values = json.loads((tmp_path / f"run/checkpoints/{stage}/flags.json").read_text())
+        assert values["precision"] == "mixed_float16"
+        assert "steps_per_loop" not in values
 
 
 def test_a_batch_that_does_not_split_is_named(launch, search_flags):

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer
+from enas_tf.training.devices import build_strategy
+from enas_tf.training.optimizers import LossScale, SgdConfig, apply_clipped, build_optimizer, scaled
 
 STEPS = 50
 
@@ -75,6 +76,61 @@ def test_momentum_is_nesterovs():
         apply_clipped(optimizer, [np.float32(1.0)], [variable], clip_norm=10.0)
         moves.append(before - float(variable.numpy()))
     assert moves == pytest.approx([1.5, 1.75])
+
+
+def step_of_scaled_loss(optimizer, variable, loss_scale, gradient):
+    """A step of the loss `gradient * variable`, whose own gradient is then known."""
+    with tf.GradientTape() as tape:
+        loss = scaled(gradient * variable.value, loss_scale)
+    gradients = tape.gradient(loss, [variable.value])
+    return apply_clipped(optimizer, gradients, [variable], clip_norm=2.0, loss_scale=loss_scale)
+
+
+@pytest.mark.parametrize("num_replicas", [1, 2])
+def test_a_scaled_loss_takes_the_same_step_and_one_that_is_too_large_takes_none(num_replicas):
+    """Norm, clipping, momentum; the count of steps goes on, since the learning rate goes by it."""
+    strategy = build_strategy("mirrored") if num_replicas == 2 else tf.distribute.get_strategy()
+    config = SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=0.5)
+    with strategy.scope():
+        variables = [keras.Variable(0.0) for _ in range(2)]
+        optimizers = [build_optimizer(config, 1, [variable]) for variable in variables]
+        loss_scale = LossScale()
+
+    @tf.function(autograph=False)
+    def step(gradient):
+        def take():
+            scales = (None, loss_scale)
+            return [step_of_scaled_loss(*of, gradient) for of in zip(optimizers, variables, scales, strict=True)]
+
+        return [strategy.experimental_local_results(norm)[0] for norm in strategy.run(take)]
+
+    for gradient, factor in ((0.5, 2.0**15), (3.0, 2.0**15)):
+        norms = [float(norm) for norm in step(tf.constant(gradient))]
+        assert norms == pytest.approx([gradient, gradient])
+        assert loss_scale.factor.numpy() == factor
+        assert variables[1].numpy() == pytest.approx(variables[0].numpy()) != 0.0
+    before = float(variables[1].numpy())
+    _, norm = step(tf.constant(np.inf))
+    assert float(norm) == 0.0
+    assert float(variables[1].numpy()) == before
+    assert [int(optimizer.iterations.numpy()) for optimizer in optimizers] == [3, 3]
+    assert loss_scale.factor.numpy() == 2.0**14
+    # Infinite even without a factor: this is no matter of precision.
+    loss_scale.factor.assign(1.0)
+    _, norm = step(tf.constant(np.inf))
+    assert float(norm) == np.inf
+    assert float(variables[1].numpy()) == before
+    assert loss_scale.factor.numpy() == 1.0
+
+
+def test_the_factor_of_a_loss_grows_after_many_finite_steps():
+    loss_scale = LossScale()
+    loss_scale.num_finite.assign(LossScale.STEPS_TO_DOUBLE - 1)
+    loss_scale.update(tf.constant(True))
+    assert (loss_scale.factor.numpy(), loss_scale.num_finite.numpy()) == (2.0**16, 0)
+    loss_scale.update(tf.constant(True))
+    loss_scale.update(tf.constant(False))
+    assert (loss_scale.factor.numpy(), loss_scale.num_finite.numpy()) == (2.0**15, 0)
 
 
 @pytest.mark.parametrize(

@@ -208,8 +208,8 @@ class TestPipe:
 
     def test_progress_prints_nothing(self, tmp_path, capsys):
         with Reporter(tmp_path) as reporter, reporter.progress("search", 2) as advance:
-            advance()
-            advance()
+            advance(1)
+            advance(1)
         assert capsys.readouterr().out == ""
 
     def test_a_block_without_rows_is_its_title(self, tmp_path, capsys):
@@ -221,9 +221,9 @@ class TestPipe:
 class TestTerminal:
     def test_progress_shows_count_and_rate_and_lets_lines_through(self, tmp_path, terminal):
         with Reporter(tmp_path, console=terminal) as reporter, reporter.progress("search [1]", 2) as advance:
-            advance()
+            advance(1)
             reporter.record("search", 0, {"loss": 0.5}, total_epochs=1)
-            advance()
+            advance(1)
         shown = terminal.file.getvalue()
         assert "search [1]" in shown
         assert "2/2" in shown

@@ -14,6 +14,7 @@ from enas_tf.models.trainee import Trainee
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.optimizers import SgdConfig
+from enas_tf.training.replicas import Replicas
 from enas_tf.training.reporting import Reporter
 from enas_tf.training.retrain import ChildTrainer, RetrainConfig, compile_measure
 
@@ -40,9 +41,9 @@ def make_small_child():
     return keras.Model(inputs, keras.layers.Dense(4)(x))
 
 
-def make_trainer(child, epochs, sgd=SGD, augmentation=UNVARIED, **options):
+def make_trainer(child, epochs, sgd=SGD, augmentation=UNVARIED, replicas=None, **options):
     config = RetrainConfig(retrain_epochs=epochs, retrain_batch_size=16, **options)
-    return ChildTrainer(Trainee(child), DATA, config, sgd, augmentation, seed=3)
+    return ChildTrainer(Trainee(child), DATA, config, sgd, augmentation, seed=3, replicas=replicas)
 
 
 class Recorder(Reporter):
@@ -131,6 +132,23 @@ def test_l2_shrinks_all_weights(tmp_path):
         moved.append([old - v.numpy() for old, v in zip(before, child.trainable_variables, strict=True)])
     for without, with_l2, weight in zip(*moved, before, strict=True):
         np.testing.assert_allclose(with_l2 - without, 2 * 0.1 * 0.5 * weight, atol=1e-5)
+
+
+def test_a_compiled_step_is_the_step(tmp_path):
+    """XLA takes the gradients of a child; all that a step changes, moving averages among it, is the same.
+
+    Dropout is not: XLA draws other numbers from its seed.
+    """
+    found = []
+    for is_compiled in (False, True):
+        child = make_small_child()
+        dropout = next(layer for layer in child.layers if isinstance(layer, keras.layers.Dropout))
+        dropout.rate = 0.0
+        trainer = make_trainer(child, 2, replicas=Replicas(jit_compile=is_compiled))
+        run(trainer, tmp_path / str(is_compiled))
+        found.append(child.weights)
+    for mine, its in zip(*found, strict=True):
+        np.testing.assert_allclose(mine.numpy(), its.numpy(), rtol=1e-4, atol=1e-5, err_msg=mine.path)
 
 
 def test_measure_is_the_mean_over_images_whatever_the_batches():
