@@ -35,7 +35,7 @@ class RetrainStage:
         self.cost = check_retraining(run, architecture)
         child, shape = run.task.child(config), run.shape
         with run.replicas.strategy.scope():
-            self.child = family.build_child(architecture, child, shape, dtype=config.run.precision)
+            self.child = family.build_child(architecture, child, shape, dtype=config.run.precision, for_training=True)
             trainee = family.trainee(self.child, architecture, child, shape)
             self.trainer = run.task.trainer(config, trainee, run.data, run.replicas)
 
@@ -73,7 +73,7 @@ class RetrainStage:
             },
         )
         self.trainer.run(run.reporter, self.checkpoints())
-        child = self._in_float32()
+        child = self._stock_child()
         tested = task.test(child, run.data)
         save_keras(child, run.workdir.child_keras)
         name, text = task.names(run.data)
@@ -96,16 +96,15 @@ class RetrainStage:
         write_json(run.workdir.child_metrics, finite(metrics))
         return metrics
 
-    def _in_float32(self) -> keras.Model:
-        """The child as it is kept: mixed precision is a way to train, and not every place that serves it is fast at it.
+    def _stock_child(self) -> keras.Model:
+        """The child as it is kept, with the weights of the one that was trained: of stock layers, all in float32.
 
-        Its weights are float32 anyway.
+        Mixed precision and fused layers are ways to train; not every place that serves a child is fast at the one and
+        knows the other.
         """
-        config = self.run.config
-        if config.run.precision == "float32":
-            return self.child
+        run = self.run
         family = FAMILIES[self.architecture.space_name]
-        child = family.build_child(self.architecture, self.run.task.child(config), self.run.shape)
+        child = family.build_child(self.architecture, run.task.child(run.config), run.shape)
         child.set_weights(self.child.get_weights())
         return child
 

@@ -8,19 +8,23 @@ import json
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.launch.config import stage_values, to_flagfile
 from enas_tf.launch.retrain_stage import check_retraining
 from enas_tf.launch.run import Run, format_size
+from enas_tf.models.costs import Cost
 from enas_tf.pictures import draw, to_pixels, to_svg
 from enas_tf.search.derive import Candidate, derive, to_csv, to_markdown
+from enas_tf.search.estimate import estimate
 from enas_tf.search.evaluators import Evaluator
 from enas_tf.search.loop import search
 from enas_tf.search.searchers import Searcher, build_searcher
+from enas_tf.spaces.decisions import Architecture
 from enas_tf.training import cluster
 from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.devices import device_names
+from enas_tf.training.devices import device_names, peak_memory
 from enas_tf.training.files import write_json, write_text
 from enas_tf.training.health import Recovery
 
@@ -55,6 +59,37 @@ class SearchStage:
         run.reporter.block("search", self._summary())
         seed = config.run.seed
         search(self.searcher, self.evaluator, config.search, seed, run.reporter, checkpoints, self.recovery)
+
+    def dry_run(self) -> None:
+        """Prints what the search would take: sizes, memory and time, measured over a few steps."""
+        run, config = self.run, self.run.config
+        measured = estimate(self.searcher, self.evaluator, config.search, config.run.seed)
+        num_steps = self.evaluator.num_steps(0)
+        epoch = measured.epoch(num_steps, config.search)
+        costs = [
+            self._count(run.space.decode(tokens)) for tokens in run.space.random_tokens(20, np.random.default_rng(0))
+        ]
+        parameters, flops = ([getattr(cost, name) for cost in costs] for name in ("parameters", "flops"))
+        rows = self._summary()
+        del rows["workdir"]
+        kept = [*self.evaluator.supernet.variables, *self.evaluator.optimizer.variables]
+        rows |= {
+            "weights": f"{count_bytes(kept) / 2**20:.1f} MiB with the optimizer's; each step makes their gradient too",
+            "children": f"{min(parameters):,} to {max(parameters):,} parameters, {min(flops):,} to {max(flops):,} "
+            f"FLOPs per {run.task.unit} (20 random ones, at the searched width)",
+            "peak memory": ", ".join(f"{name} {gib:.2f} GiB" for name, gib in peak_memory().items()),
+            "first step": f"{measured.first_step:.1f} s",
+            "a step": f"{measured.step:.3f} s",
+            "a reward": f"{measured.reward:.3f} s",
+            "an epoch": f"{_in_words(epoch)}: {_in_words(num_steps * measured.step)} of steps, the rest updates",
+            "the search": f"{_in_words(epoch * config.search.epochs)}, derive aside",
+        }
+        run.reporter.block("dry run: nothing is written", rows)
+
+    def _count(self, architecture: Architecture) -> Cost:
+        """The cost of a child at the searched width."""
+        run = self.run
+        return run.family.count(architecture, run.task.searched_child(run.config), run.shape)
 
     def _summary(self) -> dict[str, str]:
         config, supernet = self.run.config, self.evaluator.supernet
@@ -97,13 +132,8 @@ class SearchStage:
     def derive(self) -> None:
         """Ranks proposals and writes the candidates, the best architecture and its picture."""
         run, config = self.run, self.run.config
-        child, shape = run.task.searched_child(config), run.shape
-
-        def count(architecture):
-            return run.family.count(architecture, child, shape)
-
         with run.reporter.progress("derive", config.derive.derive_samples) as advance:
-            candidates = derive(self.searcher, self.evaluator, count, config.derive, config.run.seed, advance)
+            candidates = derive(self.searcher, self.evaluator, self._count, config.derive, config.run.seed, advance)
         self._write(candidates)
 
     def _write(self, candidates: list[Candidate]) -> None:
@@ -139,6 +169,19 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     run.workdir.write_environment(run.config.run.seed, run.task.record(run.data))
     cluster.barrier()
     return stage
+
+
+def _in_words(seconds: float) -> str:
+    """A time as people read it: 12.3 s, 4.5 min, 6.7 h, 8.9 days."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def count_bytes(variables: list) -> int:
+    """Of the values of variables."""
+    return sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in variables)
 
 
 def count_parameters(layer: keras.layers.Layer) -> int:

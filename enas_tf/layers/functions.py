@@ -30,15 +30,22 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     float32 whatever `x` is.
     """
     if not replicas.is_synchronized():
-        # On a CPU the kernel for bfloat16 takes five times as long as the one for float32 and two casts.
-        fused = x if tf.config.list_physical_devices("GPU") else tf.cast(x, tf.float32)
-        y, *_ = tf.compat.v1.nn.fused_batch_norm(fused, gamma, beta, epsilon=EPSILON, is_training=True)
-        return tf.cast(y, x.dtype)
+        return normalize_by_batch(x, gamma, beta, EPSILON)[0]
     dtype, x = x.dtype, tf.cast(x, tf.float32)
     local = tf.stack([tf.reduce_mean(x, axis=[0, 1, 2]), tf.reduce_mean(tf.square(x), axis=[0, 1, 2])])
     mean, mean_square = tf.unstack(replicas.mean_over_replicas(local))
     y = tf.nn.batch_normalization(x, mean, mean_square - tf.square(mean), beta, gamma, EPSILON)
     return tf.cast(y, dtype)
+
+
+def normalize_by_batch(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """`x` [batch, height, width, channels] normalised by itself; mean and unbiased variance, float32 [channels]."""
+    # On a CPU the kernel for bfloat16 takes five times as long as the one for float32 and two casts.
+    fused = x if tf.config.list_physical_devices("GPU") else tf.cast(x, tf.float32)
+    y, mean, variance = tf.compat.v1.nn.fused_batch_norm(fused, gamma, beta, epsilon=epsilon, is_training=True)
+    return tf.cast(y, x.dtype), mean, variance
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:

@@ -18,8 +18,8 @@ class Family:
 
     Attributes:
       supernet: (space, network config, shape of the data, dtype=) -> a Keras layer, called with data and tokens.
-      build_child: (architecture, child config, shape of the data, dtype=) -> a Keras model. Here and above `dtype` is a
-        Keras policy.
+      build_child: (architecture, child config, shape of the data, dtype=, for_training=) -> a Keras model. Here and
+        above `dtype` is a Keras policy.
       trainee: (child, architecture, child config, shape of the data) -> the `Trainee` that trains the child.
       count: (architecture, child config, shape of the data) -> `Cost`, without building anything.
       inherit_weights: (child, supernet, architecture) copies the chosen shared weights into the child.

@@ -19,16 +19,21 @@ def used_nodes(architecture: MacroArchitecture, place: int) -> list[int]:
 
 
 def build_macro_child(
-    architecture: MacroArchitecture, config: ChildConfig, image: ImageConfig, dtype: str = "float32"
+    architecture: MacroArchitecture,
+    config: ChildConfig,
+    image: ImageConfig,
+    dtype: str = "float32",
+    for_training: bool = False,
 ) -> keras.Model:
     """Builds the model: uint8 images [batch, height, width, channels] to float32 logits [batch, num_classes].
 
-    `dtype` is the Keras policy of its layers. Raises `InputError` when the depth or the images do not fit the two
+    `dtype` is the Keras policy of its layers; `for_training` gives it the layers that train fastest, else they are
+    stock Keras layers, of the same weights. Raises `InputError` when the depth or the images do not fit the two
     reductions, or the width is odd.
     """
     places = reduction_places(architecture.num_layers)
     check_halvings(image, config.channels, num_halvings=len(places))
-    channels, layers = config.channels, Layers(dtype=dtype)
+    channels, layers = config.channels, Layers(dtype=dtype, for_training=for_training)
     inputs = keras.Input((image.height, image.width, image.channels), dtype="uint8", name="image")
     x = layers.standardize(inputs, image.mean, image.variance)
     nodes = {0: layers.normalize(layers.convolve(x, channels, 3, "stem"), "stem")}

@@ -25,15 +25,20 @@ def cell_kinds(cells_per_stage: int) -> list[str]:
 
 
 def build_micro_child(
-    architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig, dtype: str = "float32"
+    architecture: MicroArchitecture,
+    config: ChildConfig,
+    image: ImageConfig,
+    dtype: str = "float32",
+    for_training: bool = False,
 ) -> keras.Model:
     """Builds the model: uint8 images [batch, height, width, channels] to float32 logits [batch, num_classes].
 
-    `dtype` is the Keras policy of its layers. Raises `InputError` when the images do not fit the reductions.
+    `dtype` is the Keras policy of its layers; `for_training` gives it the layers that train fastest, else they are
+    stock Keras layers, of the same weights. Raises `InputError` when the images do not fit the reductions.
     """
     check_size(image, config.channels, config.stem)
     inputs = keras.Input((image.height, image.width, image.channels), dtype="uint8", name="image")
-    layers = Layers(dtype=dtype)
+    layers = Layers(dtype=dtype, for_training=for_training)
     outputs = connect_cells(layers, inputs, architecture, config, image)
     logits = layers.classify(layers.relu(outputs[-1], "last"), image.num_classes, config.dropout)
     return keras.Model(inputs, logits, name="micro_child")

@@ -28,7 +28,7 @@ class MicroTrainee(Trainee):
     def __init__(self, child: keras.Model, architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig):
         super().__init__(child)
         self.config = config
-        self.layers = Layers(child, child.get_layer("stem_0_conv").dtype_policy)
+        self.layers = Layers(child, child.get_layer("stem_0_conv").dtype_policy, for_training=True)
         self.num_cells = len(cell_kinds(config.cells_per_stage))
         self.cells: list[int] = []  # The cell that each path of drop-path lies in.
         num_paths = self._count_paths(architecture)
@@ -38,6 +38,8 @@ class MicroTrainee(Trainee):
         def drop_path(y, cell):
             path = len(self.cells)
             self.cells.append(cell)
+            if config.drop_path_keep == 1.0:
+                return y
             return y * keras.ops.cast(keras.ops.reshape(factors[:, path], (-1, 1, 1, 1)), y.dtype)
 
         outputs = connect_cells(self.layers, images, architecture, config, image, drop_path)

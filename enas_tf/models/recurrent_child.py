@@ -124,12 +124,16 @@ def child_units(architecture: RecurrentArchitecture | LstmBaseline, config: Lang
 
 
 def build_recurrent_child(
-    architecture: RecurrentArchitecture | LstmBaseline, config: LanguageConfig, text: TextShape, dtype: str = "float32"
+    architecture: RecurrentArchitecture | LstmBaseline,
+    config: LanguageConfig,
+    text: TextShape,
+    dtype: str = "float32",
+    for_training: bool = False,
 ) -> keras.Model:
     """Builds the model: ids int32 [batch, time] and a state [batch, size] to logits of the next tokens and a state.
 
     The state is zeros at the beginning of a text; the logits are float32 [batch, time, vocabulary]. `dtype` is the
-    Keras policy of the cell.
+    Keras policy of the cell; `for_training` changes nothing here.
     """
     units = child_units(architecture, config, text)
     config = dataclasses.replace(config, units=units)

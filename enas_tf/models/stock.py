@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 
 from enas_tf.layers import functions
+from enas_tf.layers.normalization import FusedBatchNormalization
 
 #: Share of the old moving average that a step keeps (image_ops.py of the reference).
 MOMENTUM = 0.9
@@ -14,11 +15,17 @@ class Layers:
     """Layers by name: each is made when it is first asked for. `known` are those of a model that is there already.
 
     `dtype` is the Keras policy of all layers but those in front of the first convolution and behind the last, which
-    compute in float32.
+    compute in float32. Layers `for_training` are faster there, and have the weights of the stock ones.
     """
 
-    def __init__(self, known: keras.Model | None = None, dtype: str | keras.DTypePolicy = "float32"):
+    def __init__(
+        self,
+        known: keras.Model | None = None,
+        dtype: str | keras.DTypePolicy = "float32",
+        for_training: bool = False,
+    ):
         self.dtype = dtype
+        self.normalization = FusedBatchNormalization if for_training else keras.layers.BatchNormalization
         self._layers = {layer.name: layer for layer in known.layers} if known is not None else {}
 
     def get(self, make: Callable[..., keras.layers.Layer], name: str, **options) -> keras.layers.Layer:
@@ -38,8 +45,7 @@ class Layers:
         return self.get(keras.layers.Concatenate, f"{name}_concat")(tensors) if len(tensors) > 1 else tensors[0]
 
     def normalize(self, x, name: str):
-        make = keras.layers.BatchNormalization
-        return self.get(make, f"{name}_bn", momentum=MOMENTUM, epsilon=functions.EPSILON)(x)
+        return self.get(self.normalization, f"{name}_bn", momentum=MOMENTUM, epsilon=functions.EPSILON)(x)
 
     def convolve(self, x, channels: int, size: int, name: str, strides: int = 1):
         layer = self.get(

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -121,6 +122,15 @@ def _ended_after(seconds: str, message: str) -> Iterator[None]:
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     """One per process: two would number their collective operations alike, and mix them up."""
     return tf.distribute.MirroredStrategy(devices)
+
+
+def peak_memory() -> dict[str, float]:
+    """Largest memory so far in GiB: of each GPU, and of the process on the host, the data included."""
+    peaks = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}  # In KiB on Linux.
+    for gpu in tf.config.list_logical_devices("GPU"):
+        name = gpu.name.removeprefix("/device:")
+        peaks[name] = tf.config.experimental.get_memory_info(name)["peak"] / 2**30
+    return peaks
 
 
 def device_names(num_replicas: int = 1) -> str:

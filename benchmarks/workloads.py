@@ -1,0 +1,94 @@
+"""What is measured: each space at the size of the paper's search, and at the size of its quickstart."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+FLAGFILES = Path(__file__).parents[1] / "flags"
+#: Steps of the epoch that is measured at paper size; random data are as many.
+_STEPS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A search of a space.
+
+    Attributes:
+      flags: of the search.
+      data: a batch of random images at the paper's size, or of random text; None = the data of the flags.
+      deep: flags of a deeper network; None where the depth is not a number of equal layers.
+    """
+
+    space: str
+    size: str
+    flags: tuple[str, ...]
+    data: int | None = None
+    deep: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.space} {self.size}"
+
+
+def _preset(name: str, *more: str) -> tuple[str, ...]:
+    return (f"--flagfile={FLAGFILES / name}.flags", *more)
+
+
+#: Recurrent at paper size: 8 nodes of 200 units, windows of 64 x 35 tokens, 10,000 words. The same batch again and
+#: again at a rate of 20 would diverge.
+_PAPER_CELL = ("--cell_nodes=8", "--batch_size=64", "--norandom_bptt", "--learning_rate=0.1")
+WORKLOADS = [
+    Workload("macro", "paper", _preset("cifar10_macro_search"), 128, ("--num_layers=24",)),
+    Workload("micro", "paper", _preset("cifar10_micro_search"), 160, ("--cells_per_stage=4",)),
+    Workload("recurrent", "paper", _preset("ptb_recurrent_search", *_PAPER_CELL), 64),
+    Workload("macro", "digits", _preset("digits_macro"), None, ("--num_layers=12",)),
+    Workload("micro", "digits", _preset("digits_micro"), None, ("--cells_per_stage=2",)),
+    Workload("recurrent", "digits", _preset("pydoc_recurrent", "--norandom_bptt")),
+]
+
+
+def find(name: str) -> Workload:
+    return next(workload for workload in WORKLOADS if workload.name == name)
+
+
+def parse(workload: Workload, directory: Path, *more: str) -> None:
+    """Parses the flags of `workload`, whose random data, if any, lie in `directory` afterwards."""
+    given = [*workload.flags, *more]
+    if workload.data:
+        make = _write_text if workload.space == "recurrent" else _write_images
+        given.append(f"--dataset={make(directory, workload.data)}")
+    flags.FLAGS(["benchmark", *given])
+
+
+def run_part(part: str, workload: Workload, *more: str) -> dict:
+    """The numbers of a part of `benchmarks.worker`, from a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.worker", part, workload.name, repr(time.time()), *more]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _write_images(directory: Path, batch: int) -> str:
+    random, path = np.random.default_rng(0), directory / "images.npz"
+    if not path.exists():
+        parts = {}
+        for part, num in (("train", _STEPS * batch), ("valid", 2 * batch), ("test", 64)):
+            parts[f"x_{part}"] = random.integers(0, 256, (num, 32, 32, 3), dtype=np.uint8)
+            parts[f"y_{part}"] = (np.arange(num) % 10).astype(np.int32)
+        np.savez(path, **parts)
+    return f"npz:{path}"
+
+
+def _write_text(directory: Path, rows: int) -> str:
+    random = np.random.default_rng(0)
+    for part, num in (("train", rows * (35 * _STEPS + 1)), ("valid", rows * 71), ("test", rows * 71)):
+        words = np.concatenate([np.arange(9_998), random.integers(0, 9_998, max(0, num - 9_998))])[:num]
+        (directory / f"{part}.txt").write_text(" ".join(f"w{word}" for word in words) + "\n")
+    return f"text:{directory}"

@@ -1,0 +1,41 @@
+"""The fused layer is Keras' own: results, gradients and moving averages, in training and out of it."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.layers.normalization import FusedBatchNormalization
+
+
+def run(make, dtype, training, trainable=True):
+    """Result, gradients of the input and of scale and offset, and all weights afterwards."""
+    layer = make(momentum=0.9, epsilon=1e-3, dtype=dtype)
+    x = tf.constant(np.random.default_rng(0).normal(1.0, 2.0, (4, 3, 5, 2)).astype(np.float32))
+    layer.build(x.shape)
+    layer.set_weights(np.array([[1.5, 0.5], [0.1, -0.2], [0.3, 0.4], [2.0, 3.0]], np.float32))
+    layer.trainable = trainable
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = layer(x, training=training)
+        loss = tf.reduce_sum(tf.square(tf.cast(y, tf.float32)) * tf.cast(tf.range(5)[:, None], tf.float32))
+    gradients = tape.gradient(loss, [x, layer.gamma.value, layer.beta.value])
+    return y.dtype, [y, *gradients, *layer.get_weights()]
+
+
+@pytest.mark.parametrize(("training", "trainable"), [(True, True), (True, False), (False, True)])
+def test_it_is_keras_own_layer(training, trainable):
+    _, found = run(FusedBatchNormalization, "float32", training, trainable)
+    _, expected = run(keras.layers.BatchNormalization, "float32", training, trainable)
+    for mine, its in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
+def test_in_mixed_precision_statistics_are_float32(dtype):
+    computed, found = run(FusedBatchNormalization, dtype, True)
+    _, expected = run(FusedBatchNormalization, "float32", True)
+    assert computed == tf.as_dtype(dtype.removeprefix("mixed_"))
+    # Moving averages see the input's rounding alone.
+    for mine, its in zip(found[-2:], expected[-2:], strict=True):
+        np.testing.assert_allclose(mine, its, rtol=2e-3, atol=1e-3)
