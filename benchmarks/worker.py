@@ -160,9 +160,9 @@ def measure_start(run: Run, begun: float) -> dict:
     measured = Measured(run)
     marks["build"] = time.time()
     steps = measured.evaluator.steps_per_epoch
-    (tokens, *_) = tf.unstack(measured.searcher.propose(tf.constant(steps), seed_for(0, "shared_proposals", 0)))
+    measured.searcher.propose(tf.constant(steps), seed_for(0, "shared_proposals", 0))
     marks["propose"] = time.time()
-    inputs = measured.step_inputs(tokens)
+    inputs = measured.step_inputs(median_child(measured))  # Whose memory the part `child` tells.
     measured.evaluator._train_step.get_concrete_function(*inputs)
     marks["trace"] = time.time()
     measured.evaluator._train_step(*inputs)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import keras
 
 from enas_tf.layers import functions
-from enas_tf.layers.normalization import FusedBatchNormalization
+from enas_tf.layers.stand_ins import FusedBatchNormalization, SlicedCropping2D
 
 #: Share of the old moving average that a step keeps (image_ops.py of the reference).
 MOMENTUM = 0.9
@@ -26,6 +26,7 @@ class Layers:
     ):
         self.dtype = dtype
         self.normalization = FusedBatchNormalization if for_training else keras.layers.BatchNormalization
+        self.cropping = SlicedCropping2D if for_training else keras.layers.Cropping2D
         self._layers = {layer.name: layer for layer in known.layers} if known is not None else {}
 
     def get(self, make: Callable[..., keras.layers.Layer], name: str, **options) -> keras.layers.Layer:
@@ -84,9 +85,11 @@ class Layers:
         return self.get(make, name, pool_size=int(op[-1]), strides=strides, padding="same")(x)
 
     def reduce(self, x, channels: int, name: str):
-        """Factorized reduction to `channels` channels: every second pixel, and every second of the image shifted."""
-        shifted = self.get(keras.layers.Cropping2D, f"{name}_crop", cropping=((1, 0), (1, 0)))(x)
-        shifted = self.get(keras.layers.ZeroPadding2D, f"{name}_pad", padding=((0, 1), (0, 1)))(shifted)
+        """Factorized reduction to `channels` channels: every second pixel, and every second of the image shifted.
+
+        Height and width are even: the shifted image needs no padding to have as many second pixels.
+        """
+        shifted = self.get(self.cropping, f"{name}_crop", cropping=((1, 0), (1, 0)))(x)
         halves = [
             self.convolve(x, channels // 2, 1, f"{name}_even", strides=2),
             self.convolve(shifted, channels // 2, 1, f"{name}_odd", strides=2),

@@ -1,4 +1,7 @@
-"""Batch normalisation of a child in training, in one kernel."""
+"""What stands in for stock Keras layers while a child is trained: the same functions and weights by faster kernels.
+
+A child that is kept has the stock layers, and loads without this package. Gains: benchmarks/README.md.
+"""
 
 import keras
 import tensorflow as tf
@@ -7,10 +10,9 @@ from enas_tf.layers import functions
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer by TensorFlow's fused kernel in training; Keras' own is some ten operations (benchmarks/README.md).
+    """Keras' layer by TensorFlow's fused kernel in training; Keras' own is some ten operations.
 
-    The same numbers, weights and names. It is for training only: the child that is kept has Keras' layer in its place,
-    and loads without this package. Inputs are [batch, height, width, channels].
+    Inputs are [batch, height, width, channels].
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -24,3 +26,12 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance * (num - 1.0) / num)):
             moving.assign(moving * self.momentum + found * (1.0 - self.momentum))
         return y
+
+
+class SlicedCropping2D(keras.layers.Cropping2D):
+    """Keras' layer by a slice, whose gradient is a padding; that of Keras' strided slice is several times slower."""
+
+    def call(self, inputs):
+        (top, bottom), (left, right) = self.cropping
+        height, width = inputs.shape[1:3]
+        return tf.slice(inputs, [0, top, left, 0], [-1, height - top - bottom, width - left - right, -1])

@@ -1,11 +1,11 @@
-"""The fused layer is Keras' own: results, gradients and moving averages, in training and out of it."""
+"""Stand-ins are the stock layers: results, gradients and moving averages, in training and out of it."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.layers.normalization import FusedBatchNormalization
+from enas_tf.layers.stand_ins import FusedBatchNormalization, SlicedCropping2D
 
 
 def run(make, dtype, training, trainable=True):
@@ -39,3 +39,17 @@ def test_in_mixed_precision_statistics_are_float32(dtype):
     # Moving averages see the input's rounding alone.
     for mine, its in zip(found[-2:], expected[-2:], strict=True):
         np.testing.assert_allclose(mine, its, rtol=2e-3, atol=1e-3)
+
+
+def test_a_slice_is_the_cropping():
+    x, found = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 5, 3))), []
+    for make in (SlicedCropping2D, keras.layers.Cropping2D):
+        layer = make(cropping=((1, 0), (2, 1)), dtype="float64")
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            loss = tf.reduce_sum(y**2)
+        assert layer.compute_output_shape(x.shape) == y.shape == (2, 3, 2, 3)
+        found.append((y, tape.gradient(loss, x)))
+    for mine, its in zip(*found, strict=True):
+        np.testing.assert_array_equal(mine, its)
