@@ -93,12 +93,12 @@ class Measured:
     def proposals(self, num: int) -> np.ndarray:
         return self.run.space.random_tokens(num, np.random.default_rng(0))
 
-    def build_trainer(self, tokens):
-        """What trains the child of `tokens` as shared weights are trained."""
+    def build_trainer(self, tokens, for_training: bool = True):
+        """What trains the child of `tokens` as shared weights are trained; of stock layers if not `for_training`."""
         run, config, family = self.run, as_searched(self.run.config), self.run.family
         architecture, child_config = run.space.decode(tokens), run.task.child(config)
         precision = config.run.precision
-        child = family.build_child(architecture, child_config, run.shape, dtype=precision, for_training=True)
+        child = family.build_child(architecture, child_config, run.shape, dtype=precision, for_training=for_training)
         trainee = family.trainee(child, architecture, child_config, run.shape)
         return run.task.trainer(config, trainee, run.data, Replicas(precision=precision))
 
@@ -196,13 +196,14 @@ def measure_steps(run: Run, num: int = _NUM_ARCHITECTURES) -> dict:
     measured = Measured(run)
     proposals, totals, rows = measured.proposals(num), {}, []
     for tokens in proposals:
-        trainer = measured.build_trainer(tokens)
+        trainer, stock = measured.build_trainer(tokens), measured.build_trainer(tokens, for_training=False)
         inputs, reward = measured.step_inputs(tokens), tf.constant(tokens)[None]
         calls = {
             "supernet": lambda inputs=inputs: measured.evaluator._train_step(*inputs),
             "child": lambda trainer=trainer: trainer._train_step(*measured.child_inputs()),
+            "stock": lambda stock=stock: stock._train_step(*measured.child_inputs()),
             "reward": lambda reward=reward: measured.evaluator.evaluate(reward),
-            "forward": measured.compile_forward(trainer.trainee.child),
+            "forward": measured.compile_forward(stock.trainee.child),
         }
         seconds = take_turns(calls)
         rows.append(seconds)
@@ -213,6 +214,8 @@ def measure_steps(run: Run, num: int = _NUM_ARCHITECTURES) -> dict:
         "supernet_step": totals["supernet"] / num,
         "child_step": totals["child"] / num,
         "step_ratio": totals["supernet"] / totals["child"],
+        "stock_child_step": totals["stock"] / num,
+        "stock_step_ratio": totals["supernet"] / totals["stock"],
         "reward": totals["reward"] / num,
         "child_forward": totals["forward"] / num,
         "reward_ratio": totals["reward"] / totals["forward"],

@@ -5,6 +5,8 @@ them. The two are apart because a branch that gathers for itself turns its gradi
 time and tracing: callers gather outside the branch and compute inside.
 """
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -33,6 +35,12 @@ class Operation(keras.layers.Layer):
     def rows(self, places: tf.Tensor) -> list[tf.Tensor]:
         """The weights of `places` (int32, any shape), one tensor [*places, ...] per bank."""
         return [tf.gather(bank, places) for bank in self.banks]
+
+    def unpack(self, vector: tf.Tensor) -> list[tf.Tensor]:
+        """The weights of one place out of a vector of all of them, one bank's behind the other's."""
+        shapes = [bank.shape[1:] for bank in self.banks]
+        parts = tf.split(vector, [math.prod(shape) for shape in shapes])
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
     def compute(self, x: tf.Tensor, rows: list[tf.Tensor], strides: int = 1) -> tf.Tensor:
         """`x` [batch, height, width, inputs] with the weights `rows` of one place: [batch, h / s, w / s, channels]."""

@@ -1,7 +1,8 @@
 """The cells of one kind and one width in a supernet: banks for all of them, and one loop that runs a sampled cell.
 
 A bank has a row for every edge that a token can choose: (cell, block, side, input). The rows of the sampled edges are
-gathered once, before any loop, so that no loop carries a gradient of the whole bank. Only the sampled operation of an
+gathered once, before any loop, so that no loop carries a gradient of the whole bank; and packed into lists, whose
+gradient is of the edge that is read alone (that of a slice has zeros for all others). Only the sampled operation of an
 edge is computed.
 """
 
@@ -14,6 +15,9 @@ import tensorflow as tf
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
 from enas_tf.layers.operations import CELL_OPERATIONS, FactorizedReduction, build_operation
 from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
+
+#: Number of an operation with weights -> list of vectors, one for each (cell, edge): all its weights there.
+PackedRows = dict[int, tf.TensorArray]
 
 
 class SampledCell(NamedTuple):
@@ -81,15 +85,28 @@ class CellStack(keras.layers.Layer):
         """
         rows = self._gather(cell)
         squares = self._sum_of_squares(cell, rows)
+        packed = self._pack(rows)
         if self.num_cells == 1:
-            return last, self._run_cell(0, before, last, cell, rows), squares
-        _, before, last = tf.while_loop(
+            return last, self._run_cell(0, before, last, packed, cell)[0], squares
+        _, before, last, _ = tf.while_loop(
             lambda i, *_: i < self.num_cells,
-            lambda i, before, last: (i + 1, last, self._run_cell(i, before, last, cell, rows)),
-            (0, before, last),
+            lambda i, before, last, packed: (i + 1, last, *self._run_cell(i, before, last, packed, cell)),
+            (0, before, last, packed),
             maximum_iterations=self.num_cells,
         )
         return before, last, squares
+
+    def _pack(self, rows: list[list[tf.Tensor]]) -> PackedRows:
+        packed, num = {}, self.num_cells * 2 * self.space.blocks
+        for op, banks in enumerate(rows):
+            if banks:
+                vectors = tf.concat([tf.reshape(bank, [num, -1]) for bank in banks], axis=1)
+                packed[op] = tf.TensorArray(vectors.dtype, num, clear_after_read=False).unstack(vectors)
+        return packed
+
+    def _operation(self, op: int):
+        """Operation number `op`; behind the others stands the halved identity."""
+        return self.operations[op] if op < len(self.operations) else self.halvings
 
     def _gather(self, cell: SampledCell) -> list[list[tf.Tensor]]:
         """Per operation, halved identities last, its banks' rows of the sampled edges: [num_cells, 2 * blocks, ...]."""
@@ -118,79 +135,83 @@ class CellStack(keras.layers.Layer):
         """The number of the identity among the space's operations, -1 where there is none."""
         return self.space.ops.index("identity") if "identity" in self.space.ops else -1
 
-    def _run_cell(self, i, before, last, cell: SampledCell, rows) -> tf.Tensor:
+    def _run_cell(self, i, before, last, packed: PackedRows, cell: SampledCell) -> tuple[tf.Tensor, PackedRows]:
         """Cell `i`: a loop over its edges, then one over the nodes of its output."""
-        rows = [[bank[i] for bank in banks] for banks in rows]
         num_edges = 2 * self.space.blocks
-        nodes = tf.TensorArray(last.dtype, num_edges + NUM_INPUTS, clear_after_read=False, infer_shape=False)
+        blocks = self.space.blocks
+        # What the first edge of a block makes lies in a list of its own, which the second does not wait for before its
+        # own operation is done: the two run side by side, as in the child.
+        nodes, firsts = _empty_list(blocks + NUM_INPUTS, last.dtype), _empty_list(blocks, last.dtype)
         nodes = nodes.write(0, before).write(1, last)
-        _, nodes = tf.while_loop(
-            lambda edge, _: edge < num_edges,
-            lambda edge, nodes: (edge + 1, self._run_edge(edge, nodes, cell, rows, last.shape)),
-            (0, nodes),
-            maximum_iterations=num_edges,
-        )
-        return self._merge(i, nodes, cell, last.shape)
 
-    def _run_edge(self, edge, nodes, cell: SampledCell, rows, shape) -> tf.TensorArray:
+        def run_edge(edge, nodes, firsts, packed):
+            rows = {op: vectors.read(i * num_edges + edge) for op, vectors in packed.items()}
+            return edge + 1, *self._run_edge(edge, nodes, firsts, cell, rows, last.shape), packed
+
+        _, nodes, firsts, packed = tf.while_loop(
+            lambda edge, *_: edge < num_edges, run_edge, (0, nodes, firsts, packed), maximum_iterations=num_edges
+        )
+        total, nodes = self._merge(i, nodes, cell, last.shape)
+        zero = tf.cast(_end(nodes) + _end(firsts), tf.float32)
+        return batch_normalize(total, self.merge_gamma[i], self.merge_beta[i] + zero), packed
+
+    def _run_edge(self, edge, nodes, firsts, cell: SampledCell, rows: dict[int, tf.Tensor], shape) -> tuple:
         """The sampled operation of an edge. The second edge of a block adds the result of the first to its own."""
-        source, op = cell.sources[edge], cell.ops[edge]
-        branches, branch = self._branches(edge, rows, shape), op
+        source, op, block = cell.sources[edge], cell.ops[edge], edge // 2
+        branches, branch = self._branches(rows, shape), op
         if self.strides == 2:
             branch = tf.where(source < NUM_INPUTS, op, op + len(self.operations))
-        x = nodes.read(_place_of(source))
+        x = nodes.read(source)
         y = tf.switch_case(branch, [functools.partial(compute, x) for compute in branches])
         y = tf.ensure_shape(y, self._output_shape(shape))
 
-        # The list goes through the branches: a list that a branch captures has a gradient of zeros in the other one.
-        def add(nodes):
-            first = tf.ensure_shape(nodes.read(edge + NUM_INPUTS - 1), y.shape)
-            return first + y, nodes
+        # Both lists go through both branches: one that a branch captures has a gradient of zeros in the other.
+        def add():
+            first = tf.ensure_shape(firsts.read(block), y.shape)
+            return nodes.write(block + NUM_INPUTS, first + y), firsts
 
-        y, nodes = tf.cond(edge % 2 == 1, functools.partial(add, nodes), lambda: (y, nodes))
-        return nodes.write(edge + NUM_INPUTS, y)
+        return tf.cond(edge % 2 == 1, add, lambda: (nodes, firsts.write(block, y)))
 
-    def _branches(self, edge, rows, shape) -> list:
+    def _branches(self, rows: dict[int, tf.Tensor], shape) -> list:
         """Functions of x, one for each value of an operation token; with a stride, those of the inputs come first."""
 
-        def compute(operation, rows, strides, shape, x):
-            return operation.compute(tf.ensure_shape(x, shape), rows, strides)
+        def compute(op, strides, shape, x):
+            operation = self._operation(op)
+            unpacked = operation.unpack(rows[op]) if op in rows else []
+            return operation.compute(tf.ensure_shape(x, shape), unpacked, strides)
 
-        mine = [[bank[edge] for bank in banks] for banks in rows]
-        plain = list(zip(self.operations, mine, strict=False))
-        branches = [functools.partial(compute, *pair, 1, self._output_shape(shape)) for pair in plain]
+        numbers = list(range(len(self.operations)))
+        branches = [functools.partial(compute, op, 1, self._output_shape(shape)) for op in numbers]
         if self.strides == 1:
             return branches
         if self._identity >= 0:
-            plain[self._identity] = (self.halvings, mine[-1])
-        return [functools.partial(compute, *pair, 2, shape) for pair in plain] + branches
+            numbers[self._identity] = len(self.operations)
+        return [functools.partial(compute, op, 2, shape) for op in numbers] + branches
 
     def _output_shape(self, shape: tf.TensorShape) -> list[int | None]:
         batch, height, width, _ = shape
         return [batch, height // self.strides, width // self.strides, self.channels]
 
-    def _merge(self, i, nodes, cell: SampledCell, shape) -> tf.Tensor:
-        """ReLU-1x1-BN of the concatenation of the joined nodes, as a sum over them of their own 1x1 convolution."""
-        kernels = self.merge_kernels[i]
-        last_node = self.space.blocks + NUM_INPUTS - 1
+    def _merge(self, i, nodes, cell: SampledCell, shape) -> tuple[tf.Tensor, tf.TensorArray]:
+        """ReLU-1x1-BN of the concatenation of the joined nodes, as a sum over them of their own 1x1 convolution.
+
+        Returns what is to be normalised, and the list.
+        """
+        kernels, last_node = self.merge_kernels[i], self.space.blocks + NUM_INPUTS - 1
         chosen = tf.cast(tf.reshape(tf.where(cell.is_joined[:-1]), [-1]), tf.int32)
 
         def add_node(k, total, nodes):
             node = chosen[k]
-            x = self._at_output_size(nodes.read(_place_of(node)), node, shape)
+            x = self._at_output_size(nodes.read(node), node, shape)
             return k + 1, total + convolve(tf.nn.relu(x), kernels[node]), nodes
 
-        shape_out = self._output_shape(shape)
-        start = tf.zeros([tf.shape(nodes.read(1))[0], *shape_out[1:]], nodes.dtype)
-        start = tf.ensure_shape(start, shape_out)
+        # The last node is always joined.
+        x = tf.ensure_shape(nodes.read(last_node), self._output_shape(shape))
+        total = convolve(tf.nn.relu(x), kernels[last_node])
         _, total, nodes = tf.while_loop(
-            lambda k, *_: k < tf.size(chosen), add_node, (0, start, nodes), maximum_iterations=last_node
+            lambda k, *_: k < tf.size(chosen), add_node, (0, total, nodes), maximum_iterations=last_node
         )
-        # The last node is always joined. It is read here, so that the final list has a gradient: one without begins
-        # with zeros for all that is in it.
-        x = tf.ensure_shape(nodes.read(_place_of(last_node)), shape_out)
-        total += convolve(tf.nn.relu(x), kernels[last_node])
-        return batch_normalize(total, self.merge_gamma[i], self.merge_beta[i])
+        return total, nodes
 
     def _at_output_size(self, x, node, shape):
         if self.strides == 1:
@@ -204,9 +225,18 @@ class CellStack(keras.layers.Layer):
         return tf.ensure_shape(x, self._output_shape(shape))
 
 
-def _place_of(node):
-    """Where a node lies in the list: inputs first, then the result of each edge; a block is its second edge's."""
-    return tf.maximum(node, 2 * node - 1)
+def _empty_list(size: int, dtype: tf.DType) -> tf.TensorArray:
+    """A list of `size` tensors of any shapes, and a zero behind them."""
+    tensors = tf.TensorArray(dtype, size + 1, clear_after_read=False, infer_shape=False)
+    return tensors.write(size, tf.zeros([], dtype))
+
+
+def _end(tensors: tf.TensorArray) -> tf.Tensor:
+    """The zero behind a list, to be made part of a result.
+
+    The gradient of a list of which nothing is read begins with zeros for all that is in it; with this it has one.
+    """
+    return tensors.read(tensors.size() - 1)
 
 
 def _masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
