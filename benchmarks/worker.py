@@ -382,13 +382,15 @@ def measure_size(run: Run) -> dict:
 
 
 def measure_kernels(run: Run) -> dict:
-    """Type of operation -> times that it ran and its milliseconds, in a step of the supernet and of its child."""
+    """Type of operation -> times that it ran and its milliseconds, in a step of supernet, child and stock child."""
     measured = Measured(run)
     tokens = median_child(measured)
-    trainer, inputs = measured.build_trainer(tokens), measured.step_inputs(tokens)
+    inputs = measured.step_inputs(tokens)
+    trainer, stock = measured.build_trainer(tokens), measured.build_trainer(tokens, for_training=False)
     steps = {
         "supernet": lambda: measured.evaluator._train_step(*inputs),
         "child": lambda: trainer._train_step(*measured.child_inputs()),
+        "stock": lambda: stock._train_step(*measured.child_inputs()),
     }
     found = {}
     for name, step in steps.items():
@@ -396,7 +398,7 @@ def measure_kernels(run: Run) -> dict:
             row = found.setdefault(kernel.op, {f"{of} {what}": 0 for of in steps for what in ("runs", "ms")})
             row[f"{name} runs"] += 1
             row[f"{name} ms"] += 1000 * kernel.seconds
-    return dict(sorted(found.items(), key=lambda item: -item[1]["child ms"] - item[1]["supernet ms"])[:25])
+    return dict(sorted(found.items(), key=lambda item: -sum(item[1][f"{of} ms"] for of in steps))[:25])
 
 
 PARTS = {

@@ -35,7 +35,7 @@ class Replicas:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.is_synchronized, self.precision = is_synchronized, precision
         self.steps_per_loop, self.jit_compile = steps_per_loop, jit_compile
-        self._loops: dict[Callable, Callable] = {}
+        self._loop: tuple[Callable | None, Callable | None] = (None, None)
 
     @property
     def num(self) -> int:
@@ -69,14 +69,15 @@ class Replicas:
 
     def _loop_of(self, step: Callable) -> Callable:
         """A function that takes `step` with each of a list of inputs. A step is one call in it, traced once."""
-        if step not in self._loops:
+        if self._loop[0] is not step:
 
             def take(group):
                 for arguments in group:
                     step(*arguments)
 
-            self._loops[step] = tf.function(take, autograph=False, reduce_retracing=True)
-        return self._loops[step]
+            # One is kept, so that what an earlier stage trained can be forgotten.
+            self._loop = step, tf.function(take, autograph=False, reduce_retracing=True)
+        return self._loop[1]
 
     def run(self, step: Callable, batch: list[tf.Tensor], *shared) -> list:
         """`step(rows of batch, *shared)` on every replica, in replica context; the results, one per replica.
