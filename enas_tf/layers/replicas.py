@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 #: Replica -> the numbers of its collective operations. They are traced in the same order on all, and meet by number.
+#: After an error while a step is traced they do not any more: a process whose trace has failed has to end.
 _numbers: defaultdict[int, Iterator[int]] = defaultdict(lambda: itertools.count(1))
 #: Names the group of all replicas; tf.distribute counts its own groups up from 1.
 _GROUP = 7_000

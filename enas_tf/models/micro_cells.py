@@ -236,7 +236,7 @@ def _end(tensors: tf.TensorArray) -> tf.Tensor:
 
     The gradient of a list of which nothing is read begins with zeros for all that is in it; with this it has one.
     """
-    return tensors.read(tensors.size() - 1)
+    return tf.ensure_shape(tensors.read(tensors.size() - 1), [])
 
 
 def _masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

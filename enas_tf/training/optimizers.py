@@ -57,12 +57,12 @@ class LossScale(tf.Module):
     factor and the step.
     """
 
-    LARGEST_AT_START, STEPS_TO_DOUBLE = 2.0**15, 2_000
+    INITIAL, STEPS_TO_DOUBLE = 2.0**15, 2_000
 
     def __init__(self):
         super().__init__(name="loss_scale")
         only_first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        self.factor = tf.Variable(self.LARGEST_AT_START, trainable=False, aggregation=only_first, name="factor")
+        self.factor = tf.Variable(self.INITIAL, trainable=False, aggregation=only_first, name="factor")
         self.num_finite = tf.Variable(0, trainable=False, aggregation=only_first, name="num_finite")
 
     def update(self, is_finite: tf.Tensor) -> None:
