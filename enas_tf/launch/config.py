@@ -51,7 +51,8 @@ class RunConfig:
         choices=STRATEGIES,
     )
     sync_batch_norm: bool = option(
-        False, "image spaces: statistics of batch normalisation in training are those of all devices together"
+        False,
+        "image spaces: statistics of batch normalisation in training are those of all devices that compute one child",
     )
     precision: str = option(
         "float32",

@@ -74,10 +74,19 @@ def is_synchronized() -> bool:
     return _Synchronization.is_on and count_replicas() > 1
 
 
+def parallel_iterations() -> int:
+    """What a `tf.while_loop` with batch statistics in it takes of that name.
+
+    A collective operation finds its group on its first call, and fails if a second call of it comes meanwhile.
+    """
+    return 1 if is_synchronized() else 10
+
+
 def mean_over_replicas(x: tf.Tensor) -> tf.Tensor:
     """The mean of every replica's `x`, with its gradient; unlike tf.distribute's it may stand in loops and branches.
 
-    All replicas have to come by, and the loop or branch has to be in a graph of its own (`own_graph`).
+    All replicas have to come by, the loop or branch has to be in a graph of its own (`own_graph`), and a loop has to
+    take one iteration after another (`parallel_iterations`).
     """
     num, number = count_replicas(), 2 * next(_numbers[replica_id()])
 

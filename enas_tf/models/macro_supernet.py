@@ -131,6 +131,7 @@ class MacroSupernet(keras.layers.Layer):
             run_layer,
             (tf.constant(first), x, nodes, squares),
             maximum_iterations=last - first,
+            parallel_iterations=replicas.parallel_iterations(),
         )
         return x, nodes, squares
 
@@ -189,7 +190,11 @@ class MacroSupernet(keras.layers.Layer):
             return i + 1, nodes, squares + functions.sum_of_squares(rows)
 
         _, nodes, squares = tf.while_loop(
-            lambda i, *_: i < tf.size(chosen), reduce_node, (0, nodes, squares), maximum_iterations=place
+            lambda i, *_: i < tf.size(chosen),
+            reduce_node,
+            (0, nodes, squares),
+            maximum_iterations=place,
+            parallel_iterations=replicas.parallel_iterations(),
         )
         rows = reduction.rows(place)
         x = reduction.compute(x, rows)

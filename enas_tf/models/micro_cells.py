@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from enas_tf.layers import replicas
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
 from enas_tf.layers.operations import CELL_OPERATIONS, FactorizedReduction, build_operation
 from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
@@ -93,6 +94,7 @@ class CellStack(keras.layers.Layer):
             lambda i, before, last, packed: (i + 1, last, *self._run_cell(i, before, last, packed, cell)),
             (0, before, last, packed),
             maximum_iterations=self.num_cells,
+            parallel_iterations=replicas.parallel_iterations(),
         )
         return before, last, squares
 
@@ -149,7 +151,11 @@ class CellStack(keras.layers.Layer):
             return edge + 1, *self._run_edge(edge, nodes, firsts, cell, rows, last.shape), packed
 
         _, nodes, firsts, packed = tf.while_loop(
-            lambda edge, *_: edge < num_edges, run_edge, (0, nodes, firsts, packed), maximum_iterations=num_edges
+            lambda edge, *_: edge < num_edges,
+            run_edge,
+            (0, nodes, firsts, packed),
+            maximum_iterations=num_edges,
+            parallel_iterations=replicas.parallel_iterations(),
         )
         total, nodes = self._merge(i, nodes, cell, last.shape)
         zero = tf.cast(_end(nodes) + _end(firsts), tf.float32)
@@ -209,7 +215,11 @@ class CellStack(keras.layers.Layer):
         x = tf.ensure_shape(nodes.read(last_node), self._output_shape(shape))
         total = convolve(tf.nn.relu(x), kernels[last_node])
         _, total, nodes = tf.while_loop(
-            lambda k, *_: k < tf.size(chosen), add_node, (0, total, nodes), maximum_iterations=last_node
+            lambda k, *_: k < tf.size(chosen),
+            add_node,
+            (0, total, nodes),
+            maximum_iterations=last_node,
+            parallel_iterations=replicas.parallel_iterations(),
         )
         return total, nodes
 

@@ -200,8 +200,10 @@ class SharedWeightsEvaluator:
 
     def _take_step(self, batch, *child):
         """A replica's part of a step."""
-        differentiate = self._differentiate if child else self._differentiate_each
-        gradients, loss, correct = self.replicas.differentiate(differentiate, *batch, *child)
+        if child:
+            gradients, loss, correct = self.replicas.differentiate(self._differentiate, *batch, *child)
+        else:  # Statistics of children of its own are its own too.
+            gradients, loss, correct = self._differentiate_each(*batch)
         variables = self.supernet.trainable_variables
         step, rate = self.optimizer.iterations.value, tf.convert_to_tensor(self.optimizer.learning_rate)
         norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, loss_scale=self._loss_scale)
@@ -234,7 +236,7 @@ class SharedWeightsEvaluator:
 
         zeros = [tf.zeros(variable.shape) for variable in self.supernet.trainable_variables]
         start = (0, zeros, tf.zeros([]), tf.zeros([]))
-        _, gradients, loss, correct = tf.while_loop(lambda i, *_: i < children, add_child, start)
+        _, gradients, loss, correct = tf.while_loop(lambda i, *_: i < children, add_child, start, parallel_iterations=1)
         return gradients, loss, correct
 
 

@@ -133,9 +133,10 @@ def test_two_replicas_retrain_as_one_device(costly_case, tmp_path):
 
 @pytest.mark.parametrize("name", ["macro-layers", "micro-other"])
 def test_each_replica_has_children_of_its_own(case_list, name):
-    """M = the number of replicas: as one device that computes them one after the other, without synchronisation."""
+    """M = the number of replicas: as one device that computes them one after the other, and nothing is synchronised."""
     (case,) = [case for case in case_list if case.name == name]
-    expected, found = (make_evaluator(case, replicas, children=2) for replicas in (Replicas(), Replicas(two_devices())))
+    both = Replicas(), Replicas(two_devices(), is_synchronized=True)
+    expected, found = (make_evaluator(case, replicas, children=2) for replicas in both)
     for evaluator in (expected, found):
         evaluator.start(0)
         evaluator.prepare(RandomSearcher(case.tiny), 0)
