@@ -37,6 +37,7 @@ TARGETS = {
     **{(f"{space} paper", "depth/trace_ratio"): 1.1 for space in ("macro", "micro")},
     **{(f"{space} paper", "depth/node_ratio"): 1.1 for space in ("macro", "micro")},
     **{(f"{space} paper", "memory_ratio"): 1.0 for space in ("macro", "micro", "recurrent")},
+    **{(f"{space} paper", "tensors_ratio"): 1.0 for space in ("macro", "micro", "recurrent")},
 }
 FLOORS = {(f"{space} paper", "steps/epoch_rate"): 0.95 for space in ("macro", "micro", "recurrent")}
 
@@ -54,6 +55,8 @@ def measure(workload: Workload) -> dict:
         start, child = result["start"], result["child"]
         allowed = 1.15 * (child["peak_gib"] - child["base_gib"]) + 3 * start["bank_gib"]
         result["memory_ratio"] = (start["peak_gib"] - start["base_gib"]) / allowed
+        # Of a step alone: the bank and its momentum are there before it.
+        result["tensors_ratio"] = start["tensors_gib"] / (1.15 * child["tensors_gib"] + start["bank_gib"])
     return result
 
 

@@ -53,27 +53,38 @@ class Run(NamedTuple):
 
 def trace_kernels(call: Callable) -> list[Run]:
     """The kernels of the second call."""
+    runs = []
+    for name, seconds, _ in _trace(call, level=2):
+        node, has_op, op = name.rpartition(":")
+        # Kernels are called NODE:OP; other events of the runtime have other names.
+        if has_op and re.fullmatch(r"[A-Z_]\w+", op) and not node.endswith(":"):
+            runs.append(Run(_NUMBER.sub("", node), op.removeprefix("_MklNative").removeprefix("_Mkl"), seconds))
+    return runs
+
+
+def peak_of_tensors(call: Callable) -> int:
+    """The most bytes that tensors had during the second call, above what they had when it began."""
+    events = [stats["bytes_allocated"] for name, _, stats in _trace(call, level=3) if name == "MemoryAllocation"]
+    return max(events) - events[0]
+
+
+def _trace(call: Callable, level: int) -> list[tuple[str, float, dict[str, int]]]:
+    """Name, seconds and numbers of all that TensorFlow's profiler tells of the second call, in order of time."""
     call()
     with tempfile.TemporaryDirectory() as directory:
-        options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=2, python_tracer_level=0)
+        options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=level, python_tracer_level=0)
         with tf.profiler.experimental.Profile(directory, options):
             call()
         (path,) = Path(directory).rglob("*.xplane.pb")
         space = xplane_pb2.XSpace.FromString(path.read_bytes())
-    runs = []
+    found = []
     for plane in space.planes:
-        for event in (event for line in plane.lines for event in line.events):
-            node, has_op, op = plane.event_metadata[event.metadata_id].name.rpartition(":")
-            # Kernels are called NODE:OP; other events of the runtime have other names.
-            if has_op and re.fullmatch(r"[A-Z_]\w+", op) and not node.endswith(":"):
-                runs.append(
-                    Run(
-                        _NUMBER.sub("", node),
-                        op.removeprefix("_MklNative").removeprefix("_Mkl"),
-                        event.duration_ps / 1e12,
-                    )
-                )
-    return runs
+        for line in plane.lines:
+            for event in line.events:
+                stats = {plane.stat_metadata[stat.metadata_id].name: stat.int64_value for stat in event.stats}
+                name = plane.event_metadata[event.metadata_id].name
+                found.append((line.timestamp_ns * 1000 + event.offset_ps, name, event.duration_ps / 1e12, stats))
+    return [event[1:] for event in sorted(found, key=lambda event: event[0])]
 
 
 def _costs(graph: tf.Graph, unknown: int, caller: str = "") -> dict[str, tuple[int, int]]:

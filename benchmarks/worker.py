@@ -26,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks import workloads
-from benchmarks.executed import profile, trace_kernels
+from benchmarks.executed import peak_of_tensors, profile, trace_kernels
 from benchmarks.workloads import Workload
 from enas_tf.data.text_batches import training_windows
 from enas_tf.launch.config import Config, define_flags, read_config
@@ -168,13 +168,15 @@ def measure_start(run: Run, begun: float) -> dict:
     measured.evaluator._train_step(*inputs)
     marks["first step"] = time.time()
     measured.evaluator._train_step(*inputs)
+    peak, step = peak_gib(), peak_of_tensors(lambda: measured.evaluator._train_step(*inputs))
     variables = measured.evaluator.supernet.variables
     result = {}
     for name, mark in marks.items():
         result[name], begun = mark - begun, mark
     bank = count_bytes(variables) / 2**30
     total = sum(result.values())
-    return {"seconds": result | {"total": total}, "base_gib": base, "peak_gib": peak_gib(), "bank_gib": bank}
+    memory = {"base_gib": base, "peak_gib": peak, "bank_gib": bank, "tensors_gib": step / 2**30}
+    return {"seconds": result | {"total": total}, **memory}
 
 
 def measure_child(run: Run) -> dict:
@@ -184,7 +186,8 @@ def measure_child(run: Run) -> dict:
     trainer = measured.build_trainer(median_child(measured))
     for _ in range(2):
         trainer._train_step(*measured.child_inputs())
-    return {"base_gib": base, "peak_gib": peak_gib()}
+    peak, step = peak_gib(), peak_of_tensors(lambda: trainer._train_step(*measured.child_inputs()))
+    return {"base_gib": base, "peak_gib": peak, "tensors_gib": step / 2**30}
 
 
 def median_child(measured: Measured) -> np.ndarray:

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import replicas
+from enas_tf.layers import lists, replicas
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
 from enas_tf.layers.operations import CELL_OPERATIONS, FactorizedReduction, build_operation
 from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
 
-#: Number of an operation with weights -> list of vectors, one for each (cell, edge): all its weights there.
+#: Number of an operation with weights -> list of vectors, one for each (cell, edge): all its weights there. The halved
+#: identity stands behind the operations.
 PackedRows = dict[int, tf.TensorArray]
 
 
@@ -84,9 +85,9 @@ class CellStack(keras.layers.Layer):
         Both [batch, height, width, channels]. Returns the outputs of the last two cells, and the sum of squares of the
         sampled weights. A reduction cell's first result is its input `last`, of the larger size.
         """
-        rows = self._gather(cell)
-        squares = self._sum_of_squares(cell, rows)
-        packed = self._pack(rows)
+        vectors = self._gather(cell)
+        squares = self._sum_of_squares(cell, vectors)
+        packed = {op: _as_list(rows) for op, rows in vectors.items()}
         if self.num_cells == 1:
             return last, self._run_cell(0, before, last, packed, cell)[0], squares
         _, before, last, _ = tf.while_loop(
@@ -98,36 +99,33 @@ class CellStack(keras.layers.Layer):
         )
         return before, last, squares
 
-    def _pack(self, rows: list[list[tf.Tensor]]) -> PackedRows:
-        packed, num = {}, self.num_cells * 2 * self.space.blocks
-        for op, banks in enumerate(rows):
-            if banks:
-                vectors = tf.concat([tf.reshape(bank, [num, -1]) for bank in banks], axis=1)
-                packed[op] = tf.TensorArray(vectors.dtype, num, clear_after_read=False).unstack(vectors)
-        return packed
-
     def _operation(self, op: int):
         """Operation number `op`; behind the others stands the halved identity."""
         return self.operations[op] if op < len(self.operations) else self.halvings
 
-    def _gather(self, cell: SampledCell) -> list[list[tf.Tensor]]:
-        """Per operation, halved identities last, its banks' rows of the sampled edges: [num_cells, 2 * blocks, ...]."""
+    def _gather(self, cell: SampledCell) -> dict[int, tf.Tensor]:
+        """Number of an operation with weights -> those of each sampled edge, a vector: [num_cells * 2 * blocks, n]."""
         places = tf.constant(self._first_rows) + cell.sources
         rows = [operation.rows(places) for operation in self.operations]
         if self.strides == 2:
             first = tf.range(0, 2 * len(self._first_rows[0]), 2)
             rows.append(self.halvings.rows((first + tf.minimum(cell.sources, NUM_INPUTS - 1))[None]))
-        return rows
+        num = self.num_cells * 2 * self.space.blocks
+        return {
+            op: tf.concat([tf.reshape(bank, [num, -1]) for bank in banks], axis=1)
+            for op, banks in enumerate(rows)
+            if banks
+        }
 
-    def _sum_of_squares(self, cell: SampledCell, rows: list[list[tf.Tensor]]) -> tf.Tensor:
+    def _sum_of_squares(self, cell: SampledCell, vectors: dict[int, tf.Tensor]) -> tf.Tensor:
         is_input = cell.sources < NUM_INPUTS
         total = sum_of_squares([self.merge_gamma, self.merge_beta])
         total += _masked_squares(self.merge_kernels, cell.is_joined)
-        for op, banks in enumerate(rows):
+        for op, rows in vectors.items():
             is_chosen = cell.ops == op
             if op == len(self.operations):
                 is_chosen = is_input & (cell.ops == self._identity)
-            total += sum(_masked_squares(bank, is_chosen) for bank in banks)
+            total += _masked_squares(tf.reshape(rows, [self.num_cells, 2 * self.space.blocks, -1]), is_chosen)
         if self.strides == 2:
             total += sum(_masked_squares(bank[None], cell.is_joined[:NUM_INPUTS]) for bank in self.exits.banks)
         return total
@@ -140,15 +138,14 @@ class CellStack(keras.layers.Layer):
     def _run_cell(self, i, before, last, packed: PackedRows, cell: SampledCell) -> tuple[tf.Tensor, PackedRows]:
         """Cell `i`: a loop over its edges, then one over the nodes of its output."""
         num_edges = 2 * self.space.blocks
-        blocks = self.space.blocks
         # What the first edge of a block makes lies in a list of its own, which the second does not wait for before its
         # own operation is done: the two run side by side, as in the child.
-        nodes, firsts = _empty_list(blocks + NUM_INPUTS, last.dtype), _empty_list(blocks, last.dtype)
-        nodes = nodes.write(0, before).write(1, last)
+        nodes, firsts = lists.new_list(last.dtype), lists.new_list(last.dtype)
+        nodes = lists.push(lists.push(nodes, before), last)
 
         def run_edge(edge, nodes, firsts, packed):
             rows = {op: vectors.read(i * num_edges + edge) for op, vectors in packed.items()}
-            return edge + 1, *self._run_edge(edge, nodes, firsts, cell, rows, last.shape), packed
+            return edge + 1, *self._run_edge(edge, nodes, firsts, cell, rows, last), packed
 
         _, nodes, firsts, packed = tf.while_loop(
             lambda edge, *_: edge < num_edges,
@@ -157,26 +154,25 @@ class CellStack(keras.layers.Layer):
             maximum_iterations=num_edges,
             parallel_iterations=replicas.parallel_iterations(),
         )
-        total, nodes = self._merge(i, nodes, cell, last.shape)
-        zero = tf.cast(_end(nodes) + _end(firsts), tf.float32)
+        total, nodes = self._merge(i, nodes, cell, last)
+        zero = tf.cast(lists.zero(nodes, last.dtype) + lists.zero(firsts, last.dtype), tf.float32)
         return batch_normalize(total, self.merge_gamma[i], self.merge_beta[i] + zero), packed
 
-    def _run_edge(self, edge, nodes, firsts, cell: SampledCell, rows: dict[int, tf.Tensor], shape) -> tuple:
+    def _run_edge(self, edge, nodes, firsts, cell: SampledCell, rows: dict[int, tf.Tensor], like: tf.Tensor) -> tuple:
         """The sampled operation of an edge. The second edge of a block adds the result of the first to its own."""
-        source, op, block = cell.sources[edge], cell.ops[edge], edge // 2
+        source, op, shape = cell.sources[edge], cell.ops[edge], like.shape
         branches, branch = self._branches(rows, shape), op
         if self.strides == 2:
             branch = tf.where(source < NUM_INPUTS, op, op + len(self.operations))
-        x = nodes.read(source)
+        x = lists.read(nodes, source, None, like.dtype)
         y = tf.switch_case(branch, [functools.partial(compute, x) for compute in branches])
         y = tf.ensure_shape(y, self._output_shape(shape))
 
         # Both lists go through both branches: one that a branch captures has a gradient of zeros in the other.
         def add():
-            first = tf.ensure_shape(firsts.read(block), y.shape)
-            return nodes.write(block + NUM_INPUTS, first + y), firsts
+            return lists.push(nodes, lists.read(firsts, edge // 2, y.shape, y.dtype) + y), firsts
 
-        return tf.cond(edge % 2 == 1, add, lambda: (nodes, firsts.write(block, y)))
+        return tf.cond(edge % 2 == 1, add, lambda: (nodes, lists.push(firsts, y)))
 
     def _branches(self, rows: dict[int, tf.Tensor], shape) -> list:
         """Functions of x, one for each value of an operation token; with a stride, those of the inputs come first."""
@@ -198,7 +194,7 @@ class CellStack(keras.layers.Layer):
         batch, height, width, _ = shape
         return [batch, height // self.strides, width // self.strides, self.channels]
 
-    def _merge(self, i, nodes, cell: SampledCell, shape) -> tuple[tf.Tensor, tf.TensorArray]:
+    def _merge(self, i, nodes, cell: SampledCell, like: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """ReLU-1x1-BN of the concatenation of the joined nodes, as a sum over them of their own 1x1 convolution.
 
         Returns what is to be normalised, and the list.
@@ -208,11 +204,11 @@ class CellStack(keras.layers.Layer):
 
         def add_node(k, total, nodes):
             node = chosen[k]
-            x = self._at_output_size(nodes.read(node), node, shape)
+            x = self._at_output_size(lists.read(nodes, node, None, like.dtype), node, like.shape)
             return k + 1, total + convolve(tf.nn.relu(x), kernels[node]), nodes
 
         # The last node is always joined.
-        x = tf.ensure_shape(nodes.read(last_node), self._output_shape(shape))
+        x = lists.read(nodes, last_node, self._output_shape(like.shape), like.dtype)
         total = convolve(tf.nn.relu(x), kernels[last_node])
         _, total, nodes = tf.while_loop(
             lambda k, *_: k < tf.size(chosen),
@@ -235,18 +231,8 @@ class CellStack(keras.layers.Layer):
         return tf.ensure_shape(x, self._output_shape(shape))
 
 
-def _empty_list(size: int, dtype: tf.DType) -> tf.TensorArray:
-    """A list of `size` tensors of any shapes, and a zero behind them."""
-    tensors = tf.TensorArray(dtype, size + 1, clear_after_read=False, infer_shape=False)
-    return tensors.write(size, tf.zeros([], dtype))
-
-
-def _end(tensors: tf.TensorArray) -> tf.Tensor:
-    """The zero behind a list, to be made part of a result.
-
-    The gradient of a list of which nothing is read begins with zeros for all that is in it; with this it has one.
-    """
-    return tf.ensure_shape(tensors.read(tensors.size() - 1), [])
+def _as_list(rows: tf.Tensor) -> tf.TensorArray:
+    return tf.TensorArray(rows.dtype, rows.shape[0], clear_after_read=False).unstack(rows)
 
 
 def _masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
