@@ -55,8 +55,9 @@ def measure(workload: Workload) -> dict:
         start, child = result["start"], result["child"]
         allowed = 1.15 * (child["peak_gib"] - child["base_gib"]) + 3 * start["bank_gib"]
         result["memory_ratio"] = (start["peak_gib"] - start["base_gib"]) / allowed
-        # Of a step alone: the bank and its momentum are there before it.
-        result["tensors_ratio"] = start["tensors_gib"] / (1.15 * child["tensors_gib"] + start["bank_gib"])
+        if start["tensors_gib"] is not None and child["tensors_gib"] is not None:
+            # Of a step alone: the bank and its momentum are there before it.
+            result["tensors_ratio"] = start["tensors_gib"] / (1.15 * child["tensors_gib"] + start["bank_gib"])
     return result
 
 

@@ -62,10 +62,13 @@ def trace_kernels(call: Callable) -> list[Run]:
     return runs
 
 
-def peak_of_tensors(call: Callable) -> int:
-    """The most bytes that tensors had during the second call, above what they had when it began."""
+def peak_of_tensors(call: Callable) -> int | None:
+    """The most bytes that tensors had during the second call, above what they had when it began.
+
+    None if the profiler tells of no allocation: small work may be done before it looks.
+    """
     events = [stats["bytes_allocated"] for name, _, stats in _trace(call, level=3) if name == "MemoryAllocation"]
-    return max(events) - events[0]
+    return max(events) - events[0] if events else None
 
 
 def _trace(call: Callable, level: int) -> list[tuple[str, float, dict[str, int]]]:

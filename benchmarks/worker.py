@@ -121,6 +121,10 @@ class Measured:
         return tf.function(lambda: cross_entropy(labels, child(images, training=True)), autograph=False)
 
 
+def gib(num_bytes: int | None) -> float | None:
+    return None if num_bytes is None else num_bytes / 2**30
+
+
 def peak_gib() -> float:
     """Peak resident memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -173,9 +177,8 @@ def measure_start(run: Run, begun: float) -> dict:
     result = {}
     for name, mark in marks.items():
         result[name], begun = mark - begun, mark
-    bank = count_bytes(variables) / 2**30
     total = sum(result.values())
-    memory = {"base_gib": base, "peak_gib": peak, "bank_gib": bank, "tensors_gib": step / 2**30}
+    memory = {"base_gib": base, "peak_gib": peak, "bank_gib": gib(count_bytes(variables)), "tensors_gib": gib(step)}
     return {"seconds": result | {"total": total}, **memory}
 
 
@@ -187,7 +190,7 @@ def measure_child(run: Run) -> dict:
     for _ in range(2):
         trainer._train_step(*measured.child_inputs())
     peak, step = peak_gib(), peak_of_tensors(lambda: trainer._train_step(*measured.child_inputs()))
-    return {"base_gib": base, "peak_gib": peak, "tensors_gib": step / 2**30}
+    return {"base_gib": base, "peak_gib": peak, "tensors_gib": gib(step)}
 
 
 def median_child(measured: Measured) -> np.ndarray:
@@ -308,8 +311,10 @@ def measure_counts(run: Run) -> dict:
     for tokens in measured.proposals(3):
         inputs = measured.step_inputs(tokens)
         evaluator._train_step(*inputs)
-        executed = profile(step, *inputs, unknown=measured.unit_count)
-        paths.append(executed._asdict() | {"child_flops": 3 * measured.child_flops(tokens)})
+        executed = profile(step, *inputs, unknown=measured.unit_count)._asdict()
+        if measured.is_text:
+            del executed["bytes"]  # Most tensors are three-dimensional, and of a length that the graph does not know.
+        paths.append(executed | {"child_flops": 3 * measured.child_flops(tokens)})
     graph = evaluator._train_step.get_concrete_function(*inputs).graph
     return {
         "graph_nodes": count_nodes(graph),

@@ -141,7 +141,7 @@ class CellStack(keras.layers.Layer):
         # What the first edge of a block makes lies in a list of its own, which the second does not wait for before its
         # own operation is done: the two run side by side, as in the child.
         nodes, firsts = lists.new_list(last.dtype), lists.new_list(last.dtype)
-        nodes = lists.push(lists.push(nodes, before), last)
+        nodes = lists.push(lists.push(nodes, lists.keep_shape(before)), lists.keep_shape(last))
 
         def run_edge(edge, nodes, firsts, packed):
             rows = {op: vectors.read(i * num_edges + edge) for op, vectors in packed.items()}
