@@ -29,15 +29,15 @@ from benchmarks import workloads
 from benchmarks.executed import peak_of_tensors, profile, trace_kernels
 from benchmarks.workloads import Workload
 from enas_tf.data.text_batches import training_windows
-from enas_tf.launch.config import Config, define_flags, read_config
-from enas_tf.launch.run import Run
-from enas_tf.launch.search_stage import SearchStage, count_bytes, count_parameters
+from enas_tf.experiments.config import Config, define_flags, read_config
+from enas_tf.experiments.run import Run
+from enas_tf.experiments.search_stage import SearchStage, count_bytes, count_parameters
+from enas_tf.runtime.checkpoints import Position
+from enas_tf.runtime.replicas import PRECISIONS, Replicas
+from enas_tf.runtime.seeds import seed_for
+from enas_tf.runtime.signals import stepping
 from enas_tf.search.loop import _Loop
-from enas_tf.training.checkpoints import Position
-from enas_tf.training.classification import cross_entropy
-from enas_tf.training.interruption import stepping
-from enas_tf.training.replicas import PRECISIONS, Replicas
-from enas_tf.training.seeds import seed_for
+from enas_tf.tasks.classification import cross_entropy
 
 #: Proposals of a measured update of the controller, and architectures whose steps are compared.
 _NUM_PROPOSALS, _NUM_ARCHITECTURES = 8, 8

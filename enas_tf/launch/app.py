@@ -11,15 +11,15 @@ from pathlib import Path
 from absl import app, flags, logging
 
 from enas_tf.errors import InputError
-from enas_tf.launch.config import Config, define_flags, read_config
-from enas_tf.launch.defaults import foreign_flags
+from enas_tf.experiments.config import Config, define_flags, read_config
+from enas_tf.experiments.defaults import foreign_flags
 from enas_tf.options import renamed
+from enas_tf.runtime.signals import Interrupted, handled_signals
 from enas_tf.spaces.architectures import is_arc, read_architecture
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.spaces.micro import MicroArchitecture
 from enas_tf.spaces.recurrent import LstmBaseline
 from enas_tf.training.health import named_failures
-from enas_tf.training.interruption import Interrupted, handled_signals
 
 FLAGS = flags.FLAGS
 RUN_FLAGS = "run.flags"

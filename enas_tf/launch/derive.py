@@ -3,10 +3,10 @@
 Ranks proposals of a finished or stopped search anew, and writes candidates.csv, architecture.json and its picture.
 """
 
+from enas_tf.experiments.config import read_config
+from enas_tf.experiments.run import Run, closing_block
+from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.launch import app
-from enas_tf.launch.config import read_config
-from enas_tf.launch.run import Run, closing_block
-from enas_tf.launch.search_stage import SearchStage
 
 
 def main() -> None:

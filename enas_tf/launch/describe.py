@@ -10,19 +10,19 @@ from pathlib import Path
 from absl import flags
 
 from enas_tf.errors import InputError
+from enas_tf.experiments.config import Config
+from enas_tf.experiments.run import derived_architecture, format_size, size_in_words
+from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
-from enas_tf.launch.config import Config
-from enas_tf.launch.run import derived_architecture, format_size, size_in_words
-from enas_tf.launch.tasks import TASKS
-from enas_tf.launch.workdir import Workdir
-from enas_tf.models.costs import Cost
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import TextShape
+from enas_tf.ops.costs import Cost
 from enas_tf.options import require
 from enas_tf.pictures import draw, save
 from enas_tf.spaces.decisions import Architecture, Space
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
+from enas_tf.tasks.tasks import TASKS
 
 FLAGS = flags.FLAGS
 

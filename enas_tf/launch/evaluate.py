@@ -11,11 +11,11 @@ import numpy as np
 from absl import flags
 
 from enas_tf.errors import InputError
+from enas_tf.experiments.config import read_config
+from enas_tf.experiments.retrain_stage import check_is_architecture_of, finite, measure_child, write_sample
+from enas_tf.experiments.run import Run, derived_architecture
+from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.launch import app
-from enas_tf.launch.config import read_config
-from enas_tf.launch.retrain_stage import check_is_architecture_of, finite, measure_child, write_sample
-from enas_tf.launch.run import Run, derived_architecture
-from enas_tf.launch.search_stage import SearchStage
 from enas_tf.spaces.decisions import Architecture
 from enas_tf.spaces.recurrent import LstmBaseline
 

@@ -3,9 +3,9 @@
 Writes the SavedModel of a retrained child and compares it with the Keras model.
 """
 
+from enas_tf.experiments.retrain_stage import check_is_architecture_of, export
+from enas_tf.experiments.run import Run
 from enas_tf.launch import app
-from enas_tf.launch.retrain_stage import check_is_architecture_of, export
-from enas_tf.launch.run import Run
 
 
 def main() -> None:

@@ -7,11 +7,11 @@ child is trained here: in the command line --epochs=3 means --retrain_epochs=3, 
 from absl import flags
 
 from enas_tf.errors import InputError
+from enas_tf.experiments.retrain_stage import RetrainStage, export
+from enas_tf.experiments.run import Run, closing_block, derived_architecture
+from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
-from enas_tf.launch.retrain_stage import RetrainStage, export
-from enas_tf.launch.run import Run, closing_block, derived_architecture
-from enas_tf.launch.workdir import Workdir
-from enas_tf.training import cluster
+from enas_tf.runtime import cluster
 
 
 def define_flags() -> None:

@@ -10,12 +10,12 @@ from pathlib import Path
 from absl import flags
 
 from enas_tf.errors import InputError
+from enas_tf.experiments.config import read_config
+from enas_tf.experiments.retrain_stage import RetrainStage, export
+from enas_tf.experiments.run import Run, closing_block, derived_architecture
+from enas_tf.experiments.search_stage import SearchStage, start_search
 from enas_tf.launch import app
-from enas_tf.launch.config import read_config
-from enas_tf.launch.retrain_stage import RetrainStage, export
-from enas_tf.launch.run import Run, closing_block, derived_architecture
-from enas_tf.launch.search_stage import SearchStage, start_search
-from enas_tf.training import cluster
+from enas_tf.runtime import cluster
 
 
 def define_flags() -> None:

@@ -8,7 +8,7 @@ import math
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import replicas
+from enas_tf.layers import collectives
 
 #: Added to a variance before its root (image_ops.py of the reference, `batch_norm`).
 EPSILON = 1e-5
@@ -29,11 +29,11 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
     search used some, and ranked by them), so the statistics are the batch's in training and in the reward. They are
     float32 whatever `x` is.
     """
-    if not replicas.is_synchronized():
+    if not collectives.is_synchronized():
         return normalize_by_batch(x, gamma, beta, EPSILON)[0]
     dtype, x = x.dtype, tf.cast(x, tf.float32)
     local = tf.stack([tf.reduce_mean(x, axis=[0, 1, 2]), tf.reduce_mean(tf.square(x), axis=[0, 1, 2])])
-    mean, mean_square = tf.unstack(replicas.mean_over_replicas(local))
+    mean, mean_square = tf.unstack(collectives.mean_over_replicas(local))
     y = tf.nn.batch_normalization(x, mean, mean_square - tf.square(mean), beta, gamma, EPSILON)
     return tf.cast(y, dtype)
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import replicas
+from enas_tf.layers import collectives
 from enas_tf.options import option, require
 
 
@@ -71,7 +71,7 @@ def draw_masks(config: LanguageConfig, text: TextShape, batch: tf.Tensor, seed: 
         return tf.nn.experimental.stateless_dropout(tf.ones(shape), rate, folded) if rate else tf.ones(shape)
 
     def draw_rows(purpose, rate, *shape):
-        return replicas.draw_rows(lambda num: draw(purpose, rate, [num, *shape]), batch)
+        return collectives.draw_rows(lambda num: draw(purpose, rate, [num, *shape]), batch)
 
     units = config.units
     return Masks(

@@ -5,10 +5,10 @@ The same function as the supernet computes for the architecture, with batch norm
 
 import keras
 
-from enas_tf.models.costs import Cost
+from enas_tf.layers.stock import Layers, set_reduction, set_weights
 from enas_tf.models.images import ChildConfig, ImageConfig, check_halvings
 from enas_tf.models.macro_supernet import MacroSupernet
-from enas_tf.models.stock import Layers, set_reduction, set_weights
+from enas_tf.ops.costs import Cost
 from enas_tf.spaces.macro import MacroArchitecture, reduction_places, skip_candidates
 
 

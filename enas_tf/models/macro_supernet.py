@@ -13,9 +13,9 @@ import itertools
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import functions, replicas
-from enas_tf.layers.operations import Convolution, FactorizedReduction, build_operation
+from enas_tf.layers import collectives, functions
 from enas_tf.models.images import ImageConfig, NetworkConfig, check_halvings
+from enas_tf.ops.operations import Convolution, FactorizedReduction, build_operation
 from enas_tf.spaces.macro import MacroSpace, reduction_places, skip_candidates
 
 
@@ -114,7 +114,7 @@ class MacroSupernet(keras.layers.Layer):
         x = tf.ensure_shape(nodes.read(self._place_of(len(self.reductions), depth)), x.shape)
         features = tf.reduce_mean(tf.cast(x, tf.float32), axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
-            features = replicas.dropout(features, self.network.dropout, dropout_seed)
+            features = collectives.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares
 
     def _run_stage(self, stage, first, last, ops, skips, x, nodes, squares):
@@ -131,7 +131,7 @@ class MacroSupernet(keras.layers.Layer):
             run_layer,
             (tf.constant(first), x, nodes, squares),
             maximum_iterations=last - first,
-            parallel_iterations=replicas.parallel_iterations(),
+            parallel_iterations=collectives.parallel_iterations(),
         )
         return x, nodes, squares
 
@@ -194,7 +194,7 @@ class MacroSupernet(keras.layers.Layer):
             reduce_node,
             (0, nodes, squares),
             maximum_iterations=place,
-            parallel_iterations=replicas.parallel_iterations(),
+            parallel_iterations=collectives.parallel_iterations(),
         )
         rows = reduction.rows(place)
         x = reduction.compute(x, rows)

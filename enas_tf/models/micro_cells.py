@@ -12,9 +12,9 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import lists, replicas
+from enas_tf.layers import collectives, lists
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
-from enas_tf.layers.operations import CELL_OPERATIONS, FactorizedReduction, build_operation
+from enas_tf.ops.operations import CELL_OPERATIONS, FactorizedReduction, build_operation
 from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
 
 #: Number of an operation with weights -> list of vectors, one for each (cell, edge): all its weights there. The halved
@@ -95,7 +95,7 @@ class CellStack(keras.layers.Layer):
             lambda i, before, last, packed: (i + 1, last, *self._run_cell(i, before, last, packed, cell)),
             (0, before, last, packed),
             maximum_iterations=self.num_cells,
-            parallel_iterations=replicas.parallel_iterations(),
+            parallel_iterations=collectives.parallel_iterations(),
         )
         return before, last, squares
 
@@ -152,7 +152,7 @@ class CellStack(keras.layers.Layer):
             run_edge,
             (0, nodes, firsts, packed),
             maximum_iterations=num_edges,
-            parallel_iterations=replicas.parallel_iterations(),
+            parallel_iterations=collectives.parallel_iterations(),
         )
         total, nodes = self._merge(i, nodes, cell, last)
         zero = tf.cast(lists.zero(nodes, last.dtype) + lists.zero(firsts, last.dtype), tf.float32)
@@ -215,7 +215,7 @@ class CellStack(keras.layers.Layer):
             add_node,
             (0, total, nodes),
             maximum_iterations=last_node,
-            parallel_iterations=replicas.parallel_iterations(),
+            parallel_iterations=collectives.parallel_iterations(),
         )
         return total, nodes
 

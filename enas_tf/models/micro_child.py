@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import keras
 
-from enas_tf.models.costs import Cost
+from enas_tf.layers.stock import Layers, set_reduction, set_weights
 from enas_tf.models.images import STEMS, ChildConfig, ImageConfig
 from enas_tf.models.micro_cells import CellStack
 from enas_tf.models.micro_supernet import NUM_REDUCTIONS, MicroSupernet, check_size
-from enas_tf.models.stock import Layers, set_reduction, set_weights
+from enas_tf.ops.costs import Cost
 from enas_tf.spaces.micro import NUM_INPUTS, Cell, MicroArchitecture
 
 #: What is applied to the result of an operation in training: (tensor, number of the cell) -> tensor.

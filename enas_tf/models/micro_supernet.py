@@ -15,10 +15,10 @@ import itertools
 import keras
 import tensorflow as tf
 
-from enas_tf.layers import functions, replicas
-from enas_tf.layers.operations import Convolution, FactorizedReduction
+from enas_tf.layers import collectives, functions
 from enas_tf.models.images import STEMS, ImageConfig, NetworkConfig, check_halvings
 from enas_tf.models.micro_cells import CellStack, read_cells
+from enas_tf.ops.operations import Convolution, FactorizedReduction
 from enas_tf.spaces.micro import MicroSpace
 
 #: Reduction cells of a network; each doubles the channels.
@@ -111,7 +111,7 @@ class MicroSupernet(keras.layers.Layer):
                 squares += added
         features = tf.reduce_mean(tf.cast(tf.nn.relu(last), tf.float32), axis=[1, 2])
         if dropout_seed is not None and self.network.dropout > 0:
-            features = replicas.dropout(features, self.network.dropout, dropout_seed)
+            features = collectives.dropout(features, self.network.dropout, dropout_seed)
         return tf.matmul(features, self.classifier), squares
 
     def _enter(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -7,10 +7,10 @@ every example and operation, drawn outside as a function of a seed.
 import keras
 import tensorflow as tf
 
-from enas_tf.layers.replicas import draw_rows
+from enas_tf.layers.collectives import draw_rows
+from enas_tf.layers.stock import Layers
 from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.models.micro_child import cell_kinds, connect_cells
-from enas_tf.models.stock import Layers
 from enas_tf.models.trainee import Trainee
 from enas_tf.spaces.micro import MicroArchitecture
 

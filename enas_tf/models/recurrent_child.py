@@ -10,9 +10,9 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers.recurrence import ACTIVATIONS, HighwayCell, multiply_last, run_cell, run_over_time
-from enas_tf.models.costs import Cost
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_supernet import RecurrentSupernet
+from enas_tf.ops.costs import Cost
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 
 

@@ -16,8 +16,8 @@ from enas_tf.pictures.canvas import DPI
 from enas_tf.pictures.macro import draw_macro
 from enas_tf.pictures.micro import draw_micro
 from enas_tf.pictures.recurrent import draw_recurrent
+from enas_tf.runtime.files import write_bytes, write_text
 from enas_tf.spaces.decisions import Architecture
-from enas_tf.training.files import write_bytes, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

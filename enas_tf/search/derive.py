@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.models.costs import Cost
+from enas_tf.ops.costs import Cost
 from enas_tf.options import option, require
-from enas_tf.search.evaluators import Evaluator
-from enas_tf.search.searchers import Searcher
+from enas_tf.runtime import cluster
+from enas_tf.runtime.seeds import seed_for
+from enas_tf.search.evaluators.shared import Evaluator
+from enas_tf.search.searchers.reinforce import Searcher
 from enas_tf.spaces.decisions import Architecture
-from enas_tf.training import cluster
-from enas_tf.training.seeds import seed_for
 
 
 @dataclasses.dataclass(frozen=True)

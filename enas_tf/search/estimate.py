@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from enas_tf.search.evaluators import Evaluator
+from enas_tf.runtime import cluster
+from enas_tf.runtime.seeds import seed_for
+from enas_tf.search.evaluators.shared import Evaluator
 from enas_tf.search.loop import SearchConfig
-from enas_tf.search.searchers import Searcher
-from enas_tf.training import cluster
-from enas_tf.training.seeds import seed_for
+from enas_tf.search.searchers.reinforce import Searcher
 
 #: Steps and proposals that are timed, after the first, which is traced.
 _NUM = 5

@@ -9,14 +9,14 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.options import option, require
-from enas_tf.search.evaluators import Evaluator
-from enas_tf.search.searchers import Searcher
-from enas_tf.training import cluster
-from enas_tf.training.checkpoints import Checkpoints, Position
+from enas_tf.runtime import cluster
+from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.seeds import seed_for
+from enas_tf.runtime.signals import stepping
+from enas_tf.search.evaluators.shared import Evaluator
+from enas_tf.search.searchers.reinforce import Searcher
 from enas_tf.training.health import Recovery, policy_problem
-from enas_tf.training.interruption import stepping
-from enas_tf.training.reporting import Reporter
-from enas_tf.training.seeds import seed_for
 
 
 @dataclasses.dataclass(frozen=True)

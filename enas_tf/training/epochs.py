@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from enas_tf.training.checkpoints import Checkpoints, Position
+from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.signals import stepping
 from enas_tf.training.health import Recovery
-from enas_tf.training.interruption import stepping
-from enas_tf.training.reporting import Reporter
 
 
 class Trainer(Protocol):

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.training import cluster
-from enas_tf.training.checkpoints import Checkpoints, Position
-from enas_tf.training.reporting import Reporter
+from enas_tf.runtime import cluster
+from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.reporting import Reporter
 
 #: Numbers of the errors of a full disk, and of a quota that is used up.
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -10,18 +10,18 @@ import tensorflow as tf
 from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch, training_batches
+from enas_tf.layers.collectives import own_graph
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.layers.replicas import own_graph
 from enas_tf.models.trainee import Trainee
 from enas_tf.options import option, require
-from enas_tf.training.checkpoints import Checkpoints, Position
-from enas_tf.training.classification import count_correct, cross_entropy
+from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.seeds import seed_for, seed_of_attempt
+from enas_tf.tasks.classification import count_correct, cross_entropy
 from enas_tf.training.epochs import run_epochs
 from enas_tf.training.health import LossWatch, Recovery
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
-from enas_tf.training.replicas import Replicas
-from enas_tf.training.reporting import Reporter
-from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 #: The reference's values where they differ from the search's (scripts/cifar10_macro_final.sh).
 RETRAIN_SGD = SgdConfig(min_learning_rate=0.001, l2=2e-4)
@@ -85,7 +85,7 @@ class ChildTrainer:
         """Runs what the newest checkpoint has not done; leaves the child trained."""
         normalizations = [x for x in self.trainee.layers_in_training if isinstance(x, keras.layers.BatchNormalization)]
         for layer in normalizations:
-            layer.synchronized = self.replicas.is_synchronized
+            layer.synchronized = self.collectives.is_synchronized
         run_epochs(self, self.config.retrain_epochs, reporter, checkpoints, self._recovery)
         for layer in normalizations:
             layer.synchronized = False  # Of no use to a child that is done.

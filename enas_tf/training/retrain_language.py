@@ -16,15 +16,16 @@ import tensorflow as tf
 
 from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import in_rows, training_windows, windows
+from enas_tf.layers.collectives import own_graph
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.layers.replicas import own_graph
 from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.options import option, require
-from enas_tf.training.checkpoints import Checkpoints, Position
-from enas_tf.training.classification import cross_entropy
-from enas_tf.training.epochs import run_epochs
-from enas_tf.training.health import LossWatch, Recovery
-from enas_tf.training.language import (
+from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.replicas import Replicas, gather_rows
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.seeds import seed_for, seed_of_attempt
+from enas_tf.tasks.classification import cross_entropy
+from enas_tf.tasks.language import (
     WindowConfig,
     compile_reader,
     mean_cross_entropy,
@@ -32,10 +33,9 @@ from enas_tf.training.language import (
     perplexity,
     window_scale,
 )
+from enas_tf.training.epochs import run_epochs
+from enas_tf.training.health import LossWatch, Recovery
 from enas_tf.training.optimizers import SgdConfig, apply_clipped, build_optimizer, scaled, tracked_scale
-from enas_tf.training.replicas import Replicas, gather_rows
-from enas_tf.training.reporting import Reporter
-from enas_tf.training.seeds import seed_for, seed_of_attempt
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from enas_tf.search.searchers import RandomSearcher
-from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.replicas import Replicas
-from enas_tf.training.reporting import Reporter
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.search.searchers.reinforce import RandomSearcher
 from tests.conformance.test_replicas import assert_close, make_evaluator, make_trainer, two_devices
 
 

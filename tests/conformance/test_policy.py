@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.controller.policy import Controller, ControllerConfig
-from enas_tf.search.searchers import RandomSearcher, ReinforceConfig, ReinforceSearcher
+from enas_tf.search.searchers.reinforce import RandomSearcher, ReinforceConfig, ReinforceSearcher
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.models.images import ImageConfig
-from enas_tf.search.searchers import RandomSearcher
-from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.replicas import PRECISIONS, Replicas
-from enas_tf.training.reporting import Reporter
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.replicas import PRECISIONS, Replicas
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.search.searchers.reinforce import RandomSearcher
 from tests.conformance.test_replicas import make_evaluator, make_trainer
 
 MIXED = [precision for precision in PRECISIONS if precision != "float32"]

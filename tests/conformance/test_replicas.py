@@ -12,15 +12,15 @@ from enas_tf.data.images import ImageData, Split
 from enas_tf.data.text import TextData, Vocabulary
 from enas_tf.errors import InputError
 from enas_tf.models.language import TextShape
-from enas_tf.search.evaluators import SharedTrainingConfig, SharedWeightsEvaluator
-from enas_tf.search.language_evaluator import LanguageEvaluator, RewardConfig
-from enas_tf.search.searchers import RandomSearcher
-from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.devices import build_strategy
-from enas_tf.training.language import WindowConfig
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.devices import build_strategy
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.search.evaluators.language import LanguageEvaluator, RewardConfig
+from enas_tf.search.evaluators.shared import SharedTrainingConfig, SharedWeightsEvaluator
+from enas_tf.search.searchers.reinforce import RandomSearcher
+from enas_tf.tasks.language import WindowConfig
 from enas_tf.training.optimizers import SgdConfig
-from enas_tf.training.replicas import Replicas
-from enas_tf.training.reporting import Reporter
 from enas_tf.training.retrain import ChildTrainer, RetrainConfig
 from enas_tf.training.retrain_language import AveragingConfig, LanguageTrainer
 

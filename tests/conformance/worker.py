@@ -15,7 +15,7 @@ if INDEX:
         {"cluster": {"worker": workers}, "task": {"type": "worker", "index": int(INDEX)}}
     )
 
-from enas_tf.training.devices import build_strategy, configure_runtime  # noqa: E402  The cluster is told first.
+from enas_tf.runtime.devices import build_strategy, configure_runtime  # noqa: E402  The cluster is told first.
 
 STRATEGY = build_strategy("auto")
 
@@ -24,8 +24,8 @@ import tensorflow as tf  # noqa: E402
 from conftest import CASES, FIRST  # noqa: E402
 from test_replicas import make_evaluator  # noqa: E402
 
-from enas_tf.search.searchers import ReinforceSearcher  # noqa: E402
-from enas_tf.training.replicas import Replicas  # noqa: E402
+from enas_tf.runtime.replicas import Replicas  # noqa: E402
+from enas_tf.search.searchers.reinforce import ReinforceSearcher  # noqa: E402
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.models.costs import Cost
 from enas_tf.models.language import LanguageConfig, TextShape, draw_masks, embed
 from enas_tf.models.recurrent_child import (
     build_recurrent_child,
@@ -18,6 +17,7 @@ from enas_tf.models.recurrent_child import (
 )
 from enas_tf.models.recurrent_supernet import RecurrentSupernet
 from enas_tf.models.recurrent_training import RecurrentTrainee
+from enas_tf.ops.costs import Cost
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture, RecurrentSpace
 

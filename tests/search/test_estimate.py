@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from enas_tf.search.estimate import Estimate, estimate
 from enas_tf.search.loop import SearchConfig
-from enas_tf.search.searchers import RandomSearcher
+from enas_tf.search.searchers.reinforce import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 
 STEP, TRACE, REWARD = 0.02, 0.3, 0.03

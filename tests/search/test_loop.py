@@ -14,13 +14,13 @@ import rich.console
 import tensorflow as tf
 
 from enas_tf.errors import InputError
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.signals import Interrupted, handled_signals
 from enas_tf.search.loop import SearchConfig, search
-from enas_tf.search.searchers import RandomSearcher
+from enas_tf.search.searchers.reinforce import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
-from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.health import Recovery
-from enas_tf.training.interruption import Interrupted, handled_signals
-from enas_tf.training.reporting import Reporter
 
 SPACE = MacroSpace(num_layers=2)
 CONFIG = SearchConfig(epochs=3, updates_per_epoch=2, samples_per_update=2)

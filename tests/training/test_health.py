@@ -11,9 +11,9 @@ import rich.console
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.training.checkpoints import Checkpoints
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.reporting import Reporter
 from enas_tf.training.health import LossWatch, Recovery, named_failures, policy_problem
-from enas_tf.training.reporting import Reporter
 
 
 @pytest.fixture

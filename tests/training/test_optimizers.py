@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.training.devices import build_strategy
+from enas_tf.runtime.devices import build_strategy
 from enas_tf.training.optimizers import LossScale, SgdConfig, apply_clipped, build_optimizer, scaled
 
 STEPS = 50

@@ -11,11 +11,11 @@ from enas_tf.errors import InputError
 from enas_tf.models.families import FAMILIES
 from enas_tf.models.images import ChildConfig, ImageConfig
 from enas_tf.models.trainee import Trainee
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.runtime.reporting import Reporter
 from enas_tf.spaces.macro import MacroSpace
-from enas_tf.training.checkpoints import Checkpoints
 from enas_tf.training.optimizers import SgdConfig
-from enas_tf.training.replicas import Replicas
-from enas_tf.training.reporting import Reporter
 from enas_tf.training.retrain import ChildTrainer, RetrainConfig, compile_measure
 
 IMAGE = ImageConfig(8, 8, 1, 4, (128.0,), (5000.0,))

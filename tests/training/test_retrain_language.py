@@ -16,12 +16,12 @@ from enas_tf.errors import InputError
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_child import build_recurrent_child
 from enas_tf.models.recurrent_training import RecurrentTrainee
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.signals import Interrupted, handled_signals
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
-from enas_tf.training.checkpoints import Checkpoints
-from enas_tf.training.interruption import Interrupted, handled_signals
-from enas_tf.training.language import WindowConfig, compile_reader, mean_cross_entropy, measure_text
+from enas_tf.tasks.language import WindowConfig, compile_reader, mean_cross_entropy, measure_text
 from enas_tf.training.optimizers import SgdConfig
-from enas_tf.training.reporting import Reporter
 from enas_tf.training.retrain_language import AveragingConfig, LanguageTrainer
 
 CELL = RecurrentArchitecture.from_arc("0 0 1")

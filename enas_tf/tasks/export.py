@@ -1,0 +1,87 @@
+"""A retrained child to files: `child.keras`, and a SavedModel that is compared with it before anyone relies on it."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.runtime.files import replace_directory, replacement
+
+
+def save_keras(child: keras.Model, path: Path) -> None:
+    """Writes `child` aside and renames it to `path`.
+
+    A classifier of images loads with Keras alone and can be evaluated at once; a language model needs enas_tf imported.
+    """
+    if len(child.outputs) == 1:
+        child.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    with replacement(path) as aside:
+        child.save(aside)
+
+
+def export_classifier(child: keras.Model, directory: Path, images: np.ndarray) -> float:
+    """Writes `child` as a SavedModel with the signature `serving_default` (uint8 images to float32 logits).
+
+    Returns the largest absolute difference between the logits of the SavedModel, loaded again, and the child's on
+    `images` (uint8 [n, height, width, channels]).
+    """
+    with replace_directory(directory) as aside:
+        child.export(str(aside), verbose=False)
+        loaded = tf.saved_model.load(str(aside))  # Named, since its functions do not keep its variables alive.
+        return float(tf.reduce_max(tf.abs(loaded.serve(images) - child(images, training=False))))
+
+
+def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) -> float:
+    """Writes a language model as a SavedModel with two signatures.
+
+    `serving_default` scores: ids int32 [batch, time] to log_probs float32 [batch, time - 1], natural logs of the
+    probability of each id but the first, given those before it in the row. `step` generates: ids int32 [batch] and a
+    state float32 [batch, size], zeros at the beginning, to log_probs [batch, vocabulary] of the next id and the state.
+
+    Returns the largest absolute difference between the scores of the SavedModel, loaded again, and the child's on
+    `ids` (int32 [n, time]).
+    """
+    size = child.input_shape[1][-1]
+
+    def score(ids):
+        return {"log_probs": score_ids(child, ids)}
+
+    def step(ids, state):
+        logits, state = child([ids[:, None], state], training=False)
+        return {"log_probs": tf.nn.log_softmax(logits[:, 0]), "state": state}
+
+    archive = keras.export.ExportArchive()
+    archive.track(child)
+    rows, states = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None, size], tf.float32, "state")
+    archive.add_endpoint("serving_default", score, input_signature=[rows])
+    archive.add_endpoint("step", step, input_signature=[tf.TensorSpec([None], tf.int32, "ids"), states])
+    with replace_directory(directory) as aside:
+        archive.write_out(str(aside), verbose=False)
+        loaded = tf.saved_model.load(str(aside))
+        found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
+        return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
+
+
+def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
+    """Natural logs of the probability of each of `ids` int32 [batch, time] but the first: float32 [batch, time - 1]."""
+    state = tf.zeros([tf.shape(ids)[0], child.input_shape[1][-1]])
+    # All of a row is read, though the last logits score nothing: a row of one id has no other time step.
+    logits, _ = child([ids, state], training=False)
+    return tf.gather(tf.nn.log_softmax(logits[:, :-1]), ids[:, 1:], batch_dims=2)
+
+
+def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, seed: int) -> np.ndarray:
+    """`num` ids, never `avoided`, drawn in turn from a language model that has read `start` int32 [n]: int32 [num]."""
+    random, ids = np.random.default_rng(seed), []
+    window, state = tf.constant(start[None], tf.int32), tf.zeros([1, child.input_shape[1][-1]])
+    spec = [tf.TensorSpec([1, None], tf.int32), tf.TensorSpec(state.shape)]
+    read = tf.function(lambda ids, state: child([ids, state], training=False), autograph=False, input_signature=spec)
+    for _ in range(num):
+        logits, state = read(window, state)
+        logits = logits[0, -1].numpy().astype(np.float64)
+        logits[avoided] = -np.inf
+        probs = np.exp(logits - logits.max())
+        ids.append(int(random.choice(len(probs), p=probs / probs.sum())))
+        window = tf.constant([ids[-1:]], tf.int32)
+    return np.array(ids, np.int32)

@@ -1,0 +1,30 @@
+"""Seeds are functions of what they are for: equal for equal purposes, different for different ones."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from enas_tf.runtime.seeds import _PURPOSES, seed_for
+
+
+def test_a_seed_is_a_function_of_its_arguments():
+    np.testing.assert_array_equal(seed_for(1, "derive"), seed_for(1, "derive"))
+    np.testing.assert_array_equal(seed_for(1, "rewarded_proposals", 2, 3), seed_for(1, "rewarded_proposals", 2, 3))
+    assert (seed_for(0, "derive").dtype, seed_for(0, "derive").shape) == ("int32", (2,))
+
+
+def test_seeds_differ_in_every_argument():
+    arguments = itertools.product(range(5), _PURPOSES, range(5), range(5))
+    seeds = {tuple(seed_for(seed, purpose, *counters).numpy()) for seed, purpose, *counters in arguments}
+    assert len(seeds) == 25 * 5 * len(_PURPOSES)
+
+
+def test_large_seeds_are_told_apart():
+    seeds = {tuple(seed_for(seed, "derive").numpy()) for seed in (0, 2**31, 2**32 - 1, 2**32, 2**40)}
+    assert len(seeds) == 5
+
+
+def test_a_purpose_that_is_not_listed_is_refused():
+    with pytest.raises(ValueError, match="tuple"):
+        seed_for(0, "something_else")

@@ -1,0 +1,71 @@
+"""Signals: what is under way is finished and saved, and the exit code says that the run can go on."""
+
+# ruff: noqa: PT012  What is sent and what must not follow it belong together.
+
+import os
+import signal
+
+import pytest
+
+from enas_tf.runtime.signals import EXIT_CODE, Interrupted, handled_signals, stepping
+
+SIGNALS = [signal.SIGTERM, signal.SIGUSR1]
+
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_outside_of_steps_a_signal_leaves_at_once(number):
+    with pytest.raises(Interrupted) as left, handled_signals():
+        send(number)
+        pytest.fail("it should have left")
+    assert (left.value.code, left.value.signal) == (EXIT_CODE, number.name)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_within_steps_it_leaves_after_the_step_and_saves_once(number):
+    log = []
+    with pytest.raises(Interrupted) as left, handled_signals(), stepping(lambda: log.append("saved")) as after_step:
+        for step in range(5):
+            if step == 2:
+                send(number)
+                send(number)
+            log.append(step)
+            after_step()
+    assert log == [0, 1, 2, "saved"]
+    assert left.value.signal == number.name
+
+
+def test_before_the_first_step_there_is_nothing_to_save():
+    with pytest.raises(Interrupted), handled_signals(), stepping(lambda: pytest.fail("nothing was done")):
+        send(signal.SIGTERM)
+        pytest.fail("it should have left")
+
+
+def test_a_signal_after_the_last_step_leaves_behind_it():
+    """What follows the steps, as a checkpoint of the epoch, is done."""
+    log = []
+    with pytest.raises(Interrupted), handled_signals():
+        with stepping(lambda: log.append("saved")) as after_step:
+            after_step()
+            send(signal.SIGTERM)
+            log.append("end of the epoch")
+        log.append("the next stage")
+    assert log == ["end of the epoch"]
+
+
+def test_after_steps_a_signal_leaves_at_once_again():
+    with pytest.raises(Interrupted), handled_signals():
+        with stepping(lambda: None) as after_step:
+            after_step()
+        send(signal.SIGTERM)
+        pytest.fail("it should have left")
+
+
+def test_handlers_are_put_back():
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with handled_signals():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before

@@ -1,0 +1,141 @@
+"""Language models that leave: a SavedModel scores and generates as the child does, and sampling is a function."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.models.language import LanguageConfig, TextShape
+from enas_tf.models.recurrent_child import build_recurrent_child
+from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
+from enas_tf.tasks.export import export_language_model, sample_ids, save_keras, score_ids
+
+VOCABULARY = 9
+ROWS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7), dtype=np.int32)
+ARCHITECTURES = {"cell": RecurrentArchitecture.from_arc("0 0 1 1 1 0 0"), "lstm": LstmBaseline(nodes=4)}
+
+
+def make_child(name):
+    keras.utils.set_random_seed(3)
+    return build_recurrent_child(ARCHITECTURES[name], LanguageConfig(units=5, init_scale=0.9), TextShape(VOCABULARY))
+
+
+@pytest.fixture(scope="module", params=ARCHITECTURES)
+def exported(request, tmp_path_factory):
+    """The child, the difference that was reported, and what plain TensorFlow loads."""
+    child, directory = make_child(request.param), tmp_path_factory.mktemp("export") / "saved_model"
+    difference = export_language_model(child, directory, ROWS)
+    return child, difference, tf.saved_model.load(str(directory))
+
+
+def log_probs_of(child, ids, state):
+    logits, state = child([tf.constant(ids), state])
+    return tf.nn.log_softmax(logits).numpy(), state
+
+
+def zeros(child, rows):
+    return tf.zeros([rows, child.input_shape[1][-1]])
+
+
+def test_scores_are_the_log_softmax_of_the_child(exported):
+    child, difference, loaded = exported
+    log_probs, _ = log_probs_of(child, ROWS[:, :-1], zeros(child, len(ROWS)))
+    expected = np.take_along_axis(log_probs, ROWS[:, 1:, None], axis=2)[..., 0]
+    found = loaded.signatures["serving_default"](tf.constant(ROWS))
+    assert set(found) == {"log_probs"}
+    assert found["log_probs"].shape == (3, 6)
+    np.testing.assert_allclose(found["log_probs"], expected, atol=1e-5)
+    np.testing.assert_allclose(score_ids(child, tf.constant(ROWS)), expected, atol=1e-5)
+    assert 0 <= difference < 1e-5
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (5, 20)], ids=str)
+def test_rows_of_any_number_and_length_are_scored(exported, shape):
+    child, _, loaded = exported
+    ids = np.random.default_rng(1).integers(0, VOCABULARY, shape, dtype=np.int32)
+    found = loaded.signatures["serving_default"](tf.constant(ids))["log_probs"]
+    np.testing.assert_allclose(found, score_ids(child, tf.constant(ids)), atol=1e-5)
+
+
+def test_a_row_of_one_id_has_no_scores(exported):
+    child, _, loaded = exported
+    assert loaded.signatures["serving_default"](tf.constant(ROWS[:, :1]))["log_probs"].shape == (3, 0)
+    assert score_ids(child, tf.constant(ROWS[:, :1])).shape == (3, 0)
+
+
+def test_steps_give_the_scores(exported):
+    """Stepping through a row from a state of zeros gives the probabilities that scoring gives."""
+    child, _, loaded = exported
+    expected = loaded.signatures["serving_default"](tf.constant(ROWS))["log_probs"].numpy()
+    state = zeros(child, len(ROWS))
+    for step in range(ROWS.shape[1] - 1):
+        found = loaded.signatures["step"](ids=tf.constant(ROWS[:, step]), state=state)
+        assert set(found) == {"log_probs", "state"}
+        log_probs, state = found["log_probs"].numpy(), found["state"]
+        np.testing.assert_allclose(np.exp(log_probs).sum(axis=1), 1.0, atol=1e-5)
+        np.testing.assert_allclose(log_probs[np.arange(3), ROWS[:, step + 1]], expected[:, step], atol=1e-5)
+    _, last = log_probs_of(child, ROWS[:, :-1], zeros(child, len(ROWS)))
+    np.testing.assert_allclose(state, last, atol=1e-5)
+
+
+def test_a_step_is_the_child_s(exported):
+    """From any state, with all probabilities of the next id."""
+    child, _, loaded = exported
+    state = tf.constant(np.random.default_rng(2).normal(size=zeros(child, 3).shape), tf.float32)
+    log_probs, after = log_probs_of(child, ROWS[:, :1], state)
+    found = loaded.signatures["step"](ids=tf.constant(ROWS[:, 0]), state=state)
+    np.testing.assert_allclose(found["log_probs"], log_probs[:, 0], atol=1e-5)
+    np.testing.assert_allclose(found["state"], after, atol=1e-5)
+
+
+def test_an_export_takes_the_place_of_another(tmp_path):
+    child, ids = make_child("cell"), tf.constant(ROWS)
+    export_language_model(child, tmp_path / "model", ROWS)
+    for variable in child.trainable_variables:
+        variable.assign(-0.5 * variable)
+    assert export_language_model(child, tmp_path / "model", ROWS) < 1e-5
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(loaded.signatures["serving_default"](ids)["log_probs"], score_ids(child, ids), atol=1e-5)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_keras_file_holds_the_child(name, tmp_path):
+    child = make_child(name)
+    save_keras(child, tmp_path / "child.keras")
+    loaded = keras.models.load_model(tmp_path / "child.keras")
+    np.testing.assert_array_equal(score_ids(loaded, tf.constant(ROWS)), score_ids(child, tf.constant(ROWS)))
+
+
+@pytest.fixture(scope="module")
+def child():
+    return make_child("cell")
+
+
+def test_samples_are_a_function_of_the_seed(child):
+    drawn = [sample_ids(child, ROWS[0], 30, avoided=0, seed=seed) for seed in (1, 1, 2)]
+    assert (drawn[0].dtype, drawn[0].shape) == (np.int32, (30,))
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert not np.array_equal(drawn[0], drawn[2])
+    np.testing.assert_array_equal(sample_ids(child, ROWS[0], 10, 0, 1), drawn[0][:10])
+
+
+@pytest.mark.parametrize("avoided", [0, VOCABULARY - 1])
+def test_an_id_is_avoided(child, avoided):
+    """One that would come up otherwise, and no other."""
+    drawn = set(sample_ids(child, ROWS[0], 200, avoided, seed=1).tolist())
+    assert drawn == set(range(VOCABULARY)) - {avoided}
+
+
+def test_samples_follow_the_child(child):
+    """An id that the child is sure of, given what it has read and drawn, is the one that is drawn."""
+    sure = make_child("cell")
+    sure.get_layer("embedding").set_weights([400 * child.get_layer("embedding").get_weights()[0]])
+    drawn = sample_ids(sure, ROWS[0], 12, avoided=0, seed=1)
+    ids = np.concatenate([ROWS[0], drawn])
+    log_probs, _ = log_probs_of(sure, ids[None, :-1], zeros(sure, 1))
+    log_probs = log_probs[0, len(ROWS[0]) - 1 :]
+    log_probs[:, 0] = -np.inf
+    is_sure = np.sort(log_probs, axis=1)[:, -1] - np.sort(log_probs, axis=1)[:, -2] > 20
+    assert is_sure.sum() >= 6
+    np.testing.assert_array_equal(drawn[is_sure], log_probs.argmax(axis=1)[is_sure])
