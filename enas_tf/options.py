@@ -1,26 +1,188 @@
-"""Options of a component: fields of a frozen dataclass that launchers turn into command-line flags."""
+"""Options of a component: the fields of a frozen dataclass, which each face of the product offers in its own way.
+
+A component declares a `Group` next to its config dataclass and registers with it (`registry.py`). All else follows
+from the declarations: the flags of the command line, the arguments of the Python API, the help, which options a run
+reads, and which of them decide what a stage computes.
+"""
 
 import dataclasses
-from collections.abc import Iterable
-from typing import Any
+import functools
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
+
+#: The stages that an option can be meant for.
+STAGES = ("search", "retrain")
+T = TypeVar("T")
 
 
-def option(default: Any, help: str, choices: tuple[str, ...] | None = None) -> Any:
-    """A dataclass field with the text of its flag. `choices` are the only strings it may hold."""
-    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
+def option(
+    default: Any,
+    help: str,
+    choices: Iterable[str] | None = None,
+    *,
+    items: Iterable[str] | None = None,
+    stages: tuple[str, ...] | None = None,
+    needs: Callable[[Any], bool] | None = None,
+    decides: bool = True,
+) -> Any:
+    """Declare a dataclass field that is an option.
+
+    Args:
+      default: its value where none is given.
+      help: one line of help; it may hold references (`errors.ref`).
+      choices: the only strings it may hold, read when the option is offered: a registry may still grow.
+      items: the only strings that a tuple of it may hold, read likewise.
+      stages: the stages that read it; those of its group by default.
+      needs: a condition on the space; the option is read only where it holds. Its docstring completes "is for ...".
+      decides: whether the option changes what a stage computes. A stage resumes only where these have equal values.
+    """
+    metadata = {
+        "help": help,
+        "choices": choices,
+        "items": items,
+        "stages": stages,
+        "needs": needs,
+        "decides": decides,
+    }
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def require(condition: bool, name: str, value: Any, expected: str) -> None:
-    """Raises `InputError` that names the option, its value and what was expected, unless `condition` holds."""
+    """Raise `InputError` that names the option, its value and what was expected, unless `condition` holds."""
     if not condition:
-        raise InputError(f"--{name}={value} is not valid: expected {expected}.")
+        raise InputError(f"{ref(name)}={value} is not valid: expected {expected}.")
 
 
-def renamed(error: InputError, names: Iterable[str], prefix: str) -> InputError:
-    """The error with `--prefix_name=` for each `--name=` of `names`: a component does not know its flags' prefix."""
-    message = str(error)
-    for name in names:
-        message = message.replace(f"--{name}=", f"--{prefix}{name}=")
-    return InputError(message)
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One option as a face of the product offers it.
+
+    Attributes:
+      name: the field's name behind the prefix of its group.
+      kind: bool, int, float, str or tuple (of strings).
+      is_optional: whether it may be None.
+    """
+
+    name: str
+    field: dataclasses.Field
+    kind: type
+    is_optional: bool
+    stages: tuple[str, ...]
+
+    @property
+    def help(self) -> str:
+        items = self.field.metadata["items"]
+        return self.field.metadata["help"] + (f", out of {', '.join(items)}" if items else "")
+
+    @property
+    def choices(self) -> tuple[str, ...] | None:
+        choices = self.field.metadata["choices"]
+        return None if choices is None else tuple(choices)
+
+    @property
+    def decides(self) -> bool:
+        return self.field.metadata["decides"]
+
+    def is_read(self, space: Any) -> bool:
+        """Return whether a run on `space` reads the option."""
+        needs = self.field.metadata["needs"]
+        return needs is None or needs(space)
+
+    def check(self, value: Any) -> Any:
+        """Return `value` in the option's own type; raise `InputError` for a value of another type."""
+        if value is None and self.is_optional:
+            return None
+        if self.kind is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        is_kind = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
+        words = {tuple: "names separated by commas", bool: "True or False", int: "a whole number", float: "a number"}
+        require(is_kind, self.name, value, words.get(self.kind, "a text"))
+        if self.choices is not None:
+            require(value in self.choices, self.name, value, f"one of {', '.join(self.choices)}")
+        return value
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Group(Generic[T]):
+    """The options of one config dataclass.
+
+    Attributes:
+      default: the config where no option is given.
+      prefix: what stands before the names of its options.
+      stages: the stages that read them.
+    """
+
+    default: T
+    prefix: str = ""
+    stages: tuple[str, ...] = STAGES
+
+    @functools.cached_property
+    def options(self) -> tuple[Option, ...]:
+        """The options, in the order of the fields."""
+        hints = typing.get_type_hints(type(self.default))
+        found = []
+        for field in dataclasses.fields(self.default):  # type: ignore[arg-type]
+            kinds = [hints[field.name]]
+            if isinstance(kinds[0], types.UnionType):
+                kinds = list(typing.get_args(kinds[0]))
+            kind = next(kind for kind in kinds if kind is not types.NoneType)
+            stages = field.metadata["stages"] or self.stages
+            kind = typing.get_origin(kind) or kind
+            found.append(Option(self.prefix + field.name, field, kind, types.NoneType in kinds, stages))
+        return tuple(found)
+
+    def build(self, given: Mapping[str, Any]) -> T:
+        """Return the config with the values that `given` holds under the names of its options.
+
+        Raises:
+          InputError: a value has the wrong type or cannot be meant.
+        """
+        values = {o.field.name: o.check(given[o.name]) for o in self.options if o.name in given}
+        try:
+            return dataclasses.replace(self.default, **values)  # type: ignore[type-var]
+        except InputError as error:
+            raise self.name_options(error) from error
+
+    def name_options(self, error: InputError) -> InputError:
+        """Return `error` with the names of this group's options where it has those of fields."""
+        return error.with_prefix(self.prefix, [option.field.name for option in self.options])
+
+    def values(self, config: T) -> dict[str, Any]:
+        """Return option name -> value of `config`."""
+        return {option.name: getattr(config, option.field.name) for option in self.options}
+
+
+class Config:
+    """What a run is told: the value of each group that it reads.
+
+    Attributes:
+      values: group -> config, in the order in which the options are written down.
+    """
+
+    def __init__(self, values: Mapping[Group, Any]):
+        self.values = dict(values)
+
+    def __getitem__(self, group: Group[T]) -> T:
+        """Return the config of `group`; the default of a group that nothing chosen reads."""
+        return self.values.get(group, group.default)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Config) and self.values == other.values
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def replace(self, values: Mapping[Group, Any]) -> "Config":
+        """Return a configuration with other `values` of some groups."""
+        return type(self)(self.values | dict(values))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(repr(value) for value in self.values.values())})"

@@ -1,7 +1,8 @@
 """The controller: an LSTM policy that walks a space's program of decisions (Pham et al. 2018, section 2).
 
-It never asks which space it serves. `sample` draws many proposals in one batched pass without a tape, `score` walks
-given tokens and is differentiable. What is said of the reference stands in general_controller.py of the authors' code.
+It depends on the decisions only, not on the space that they belong to. `sample` draws many proposals in one batched
+pass; `score` walks given tokens and is differentiable. The reference is general_controller.py of the authors' code,
+unless another file is named.
 """
 
 import dataclasses
@@ -11,32 +12,54 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from enas_tf.options import option, require
-from enas_tf.spaces.decisions import MarkNode, NewCell, PickNode, PickOp, PickSkips, Space
+from enas_tf.options import Group, option, require
+from enas_tf.spaces.decisions import MarkNode, NewCell, PickNode, PickOp, PickSkips
+from enas_tf.spaces.space import Space
+
+
+def favours_operations(space: Space) -> bool:
+    """spaces whose operations a controller favours from the start"""
+    return any(isinstance(decision, PickOp) and decision.favoured for decision in space.decisions)
+
+
+def picks_local_nodes(space: Space) -> bool:
+    """spaces whose nodes pick a node near themselves"""
+    return any(isinstance(decision, PickNode) and decision.is_local for decision in space.decisions)
+
+
+def picks_skips(space: Space) -> bool:
+    """spaces with skip connections"""
+    return any(isinstance(decision, PickSkips) for decision in space.decisions)
 
 
 @dataclasses.dataclass(frozen=True)
 class ControllerConfig:
-    """The reference's values for its macro search (scripts/cifar10_macro_search.sh).
+    """The controller. Defaults are those of the reference's macro search (scripts/cifar10_macro_search.sh).
 
-    The three that concern favoured operations act in the micro space only; micro_controller.py has the other two,
-    scripts/cifar10_micro_search.sh sets `op_tanh_reduce` to 2.5 and `tanh_constant` to 1.1.
+    `hidden_size`, `tanh_constant` and `temperature` concern every decision, `op_tanh_reduce` all operations.
+    `learned_bias` and `fixed_bias` concern favoured operations; their values are those of micro_controller.py.
+    `distance_penalty` concerns nodes that pick a node near themselves, `skip_target` skip connections.
+    The reference's micro search (scripts/cifar10_micro_search.sh) has `op_tanh_reduce` 2.5 and `tanh_constant` 1.1.
     """
 
     hidden_size: int = option(64, "size of the controller's LSTM and embeddings")
-    tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them (paper: 2.5)")
-    op_tanh_reduce: float = option(1.0, "c is divided by this for the logits of operations (micro space: 2.5)")
+    tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them as they are (paper: 2.5)")
+    op_tanh_reduce: float = option(1.0, "divisor of c for the logits of operations (reference, micro space: 2.5)")
     learned_bias: float = option(
-        10.0, "where the learned bias of favoured operations, a cell's separable convolutions, starts; others': 0"
+        10.0, "start of the learned bias of favoured operations; that of others starts at 0", needs=favours_operations
     )
     fixed_bias: float = option(
-        0.25, "added to the squashed logits of favoured operations, taken from the others'; in the normal cell only"
+        0.25,
+        "added to the squashed logits of favoured operations and subtracted from those of others, in the normal cell",
+        needs=favours_operations,
     )
     distance_penalty: float = option(
-        1 / 6, "recurrent space: times its squared distance, taken from the logit of a previous node"
+        1 / 6, "the logit of a previous node is lowered by this times its squared distance", needs=picks_local_nodes
     )
-    temperature: float = option(0.0, "logits are divided by this; 0 leaves them (paper: 5.0)")
-    skip_target: float = option(0.4, "prior probability of a skip connection, the target of the KL term")
+    temperature: float = option(0.0, "divisor of logits; 0 leaves them as they are (paper: 5.0)")
+    skip_target: float = option(
+        0.4, "prior probability of a skip connection, the target of the KL term", needs=picks_skips
+    )
 
     def __post_init__(self):
         require(self.hidden_size >= 1, "hidden_size", self.hidden_size, "at least 1")
@@ -46,17 +69,20 @@ class ControllerConfig:
         require(0 < self.skip_target < 1, "skip_target", self.skip_target, "a probability between 0 and 1")
 
 
+CONTROLLER = Group(ControllerConfig(), stages=("search",))
+
+
 class Walk(NamedTuple):
-    """What one pass over the program says of `n` proposals.
+    """The result of one pass over the program for `n` proposals.
 
     Attributes:
       tokens: int32 [n, num_tokens].
       log_prob: float32 [n], natural log of the probability of the whole proposal, <= 0.
       entropy: float32 [n], the sum over decisions of the entropy of the decision given those before it. Its mean over
-        proposals estimates the entropy of the policy. (The reference's macro code sums the sampled term only.)
+        proposals estimates the entropy of the policy. The reference's macro code sums the sampled term only.
       skip_divergence: float32 [n], KL of the skip probabilities from the prior, summed over the skips of a layer and
-        averaged over layers. Departure: the probability here is the one that is sampled from; the reference puts
-        sigmoid(z) in the KL while it samples with sigmoid(2 z), which moves the optimum from 0.4 to 0.31.
+        averaged over layers. Departure: the probability here is the one that is sampled from. The reference samples
+        with sigmoid(2 z) but has sigmoid(z) in the KL, which moves the optimum from 0.4 to 0.31.
       op_probabilities: name of the decision -> float32 [n, choices].
     """
 
@@ -99,16 +125,16 @@ class Controller(keras.layers.Layer):
         self.built = True
 
     def sample(self, num: int | tf.Tensor, seed: tf.Tensor) -> Walk:
-        """Draws `num` proposals; a pure function of the weights and `seed` (int32 [2])."""
+        """Draw `num` proposals as a pure function of the weights and `seed` (int32 [2])."""
         uniforms = tf.random.stateless_uniform([num, self.space.num_tokens], seed=seed)
         return self._walk(num, uniforms=uniforms)
 
     def score(self, tokens: tf.Tensor) -> Walk:
-        """The walk of given `tokens`, int32 [n, num_tokens]; differentiable in the weights."""
+        """Return the walk of given `tokens`, int32 [n, num_tokens]; it is differentiable in the weights."""
         return self._walk(tf.shape(tokens)[0], given=tokens)
 
     def log_prob(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Natural log of the probability of `tokens` [n, num_tokens]: float32 [n]."""
+        """Return the natural log of the probability of `tokens` (int32 [n, num_tokens]): float32 [n]."""
         return self.score(tokens).log_prob
 
     def _walk(self, num, uniforms=None, given=None) -> Walk:
@@ -128,13 +154,13 @@ class Controller(keras.layers.Layer):
         return steps.walk()
 
     def shape_logits(self, logits: tf.Tensor, reduce: float = 1.0) -> tf.Tensor:
-        """Divides by the temperature and squashes: c / reduce tanh(z / t). Keeps the policy from settling early."""
+        """Return c / reduce tanh(z / t) of logits z, at temperature t; bounds keep the policy from settling early."""
         if self.config.temperature:
             logits = logits / self.config.temperature
         return self.config.tanh_constant / reduce * tf.tanh(logits) if self.config.tanh_constant else logits
 
     def op_logits(self, hidden: tf.Tensor, decision: PickOp) -> tf.Tensor:
-        """The logits [n, choices] of an operation: softmax weights, learned bias, squashing, fixed bias."""
+        """Return the logits [n, choices] of an operation: softmax weights, learned bias, squashing, fixed bias."""
         logits = hidden @ self.softmaxes[decision.vocabulary]
         if decision.favoured:
             logits += self.biases[decision.vocabulary]
@@ -146,12 +172,12 @@ class Controller(keras.layers.Layer):
 
 
 def _uniform() -> keras.initializers.Initializer:
-    """A new one for every weight: a Keras initializer keeps its seed, and gives all its weights the same numbers."""
+    """Return a new initializer for one weight: a Keras initializer gives all its weights the same numbers."""
     return keras.initializers.RandomUniform(-0.1, 0.1)
 
 
 class _Steps:
-    """The state of one pass: LSTM state, next input, anchors, and what has been gathered so far."""
+    """The state of one pass: LSTM state, next input, anchors, and the results so far."""
 
     def __init__(self, controller: Controller, num, uniforms, given):
         self.policy, self.num, self.uniforms, self.given = controller, num, uniforms, given
@@ -164,22 +190,23 @@ class _Steps:
         self.log_prob, self.entropy = tf.zeros([num]), tf.zeros([num])
 
     def _advance(self) -> tf.Tensor:
-        """One LSTM step on the pending input; the new hidden state [n, hidden]."""
+        """Take an LSTM step on the next input; return the new hidden state [n, hidden]."""
         hidden, self.state = self.policy.cell(self.input, self.state)
         return hidden
 
     def _take_columns(self, num: int) -> tuple[tf.Tensor | None, tf.Tensor | None]:
+        """Return the next `num` columns of the uniform numbers and of the given tokens; one of both is None."""
         columns = slice(self.column, self.column + num)
         self.column += num
         return (None, self.given[:, columns]) if self.uniforms is None else (self.uniforms[:, columns], None)
 
     def _pick(self, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """One token of each proposal out of the softmax of `logits` [n, values]: int32 [n]; and the softmax."""
+        """Pick a token of each proposal by the softmax of `logits` [n, values]; return tokens int32 [n] and softmax."""
         log_probs = tf.nn.log_softmax(logits)
         probs = tf.exp(log_probs)
         uniform, token = self._take_columns(1)
         if token is None:
-            # Inverse of the distribution function: how many of its steps lie below the uniform number.
+            # The inverse of the distribution function: the number of its steps below the uniform number.
             steps = tf.cumsum(probs, axis=1)[:, :-1]
             token = tf.reduce_sum(tf.cast(steps <= uniform, tf.int32), axis=1, keepdims=True)
         self.tokens.append(token)
@@ -188,14 +215,16 @@ class _Steps:
         return token[:, 0], probs
 
     def pick_op(self, decision: PickOp) -> None:
+        """Pick an operation; the next input is its embedding."""
         token, probs = self._pick(self.policy.op_logits(self._advance(), decision))
         self.op_probabilities[decision.name] = probs
         self.input = tf.gather(self.policy.embeddings[decision.vocabulary], token)
 
     def pick_node(self, decision: PickNode) -> None:
-        """Attention over the first anchors of this cell; the next input is the chosen one.
+        """Pick a node by attention over the first anchors of this cell; the next input is the chosen anchor.
 
-        A local pick asks with the last anchor; distances lower the logits and the next input (ptb_enas_controller.py).
+        The query of a local pick is the last anchor. The distance of a node lowers its logit, and the chosen distance
+        scales the next input down (ptb_enas_controller.py).
         """
         count = decision.num_candidates
         hidden = self.anchors[-1] if decision.is_local else self._advance()
@@ -209,12 +238,12 @@ class _Steps:
             self.input /= 0.1 + tf.gather(distances, token)[:, None]
 
     def _attend(self, query: tf.Tensor, count: int) -> tf.Tensor:
-        """Scores float32 [n, count] of `query` [n, hidden] against the keys of the first `count` anchors."""
+        """Return the scores [n, count] of `query` [n, hidden] against the keys of the first `count` anchors."""
         keys = tf.stack(self.keys[:count], axis=1)
         return tf.squeeze(tf.tanh(keys + query[:, None, :]) @ self.policy.attention, axis=-1)
 
     def mark_node(self, decision: MarkNode) -> None:
-        """The anchor of a given node is zero, but its key is the real state's (micro_controller.py)."""
+        """Remember an anchor and its key. Of a given node the anchor is zero, but not the key (micro_controller.py)."""
         hidden = self._advance()
         self.anchors.append(tf.zeros_like(hidden) if decision.is_given else hidden)
         if hasattr(self.policy, "key"):
@@ -222,12 +251,13 @@ class _Steps:
         self.input = self.begin
 
     def new_cell(self, decision: NewCell) -> None:
+        """Forget the anchors, and the LSTM state unless the decision keeps it."""
         self.anchors, self.keys, self.input = [], [], self.begin
         if not decision.keeps_state:
             self.state = [tf.zeros_like(part) for part in self.state]
 
     def pick_skips(self, decision: PickSkips) -> None:
-        """A bit per anchor, all at once; the next input is the mean of the chosen anchors and a zero."""
+        """Pick a bit per anchor, all at once; the next input is the mean of the chosen anchors and a zero."""
         count = decision.num_candidates
         if count == 0:
             self.input = self.begin
@@ -251,6 +281,7 @@ class _Steps:
         self.input = chosen / (1.0 + tf.reduce_sum(bits, axis=1, keepdims=True))
 
     def walk(self) -> Walk:
+        """Return the result of all decisions."""
         divergence = tf.add_n(self.divergences) / len(self.divergences) if self.divergences else tf.zeros([self.num])
         tokens = tf.concat(self.tokens, axis=1)
         return Walk(tokens, self.log_prob, self.entropy, divergence, self.op_probabilities)

@@ -1,21 +1,25 @@
-"""Random crop, flip and cutout of a batch of byte images: a pure function of the images and a seed."""
+"""Augmentation of a batch of byte images: crop, flip and cutout as a pure function of the images and a seed."""
 
 import dataclasses
 
 import tensorflow as tf
 
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 
 _CHOICES = ("none", "crop", "crop_flip")
 
 
 @dataclasses.dataclass(frozen=True)
 class AugmentationConfig:
-    """How training images are varied. Crop and flip as in the ENAS paper's CIFAR-10 recipe; cutout is off there too."""
+    """The augmentation of training images; by default that of the ENAS paper for CIFAR-10: crop, flip and no cutout."""
 
-    augment: str = option("crop_flip", "variation of training images; use crop where left and right matter", _CHOICES)
+    augment: str = option(
+        "crop_flip", "augmentation of training images; use crop where left and right matter", _CHOICES
+    )
     crop_padding: int = option(4, "pixels added on each side before an image-sized piece is cut out")
-    cutout_size: int = option(0, "side in pixels of the square that is blanked out in each image; 0 = off")
+    cutout_size: int = option(
+        0, "side in pixels of the square that is blanked out in each image; 0 = off", stages=("retrain",)
+    )
 
     def __post_init__(self):
         require(self.augment in _CHOICES, "augment", self.augment, "one of " + ", ".join(_CHOICES))
@@ -23,24 +27,27 @@ class AugmentationConfig:
         require(self.cutout_size >= 0, "cutout_size", self.cutout_size, "a number of pixels, 0 (off) or more")
 
 
-def augment_batch(images: tf.Tensor, config: AugmentationConfig, fill_color, seed: tf.Tensor) -> tf.Tensor:
-    """Varies every image of a batch on its own: crop, then flip, then cutout.
+AUGMENTATION = Group(AugmentationConfig())
 
-    Padding and cutout are filled with `fill_color`, the mean colour of the training images: where images are normalised
-    to mean zero first, as in the published recipe, this is the zero that is padded there (up to rounding to a byte).
+
+def augment_batch(images: tf.Tensor, config: AugmentationConfig, fill_color, seed: tf.Tensor) -> tf.Tensor:
+    """Return a batch with every image cropped, then flipped, then cut out, each independently of the others.
+
+    Padding and cutout are filled with `fill_color`, the mean colour of the training images. The published recipe
+    normalises images to mean zero first and pads with zeros; the mean colour is that zero, up to rounding to a byte.
 
     Args:
         images: uint8 [b, h, w, c], with static h, w and c.
-        config: what to do.
+        config: the augmentation to apply.
         fill_color: [c], float (it is rounded) or uint8, in units of 0..255.
-        seed: int32 or int64 [2]; it decides the result together with the images.
+        seed: int32 or int64 [2]; the result depends on the images and this seed only.
 
     Returns:
         uint8 [b, h, w, c].
     """
     crop_seed, flip_seed, cutout_seed = (_derive_seed(seed, purpose) for purpose in range(3))
     fill = tf.cast(tf.round(tf.clip_by_value(tf.cast(fill_color, tf.float32), 0.0, 255.0)), tf.uint8)
-    # With the fill as zero, padding and blanking need no colour.
+    # With zero in the place of the fill colour, padding and blanking need no colour.
     images = _exchange(images, fill)
     if config.augment != "none":
         images = _crop_and_flip(images, config.crop_padding, config.augment == "crop_flip", crop_seed, flip_seed)
@@ -50,24 +57,25 @@ def augment_batch(images: tf.Tensor, config: AugmentationConfig, fill_color, see
 
 
 def _exchange(images: tf.Tensor, color: tf.Tensor) -> tf.Tensor:
-    """Turns `color` (uint8 [c]) into zero and zero into `color`, one to one for all other colours."""
+    """Return `images` with `color` (uint8 [c]) and zero exchanged; the mapping of all colours is one to one."""
     height, width, channels = images.shape[1:]
-    # Broadcasting along whole rows is several times faster than along the few channels.
+    # Broadcasting along whole rows is several times faster than along the few channels of an image.
     rows = tf.bitwise.bitwise_xor(tf.reshape(images, [-1, height, width * channels]), tf.tile(color, [width]))
     return tf.reshape(rows, [-1, height, width, channels])
 
 
 def _derive_seed(seed: tf.Tensor, purpose: int) -> tf.Tensor:
+    """Return a seed for one purpose, independent of those for other purposes."""
     return tf.random.experimental.stateless_fold_in(seed, purpose)
 
 
 def _uniform(shape, seed: tf.Tensor, limit: int) -> tf.Tensor:
-    """Whole numbers 0..limit-1, int32. The algorithm is fixed, so that a seed means the same on every machine."""
+    """Draw integers in 0..limit-1, int32. The algorithm is fixed, so that a seed means the same on every machine."""
     return tf.random.stateless_uniform(shape, seed, 0, limit, tf.int32, alg="philox")
 
 
 def _crop_and_flip(images: tf.Tensor, padding: int, flips: bool, crop_seed: tf.Tensor, flip_seed: tf.Tensor):
-    """Pads with zeros, then reads the rows and the columns of each image's own piece, columns backwards if it flips."""
+    """Pad with zeros, then gather a random window of each image; a flip gathers its columns in reverse order."""
     batch, (height, width) = tf.shape(images)[0], images.shape[1:3]
     offsets = _uniform([batch, 2], crop_seed, 2 * padding + 1)
     rows = offsets[:, :1] + tf.range(height)
@@ -81,7 +89,7 @@ def _crop_and_flip(images: tf.Tensor, padding: int, flips: bool, crop_seed: tf.T
 
 
 def _cut_out(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
-    """Sets a square of `size` pixels to zero in each image.
+    """Set a square with sides of `size` pixels to zero in each image.
 
     Its centre is uniform over the image and the square is clipped at the borders (DeVries & Taylor 2017). The code
     published with ENAS draws the top-left corner instead, which blanks the lower right more often than the upper left.
@@ -96,6 +104,6 @@ def _cut_out(images: tf.Tensor, size: int, seed: tf.Tensor) -> tf.Tensor:
 
 
 def _is_covered(center: tf.Tensor, size: int, length: int) -> tf.Tensor:
-    """Which of the positions 0..length-1 lie within `size` pixels around `center` (int32 [b, 1]); bool [b, length]."""
+    """Return bool [b, length]: which positions lie within the `size` pixels around `center` (int32 [b, 1])."""
     distance = tf.range(length) - (center - size // 2)
     return (distance >= 0) & (distance < size)

@@ -1,23 +1,25 @@
-"""The handwritten digits that come with scikit-learn: 1,797 images of 8x8 pixels, there without a download."""
+"""The handwritten digits that come with scikit-learn: 1,797 images of 8x8 pixels that need no download."""
 
 import numpy as np
 from sklearn.datasets import load_digits as load_bundled_digits
 
 from enas_tf.data.images import Parts, Split
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 
 # The bundled pixels are counts 0..16 of ink in 4x4 blocks of the scan.
 _LARGEST_COUNT = 16
 
 
 def load_digits(location: str, data_dir: str | None, image_size: int | None) -> Parts:
-    """All digits as one training part, uint8 [1797, 8, 8, 1]; the other parts are split off it, 20 % for the test.
+    """Return all digits as one training part, uint8 [1797, 8, 8, 1], of which 20 % are to become the test part.
 
     Raises:
         InputError: a `location` is given, as in `digits:somewhere`.
     """
     if location:
-        raise InputError(f"--dataset=digits:{location} is not valid: expected digits alone, with no place after it.")
+        raise InputError(
+            f"{ref('dataset')}=digits:{location} is not valid: expected digits alone, with no place after it."
+        )
     bundled = load_bundled_digits()
     images = np.round(bundled.images * (255 / _LARGEST_COUNT)).astype(np.uint8)[..., np.newaxis]
     labels = bundled.target.astype(np.int32)

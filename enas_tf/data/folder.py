@@ -1,108 +1,156 @@
-"""Images from a folder with one directory per class."""
+"""Images from a directory that has one subdirectory per class."""
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.data.decoding import decode, decode_each
+from enas_tf.data.decoding import decode, decode_files, largest_wide_value
+from enas_tf.data.headers import Header, read_header, turn_upright
 from enas_tf.data.images import Parts, Split
-from enas_tf.errors import InputError
-
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
+from enas_tf.data.layout import Layout, find_layout
+from enas_tf.data.paths import (
+    count_of,
+    enumerate_items,
+    require_memory_for_images,
+    require_path,
+    shorten,
+    show_path,
+)
+from enas_tf.data.values import ValueRange, range_of_integers
+from enas_tf.errors import InputError, ref
 
 
 def load_folder(location: str, data_dir: str | None, image_size: int | None) -> Parts:
-    """Reads `location`/CLASS/IMAGE, or `location`/PART/CLASS/IMAGE where PART is train, test and, if wanted, valid.
+    """Read `location`/CLASS/IMAGE, or `location`/PART/CLASS/IMAGE where PART is train, test and optionally valid.
 
     Classes are numbered in the alphabetical order of their names. Images have one channel if every file is grayscale,
-    otherwise three.
+    otherwise three. They are turned upright by their Exif orientation. Images with 16 bits per channel are scaled by
+    the depth that the brightest of them needs.
 
     Raises:
-        InputError: nothing to read, an unreadable image, images of different sizes, or parts whose classes differ.
+        InputError: there is nothing to read, an image is unreadable, images differ in size, or parts differ in classes.
     """
+    option = f"{ref('dataset')}=folder:{show_path(location)}"
+    require_path(location, "a directory", option, "one with a directory per class")
     root = Path(location)
-    if not root.is_dir():
-        raise InputError(f"--dataset=folder:{location}: no such directory. Expected one with a directory per class.")
-    files = {part: _list_classes(path) for part, path in _part_directories(root).items()}
-    class_names = _same_class_names(root, files)
-    paths = [path for part in files.values() for name in class_names for path in part[name]]
-    images = _read_images(paths, image_size)
+    layout = find_layout(root)
+    class_names = _same_class_names(layout)
+    paths = [path for part in layout.files.values() for name in class_names for path in part[name]]
+    images, values, notes = _read_images(root, paths, image_size)
     splits, start = {}, 0
-    for part, by_class in files.items():
+    for part, by_class in layout.files.items():
         counts = [len(by_class[name]) for name in class_names]
         labels = np.repeat(np.arange(len(class_names), dtype=np.int32), counts)
         splits[part] = Split(images[start : start + len(labels)], labels)
         start += len(labels)
-    return Parts(class_names, **splits)
+    found = {"values": values, "notes": layout.notes + notes, "num_skipped": layout.num_skipped}
+    return Parts(class_names, **splits, **found)
 
 
-def _part_directories(root: Path) -> dict[str, Path]:
-    """The directory of each part. Without `root`/train there is one part, and its classes lie in `root` itself."""
-    if not (root / "train").is_dir():
-        return {"train": root}
-    return {part: root / part for part in ("train", "valid", "test") if (root / part).is_dir()}
-
-
-def _list_classes(directory: Path) -> dict[str, list[Path]]:
-    """The image files of each class below `directory`, sorted by name; directories without images are no classes."""
-    classes = sorted(path for path in directory.iterdir() if path.is_dir() and not path.name.startswith("."))
-    files = {path.name: sorted(file for file in path.iterdir() if _is_image(file)) for path in classes}
-    files = {name: paths for name, paths in files.items() if paths}
-    if len(files) < 2:
-        raise InputError(
-            f"{directory} holds images of {len(files)} classes{''.join(f' ({name})' for name in files)}: expected "
-            f"at least 2 directories, one per class, with images in them ({', '.join(_SUFFIXES)})."
-        )
-    return files
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-def _same_class_names(root: Path, files: dict[str, dict[str, list[Path]]]) -> tuple[str, ...]:
-    names = tuple(files["train"])
-    for part, by_class in files.items():
+def _same_class_names(layout: Layout) -> tuple[str, ...]:
+    """Return the names of the classes; raise `InputError` unless all parts have the same ones."""
+    names = tuple(layout.files["train"])
+    for part, by_class in layout.files.items():
         different = sorted(set(names) ^ set(by_class))
         if different:
             raise InputError(
-                f"{root / part} and {root / 'train'} hold different classes: only one of the two has images of "
-                f"{', '.join(different)}. Every part needs a directory with images for each class."
+                f"{show_path(layout.parts[part])} and {show_path(layout.parts['train'])} hold different classes: only "
+                f"one of the two has images of {enumerate_items(different)}. Every part needs a directory with images "
+                "for each class."
             )
     return names
 
 
-def _read_images(paths: list[Path], image_size: int | None) -> np.ndarray:
-    """All files decoded, uint8 [n, h, w, c]."""
-    names = [str(path) for path in paths]
-    encoded = tf.data.Dataset.from_tensor_slices(names).map(tf.io.read_file, num_parallel_calls=tf.data.AUTOTUNE)
+def _read_images(
+    root: Path, paths: list[Path], image_size: int | None
+) -> tuple[np.ndarray, ValueRange, tuple[str, ...]]:
+    """Decode all files to uint8 [n, h, w, c]; return the range of their values and what was converted too."""
+    if image_size is not None:
+        require_memory_for_images(len(paths), (image_size, image_size, 3), show_path(root))
+    names = [os.fsencode(path) for path in paths]
+    headers = [read_header(path) for path in paths]
+    is_wide = [header.is_wide for header in headers]
+    values = ValueRange()
     try:
-        images = list(decode_each(encoded, 0, image_size))
-        channels = {image.shape[-1] for image in images}
-        if len(channels) > 1 or channels & {2, 4}:
-            # Mixed files, or some with transparency, are read again as colour.
-            images = list(decode_each(encoded, 3, image_size))
+        if any(is_wide):
+            wide = [name for name, header in zip(names, headers, strict=True) if header.is_wide]
+            values = range_of_integers(largest_wide_value(wide))
+        images = _decode_all(root, names, headers, values.high, image_size)
     except tf.errors.OpError:
-        raise InputError(_describe_unreadable(names)) from None
-    for name, image in zip(names, images, strict=True):
+        raise InputError(_describe_unreadable(root, paths)) from None
+    for path, image in zip(paths, images, strict=True):
         if image.shape != images[0].shape:
             raise InputError(
-                f"Images differ in size: {names[0]} is {_size(images[0])} and {name} is {_size(image)} pixels "
-                "(height x width). Expected one size; --image_size=32, for example, resizes all of them to 32x32."
+                f"Images differ in size: {show_path(paths[0])} is {_size(images[0])} and {show_path(path)} is "
+                f"{_size(image)} pixels (height x width). Expected one size; {ref('image_size')}=32, for example, "
+                "resizes all to 32x32."
             )
-    return np.stack(images)
+    return np.stack(images), values if all(is_wide) else ValueRange(), _notes(headers, values)
+
+
+def _decode_all(
+    root: Path, names: Sequence[bytes], headers: Sequence[Header], high: float, image_size: int | None
+) -> list[np.ndarray]:
+    """Decode all files to the same number of channels, uint8 [h, w, c] of any sizes."""
+
+    def decode_with(channels: int) -> list[np.ndarray]:
+        decoded = decode_files(names, [header.is_wide for header in headers], high, channels, image_size)
+        images = []
+        for image, header in zip(decoded, headers, strict=True):
+            if not images:
+                require_memory_for_images(len(names), image.shape, show_path(root))
+            images.append(turn_upright(image, header.orientation))
+        return images
+
+    images = decode_with(0)
+    channels = {image.shape[-1] for image in images}
+    # Files of both kinds, or with transparency, are read again as colour.
+    return decode_with(3) if len(channels) > 1 or channels & {2, 4} else images
+
+
+def _notes(headers: Sequence[Header], values: ValueRange) -> tuple[str, ...]:
+    """Return what was converted, a sentence each."""
+    notes = []
+    if wide := sum(header.is_wide for header in headers):
+        notes.append(
+            f"{wide:,} of {count_of(len(headers), 'image')} had 16 bits per channel and were scaled from "
+            f"0..{values.high:g} to 0..255."
+        )
+    if turned := sum(header.orientation != 1 for header in headers):
+        verb = "was turned upright by its" if turned == 1 else "were turned upright by their"
+        notes.append(f"{count_of(turned, 'image')} {verb} Exif orientation.")
+    return tuple(notes)
 
 
 def _size(image: np.ndarray) -> str:
     return f"{image.shape[0]}x{image.shape[1]}"
 
 
-def _describe_unreadable(names: list[str]) -> str:
-    """Names the first file that cannot be decoded: the pipeline's own error does not say which it was."""
-    for name in names:
-        try:
-            decode(tf.io.read_file(name), 3, None)
-        except tf.errors.OpError:
-            return f"{name} cannot be read as an image: expected a PNG, JPEG, GIF or BMP file. Replace or remove it."
-    return "An image could be read at the second attempt only: the disk may be at fault. Try again."
+def _describe_unreadable(root: Path, paths: list[Path]) -> str:
+    """Return a message that names the files that cannot be decoded: the pipeline's own error does not name any."""
+    with ThreadPoolExecutor() as pool:
+        is_readable = pool.map(_is_readable, paths)
+        bad = [path for path, is_good in zip(paths, is_readable, strict=True) if not is_good]
+    expected = "expected a PNG, JPEG, GIF or BMP file"
+    if not bad:
+        return "An image could be read only when it was tried again: the disk may be at fault. Start the command again."
+    if len(bad) == 1:
+        return f"{show_path(bad[0])} cannot be read as an image: {expected}. Replace or remove it."
+    names = enumerate_items([shorten(path.relative_to(root)) for path in bad])
+    return (
+        f"{len(bad):,} of {len(paths):,} files in {show_path(root)} cannot be read as images: {expected} each. Replace "
+        f"or remove them: {names}."
+    )
+
+
+def _is_readable(path: Path) -> bool:
+    """Return whether the file at `path` can be decoded."""
+    try:
+        decode(tf.io.read_file(os.fsencode(path)), 3, None)
+    except tf.errors.OpError:
+        return False
+    return True

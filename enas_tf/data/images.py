@@ -1,17 +1,17 @@
-"""Images with labels, held in memory as bytes: what every image source ends as."""
+"""Containers of labelled images, which are held in memory as bytes."""
 
 import dataclasses
 from functools import cached_property
 
 import numpy as np
 
-# Images per step when statistics are summed: copies stay small, and 2048 * 255**2 fits into 32 bits.
+# Number of images whose statistics are summed at once: copies stay small, and 2048 * 255**2 fits into 32 bits.
 _CHUNK = 2048
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """One part of a data set: images uint8 [n, h, w, c], their labels int32 [n], and its name in messages."""
+    """One part of a data set: images uint8 [n, h, w, c], labels int32 [n], and the name of the part in messages."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -27,20 +27,21 @@ class Split:
         return len(self.labels)
 
     def take(self, indices: np.ndarray) -> "Split":
-        """The images and labels at `indices` (int [m]), in that order, as a copy."""
+        """Return a copy of the images and labels at `indices` (int [m]), in that order."""
         return Split(self.images[indices], self.labels[indices], self.name)
 
     def concatenate(self, other: "Split") -> "Split":
-        """This split followed by `other`; both have images of one shape."""
+        """Return this split followed by `other`, whose images have the same shape."""
         images, labels = np.concatenate([self.images, other.images]), np.concatenate([self.labels, other.labels])
         return Split(images, labels, f"{self.name} and {other.name}")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Parts:
-    """What a source holds as it comes: `valid` and `test` are None where the source has no such part.
+    """The parts of a data set as its source holds them.
 
-    `test_fraction` of the training images become the test part of a source without one.
+    `valid` and `test` are None where the source has no such part. The fraction `test_fraction` of the training images
+    becomes the test part of a source without one.
     """
 
     class_names: tuple[str, ...]
@@ -50,14 +51,14 @@ class Parts:
     test_fraction: float = 0.1
 
     def present(self) -> dict[str, Split]:
-        """The parts that exist, by name, `train` first."""
+        """Return name -> split of the parts that exist, `train` first."""
         parts = {"train": self.train, "valid": self.valid, "test": self.test}
         return {name: split for name, split in parts.items() if split is not None}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set ready to be used: three disjoint parts with images of one shape and labels 0..num_classes-1."""
+    """A data set for training: three disjoint parts with images of one shape and labels 0..num_classes-1."""
 
     name: str
     class_names: tuple[str, ...]
@@ -91,7 +92,7 @@ class ImageData:
 
 
 def channel_moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance, both float32 [c], of each channel of `images` (uint8 [n, h, w, c])."""
+    """Return mean and variance, both float32 [c], of each channel of `images` (uint8 [n, h, w, c])."""
     sums, sums_of_squares = np.zeros((2, *images.shape[1:]), np.int64)
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]

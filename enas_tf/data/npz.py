@@ -1,20 +1,20 @@
-"""Images from one NumPy archive with the arrays x_train, y_train, x_test, y_test and, if wanted, x_valid, y_valid."""
+"""Images from a NumPy archive with the arrays x_train, y_train, x_test, y_test and optionally x_valid, y_valid."""
 
 import zipfile
 
 import numpy as np
 
 from enas_tf.data.images import Parts, Split
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 
 _REQUIRED = ("x_train", "y_train", "x_test", "y_test")
 
 
 def load_npz(location: str, data_dir: str | None, image_size: int | None) -> Parts:
-    """Reads the archive at `location`. Images are uint8, or floats in 0..1, of shape [n, h, w] or [n, h, w, c].
+    """Read the archive at `location`. Images are uint8, or floats in 0..1, of shape [n, h, w] or [n, h, w, c].
 
     Raises:
-        InputError: the file cannot be read, arrays are missing, or one of them is not what it has to be.
+        InputError: the file cannot be read, an array is missing, or an array has a wrong type, shape or value.
     """
     with _open(location) as archive:
         missing = [key for key in _REQUIRED if key not in archive]
@@ -36,18 +36,21 @@ def load_npz(location: str, data_dir: str | None, image_size: int | None) -> Par
 
 
 def _open(path: str) -> np.lib.npyio.NpzFile:
+    """Open the archive at `path`; raise `InputError` if it is not a NumPy archive."""
+    option = f"{ref('dataset')}=npz:{path}"
     try:
         archive = np.load(path, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(f"--dataset=npz:{path}: no such file. Expected the path of a NumPy archive.") from None
+        raise InputError(f"{option}: no such file. Expected the path of a NumPy archive.") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"--dataset=npz:{path} cannot be read as a NumPy archive (numpy.savez): {error}") from None
+        raise InputError(f"{option} cannot be read as a NumPy archive (numpy.savez): {error}") from None
     if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise InputError(f"--dataset=npz:{path} holds one array: expected a NumPy archive, as numpy.savez writes it.")
+        raise InputError(f"{option} holds one array: expected a NumPy archive, as numpy.savez writes it.")
     return archive
 
 
 def _read_split(archive: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
+    """Return the images and labels of `part`; raise `InputError` for arrays that are not such."""
     images = _as_bytes(_read(archive, path, f"x_{part}"), f"x_{part} of {path}")
     labels = _as_labels(_read(archive, path, f"y_{part}"), f"y_{part} of {path}")
     if len(images) != len(labels):
@@ -59,6 +62,7 @@ def _read_split(archive: np.lib.npyio.NpzFile, path: str, part: str) -> Split:
 
 
 def _read(archive: np.lib.npyio.NpzFile, path: str, key: str) -> np.ndarray:
+    """Return the array `key`; raise `InputError` if it cannot be read."""
     try:
         return archive[key]
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -66,7 +70,7 @@ def _read(archive: np.lib.npyio.NpzFile, path: str, key: str) -> np.ndarray:
 
 
 def _as_bytes(images: np.ndarray, what: str) -> np.ndarray:
-    """`images` as uint8 [n, h, w, c]."""
+    """Return `images` as uint8 [n, h, w, c]; raise `InputError`, which calls them `what`, if they are not images."""
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise InputError(f"{what} has shape {list(images.shape)}: expected images as [n, h, w] or [n, h, w, c].")
     images = images[..., np.newaxis] if images.ndim == 3 else images
@@ -74,18 +78,18 @@ def _as_bytes(images: np.ndarray, what: str) -> np.ndarray:
         return images
     is_float = np.issubdtype(images.dtype, np.floating)
     low, high = (images.min(initial=np.inf), images.max(initial=-np.inf)) if is_float else (None, None)
-    # The comparison is false for NaN, too.
+    # Comparisons with NaN are false, so NaN is refused too.
     if is_float and (not len(images) or (low >= 0 and high <= 1)):
         return np.round(images * 255).astype(np.uint8)
     values = f" with values {low:g}..{high:g}" if is_float else ""
     raise InputError(
         f"{what} is {images.dtype}{values}: expected uint8, or floats in 0..1. For values in 0..255 save "
-        "x.astype(numpy.uint8); images that were normalised have to be saved before that step."
+        "x.astype(numpy.uint8); save normalised images as they were before normalisation."
     )
 
 
 def _as_labels(labels: np.ndarray, what: str) -> np.ndarray:
-    """`labels` as int32 [n]; a second axis of length 1 is dropped, as the data sets that Keras ships have one."""
+    """Return `labels` as int32 [n]. A second axis of length 1, which data sets of Keras have, is dropped."""
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise InputError(

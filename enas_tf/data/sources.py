@@ -1,4 +1,4 @@
-"""From the text of --dataset to images in memory: the registry of image sources, and what holds for all of them."""
+"""Loading of the images that `dataset` names: the table of image sources, and the checks that all of them share."""
 
 import dataclasses
 import difflib
@@ -12,33 +12,27 @@ from enas_tf.data.images import ImageData, Parts, Split
 from enas_tf.data.npz import load_npz
 from enas_tf.data.splits import first_shuffled, split_indices
 from enas_tf.data.tfds import load_tfds
-from enas_tf.errors import InputError
-from enas_tf.options import option, require
+from enas_tf.errors import InputError, ref
+from enas_tf.options import Group, option, require
 
-# The parts of a data set do not depend on the seed of a run: runs with different seeds are compared on the same images.
+# Runs with different seeds are compared on the same images, so the parts of a data set do not depend on a run's seed.
 _SPLIT_SEED = 20180209
 
-# Prefix of --dataset -> loader(what follows the colon, data_dir, image_size) -> Parts.
+# Prefix of `dataset` -> loader(location, data_dir, image_size) -> Parts; the location is what follows the colon.
 LOADERS = {"digits": load_digits, "tfds": load_tfds, "folder": load_folder, "npz": load_npz}
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Which images are used. The ENAS paper holds out 5,000 of CIFAR-10's 50,000 training images: a tenth."""
+    """The images of a run. `valid_fraction` is that of the ENAS paper: 5,000 of CIFAR-10's 50,000 training images."""
 
-    dataset: str = option(
-        "digits",
-        "images: digits | tfds:NAME | folder:PATH | npz:PATH; --space=recurrent: pydoc | text:PATH | tfds:NAME",
-    )
-    data_dir: str | None = option(None, "directory of TensorFlow Datasets; its own default if not given")
+    dataset: str = option("digits", "images: digits | tfds:NAME | folder:PATH | npz:PATH")
+    data_dir: str | None = option(None, "directory of TensorFlow Datasets; its own default if not given", decides=False)
     image_size: int | None = option(
-        None, "side in pixels of the square all images are resized to; not given: as they are"
+        None, "side in pixels of the square that all images are resized to; their own size if not given"
     )
     valid_fraction: float = option(0.1, "share of the training images held out if there is no official validation part")
-    limit_train: int | None = option(
-        None,
-        "number of training images to keep, a fixed random choice, for trials; of a text the first tokens",
-    )
+    limit_train: int | None = option(None, "number of training images to keep, a fixed random choice; all if not given")
 
     def __post_init__(self):
         is_size = self.image_size is None or self.image_size >= 1
@@ -48,8 +42,11 @@ class DataConfig:
         require(is_limit, "limit_train", self.limit_train, "a number of images, 1 or more")
 
 
+DATA = Group(DataConfig())
+
+
 def load_images(config: DataConfig) -> ImageData:
-    """Reads the data set of `config` into memory. The same configuration gives the same images in the same order.
+    """Read the data set of `config` into memory. The same configuration gives the same images in the same order.
 
     Raises:
         InputError: the data set is unknown, cannot be read, or cannot be used for classification.
@@ -58,7 +55,7 @@ def load_images(config: DataConfig) -> ImageData:
     if prefix not in LOADERS:
         raise InputError(_describe_unknown(config.dataset, prefix))
     if prefix != "digits" and not location:
-        raise InputError(f"--dataset={config.dataset} is not complete: expected {prefix}:NAME_OR_PATH.")
+        raise InputError(f"{ref('dataset')}={config.dataset} is not complete: expected {prefix}:NAME_OR_PATH.")
     parts = LOADERS[prefix](location, config.data_dir, config.image_size)
     _check_labels(config.dataset, parts)
     parts = _resize(parts, config.image_size)
@@ -72,7 +69,10 @@ def load_images(config: DataConfig) -> ImageData:
 
 
 def complete(parts: Parts, valid_fraction: float) -> tuple[Split, Split, Split]:
-    """Training, validation and test part, those that are missing split off the training part, the test part first."""
+    """Return the training, validation and test part.
+
+    Missing parts are split off the training part, the test part first.
+    """
     train, valid, test = parts.train, parts.valid, parts.test
     if test is None:
         train, test = _split_off(train, parts.test_fraction)
@@ -82,6 +82,7 @@ def complete(parts: Parts, valid_fraction: float) -> tuple[Split, Split, Split]:
 
 
 def _split_off(split: Split, fraction: float) -> tuple[Split, Split]:
+    """Return what is left of `split`, and the fraction of it that is held out."""
     kept, held_out = split_indices(split.labels, fraction, _SPLIT_SEED)
     return split.take(kept), split.take(held_out)
 
@@ -91,60 +92,61 @@ def _rename(split: Split, name: str) -> Split:
 
 
 def _resize(parts: Parts, side: int | None) -> Parts:
+    """Return `parts` with all images as squares of `side` pixels; None keeps their sizes."""
     resized = {name: Split(resize_array(split.images, side), split.labels) for name, split in parts.present().items()}
     return dataclasses.replace(parts, **resized)
 
 
 def _describe_unknown(dataset: str, prefix: str) -> str:
+    """Return the message about a `dataset` that is no set of images."""
+    option, expected = f"{ref('dataset')}={dataset}", "expected digits, tfds:NAME, folder:PATH or npz:PATH"
     if prefix in ("pydoc", "text"):
-        return (
-            f"--dataset={dataset} is text, but this space needs images: expected digits, tfds:NAME, folder:PATH or "
-            "npz:PATH. --space=recurrent is for text."
-        )
+        return f"{option} is text, but this space needs images: {expected}. {ref('space')}=recurrent is for text."
     close = difflib.get_close_matches(prefix, LOADERS, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"If it is a set of TensorFlow Datasets, write tfds:{dataset}."
-    return f"--dataset={dataset} is not a set of images: expected digits, tfds:NAME, folder:PATH or npz:PATH. {hint}"
+    return f"{option} is not a set of images: {expected}. {hint}"
 
 
 def _check_labels(dataset: str, parts: Parts) -> None:
-    """At least two classes, and no label beyond them."""
+    """Raise `InputError` unless there are at least two classes and every label is one of them."""
     count = len(parts.class_names)
     if count < 2:
-        raise InputError(f"--dataset={dataset} has {count} class: expected at least 2 to tell apart.")
+        raise InputError(f"{ref('dataset')}={dataset} has {count} class: expected at least 2 to tell apart.")
     for name, split in parts.present().items():
         if not len(split):
-            raise InputError(f"The {name} part of --dataset={dataset} is empty: expected images of each class.")
+            raise InputError(f"The {name} part of {ref('dataset')}={dataset} is empty: expected images of each class.")
         if split.labels.min() < 0 or split.labels.max() >= count:
             raise InputError(
-                f"The {name} part of --dataset={dataset} has labels {split.labels.min()}..{split.labels.max()}: "
-                f"expected 0..{count - 1} for {count} classes. A label of -1 mostly means that the part is published "
+                f"The {name} part of {ref('dataset')}={dataset} has labels {split.labels.min()}..{split.labels.max()}: "
+                f"expected 0..{count - 1} for {count} classes. A label of -1 usually means that the part is published "
                 "without labels."
             )
 
 
 def _check_shapes(dataset: str, parts: Parts) -> None:
+    """Raise `InputError` unless the images of all parts have one shape."""
     shapes = {name: split.images.shape[1:] for name, split in parts.present().items()}
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
         raise InputError(
-            f"The parts of --dataset={dataset} have images of different shapes ({shown}): expected one height, "
-            "width and number of channels. --image_size=32, for example, resizes all of them to 32x32."
+            f"The parts of {ref('dataset')}={dataset} have images of different shapes ({shown}): expected one height, "
+            f"width and number of channels. {ref('image_size')}=32, for example, resizes all of them to 32x32."
         )
 
 
 def _check_classes(dataset: str, class_names: tuple[str, ...], train: Split, valid: Split, test: Split) -> None:
-    """Every class can be learned, and every part has something to measure."""
+    """Raise `InputError` unless every class has training images and no part is empty."""
     present = np.unique(train.labels)
     missing = sorted(set(range(len(class_names))) - set(present.tolist()))
     if missing:
         raise InputError(
-            f"The training part of --dataset={dataset} has no image of class {', '.join(map(str, missing[:10]))}: "
-            f"expected labels 0..{len(class_names) - 1}, each at least once, and found "
-            f"{', '.join(map(str, present[:20]))}. Number the classes from 0 without gaps."
+            f"The training part of {ref('dataset')}={dataset} has no image of class "
+            f"{', '.join(map(str, missing[:10]))}: expected labels 0..{len(class_names) - 1}, each at least once, and "
+            f"found {', '.join(map(str, present[:20]))}. Number the classes from 0 without gaps."
         )
     for name, split in (("validation", valid), ("test", test)):
         if not len(split):
             raise InputError(
-                f"No {name} images could be split off --dataset={dataset}: too few training images ({len(train)}). "
-                "Expected at least 2 of a class; use more data or a larger --valid_fraction."
+                f"No {name} images could be split off {ref('dataset')}={dataset}: too few training images "
+                f"({len(train)}). Expected at least 2 of a class; use more data or a larger {ref('valid_fraction')}."
             )

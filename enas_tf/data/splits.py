@@ -1,18 +1,18 @@
-"""Pure functions that divide examples into parts: the same arguments always give the same parts."""
+"""Division of examples into parts by pure functions: the same arguments always give the same parts."""
 
 import numpy as np
 
 
 def split_indices(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Divides examples into `(kept, held_out)`, two sorted, disjoint int64 arrays of indices that cover all of them.
+    """Divide examples into `(kept, held_out)`, two sorted, disjoint int64 arrays of indices that cover all of them.
 
-    Stratified: a class of n examples gives n * fraction of them, rounded down or up so that the total is as near to
-    `fraction` as it can be. A class never gives all its examples: one of a single example keeps it.
+    The division is stratified: a class of n examples gives n * fraction of them, rounded down or up so that the total
+    is as near to `fraction` as it can be. A class never gives all its examples.
 
     Args:
         labels: int [n], the class of each example.
         fraction: share of the examples to hold out, between 0 and 1.
-        seed: with the labels and the fraction, it decides the result.
+        seed: the result depends on the labels, the fraction and this seed only.
     """
     random = np.random.default_rng(seed)
     classes, counts = np.unique(labels, return_counts=True)
@@ -25,10 +25,10 @@ def split_indices(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.nd
 
 
 def held_out_sizes(counts: np.ndarray, fraction: float) -> np.ndarray:
-    """How many examples each class gives, int64 [num_classes]: the method of largest remainders.
+    """Return how many examples each class gives, int64 [num_classes], by the method of largest remainders.
 
-    Rounding each class alone would hold nothing out of many small classes, or far too much; the whole numbers are taken
-    first and the examples still missing from the total come from the classes that lost most by rounding down.
+    Rounding each class alone would hold out nothing, or far too much, where there are many small classes. So all
+    numbers are rounded down first, and what is missing from the total comes from the classes that lost most by it.
     """
     exact = counts * fraction
     sizes = np.floor(exact).astype(np.int64)
@@ -39,5 +39,5 @@ def held_out_sizes(counts: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def first_shuffled(count: int, limit: int, seed: int) -> np.ndarray:
-    """The first `limit` (or all, if fewer) of 0..count-1 in a random order that depends on `count` and `seed` only."""
+    """Return the first `limit` (or all) of 0..count-1 in a random order that depends on `count` and `seed` only."""
     return np.random.default_rng(seed).permutation(count)[:limit]

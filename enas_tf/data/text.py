@@ -1,4 +1,4 @@
-"""Text as numbers: the vocabulary of a language model, and the three streams of tokens that it is trained on."""
+"""Text as token ids: the vocabulary of a language model, and the three streams of tokens that it reads."""
 
 import collections
 import dataclasses
@@ -10,12 +10,12 @@ from functools import cached_property
 import numpy as np
 
 from enas_tf.errors import InputError
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 
-# The entries of a vocabulary that stand for no text of their own, spelled as in the Penn Treebank and WikiText files.
+# The special entries of a vocabulary, spelled as in the files of the Penn Treebank and WikiText.
 UNKNOWN = "<unk>"
 END_OF_LINE = "<eos>"
-# Always the first entries, in this order.
+# Tokens -> the special entries, which always come first and in this order.
 SPECIAL = {"word": (UNKNOWN, END_OF_LINE), "char": (UNKNOWN,)}
 # One past the last code point of Unicode.
 _NUM_CODE_POINTS = 0x110000
@@ -23,25 +23,28 @@ _NUM_CODE_POINTS = 0x110000
 
 @dataclasses.dataclass(frozen=True)
 class TextConfig:
-    """What a token is, and how many different ones there are. The Penn Treebank of language models has 10,000."""
+    """The tokens of a text. The vocabulary of the Penn Treebank, as language models use it, has 10,000 entries."""
 
-    tokens: str = option("word", "what a text is cut into", ("word", "char"))
-    vocab_size: int = option(10_000, "largest number of entries of the vocabulary, <unk> and <eos> counted in")
+    tokens: str = option("word", "units that a text is split into", ("word", "char"))
+    vocab_size: int = option(10_000, "largest number of entries of the vocabulary, including <unk> and <eos>")
 
     def __post_init__(self):
         require(self.tokens in SPECIAL, "tokens", self.tokens, f"one of {', '.join(SPECIAL)}")
         require(self.vocab_size >= 2, "vocab_size", self.vocab_size, "a number of entries, 2 or more")
 
 
+TEXT = Group(TextConfig())
+
+
 @dataclasses.dataclass(frozen=True)
 class Vocabulary:
-    """The tokens that a model tells apart; the index of an entry is its token id. Immutable.
+    """The tokens that a model knows, an immutable value. The index of an entry is its token id.
 
-    A word is what stands between blanks, and every line, also an empty one, ends with the entry `<eos>`: the practice
-    of the Penn Treebank and WikiText. A char is one character; the end of a line is the character of that name.
+    A word is what stands between blanks. Every line of words, also an empty one, ends with the entry `<eos>`, as in the
+    Penn Treebank and WikiText. A char is one character, and a newline character ends a line.
 
     Raises:
-        InputError: `tokens` is unknown, an entry comes twice or is no single character where it has to be one, or a
+        InputError: `tokens` is unknown, an entry occurs twice, an entry for chars is not a single character, or a
             special entry is missing.
     """
 
@@ -57,7 +60,7 @@ class Vocabulary:
             kind = "different words" if self.tokens == "word" else "different single characters"
             raise InputError(
                 f"A vocabulary of {len(self.entries)} entries ({', '.join(map(repr, self.entries[:5]))}, ...) is not "
-                f"valid: expected {kind} and {' and '.join(special)}, each once. Take one that build_vocabulary made."
+                f"valid: expected {kind} and {' and '.join(special)}, each once. Make one with build_vocabulary."
             )
 
     def __len__(self) -> int:
@@ -65,23 +68,23 @@ class Vocabulary:
 
     @property
     def unknown(self) -> int:
-        """The id of every token that is not an entry."""
+        """The id of all tokens that are not entries."""
         return self._ids[UNKNOWN]
 
     @property
     def end_of_line(self) -> int | None:
-        """The id that ends a line; None if the tokens are characters and the vocabulary has no newline."""
+        """The id of the token that ends a line; None if the tokens are characters and no entry is a newline."""
         return self._ids.get(END_OF_LINE if self.tokens == "word" else "\n")
 
     def encode(self, text: str) -> np.ndarray:
-        """The token ids of `text`, int32 [tokens]."""
+        """Return the token ids of `text`, int32 [tokens]."""
         if self.tokens == "char":
             return self._ids_of_code_points[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")]
         unknown = self.unknown
         return np.fromiter((self._ids.get(word, unknown) for word in split_tokens(text, "word")), np.int32)
 
     def decode(self, ids: np.ndarray) -> str:
-        """The text of `ids` (integers [tokens]): words joined by blanks, `<eos>` a newline; characters joined directly.
+        """Return the text of `ids` (integers [tokens]): words joined by blanks, lines by newlines, characters directly.
 
         Raises:
             IndexError: an id is not in 0..len(self) - 1.
@@ -100,7 +103,7 @@ class Vocabulary:
 
     @cached_property
     def _ids_of_code_points(self) -> np.ndarray:
-        """int32 [code points]. A text of characters is looked up in one step: a string per character is slow."""
+        """Token id of each code point, int32 [code points]: one array look-up is faster than a string per character."""
         ids = np.full(_NUM_CODE_POINTS, self.unknown, np.int32)
         characters = {entry: index for entry, index in self._ids.items() if entry != UNKNOWN}
         ids[[ord(character) for character in characters]] = list(characters.values())
@@ -109,7 +112,7 @@ class Vocabulary:
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """What a source holds before it is cut into tokens: each part as one string, its lines as they are predicted."""
+    """The parts of a text before it is split into tokens: one string each, with the lines that a model predicts."""
 
     train: str
     valid: str
@@ -118,7 +121,7 @@ class Texts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextData:
-    """A text ready to be used: three streams of token ids, each int32 [tokens] and in the order of the text."""
+    """A text for training: three streams of token ids, each int32 [tokens] and in the order of the text."""
 
     name: str
     vocabulary: Vocabulary
@@ -132,33 +135,33 @@ class TextData:
                 raise TypeError(f"{part} must be int32 [tokens], not {ids.dtype} {list(ids.shape)}")
 
     def parts(self) -> dict[str, np.ndarray]:
-        """The streams by their names in messages, the training part first."""
+        """Return name in messages -> stream, the training part first."""
         return {"training": self.train, "validation": self.valid, "test": self.test}
 
     @property
     def vocab_size(self) -> int:
-        """Number of entries of the vocabulary."""
+        """The number of entries of the vocabulary."""
         return len(self.vocabulary)
 
     @property
     def num_tokens(self) -> dict[str, int]:
-        """Tokens of each part, `<eos>` and `<unk>` counted in."""
+        """The number of tokens of each part, including `<eos>` and `<unk>`."""
         return {part: len(ids) for part, ids in self.parts().items()}
 
 
 def split_tokens(text: str, tokens: str) -> Iterator[str]:
-    """The tokens of `text` in order: its characters, or its words as they are with `<eos>` after each line."""
+    """Return the tokens of `text` in order: its characters, or its words with `<eos>` after each line."""
     if tokens == "char":
         return iter(text)
-    # Not str.splitlines, to which form feeds and other separators are ends of lines too.
+    # str.splitlines would end lines at form feeds and other separators too.
     lines = text.removesuffix("\n").split("\n") if text else []
     return itertools.chain.from_iterable([*line.split(), END_OF_LINE] for line in lines)
 
 
 def build_vocabulary(tokens: Iterable[str], config: TextConfig) -> Vocabulary:
-    """The special entries, then the most frequent of `tokens`, at most `config.vocab_size` in all.
+    """Return a vocabulary of the special entries and the most frequent `tokens`, at most `config.vocab_size` in all.
 
-    Of tokens equally frequent the one that comes first goes first, so the same text gives the same vocabulary.
+    Equally frequent tokens are sorted by their first occurrence, so the same text gives the same vocabulary.
     """
     special = SPECIAL[config.tokens]
     counts = collections.Counter(tokens)
@@ -169,10 +172,10 @@ def build_vocabulary(tokens: Iterable[str], config: TextConfig) -> Vocabulary:
 
 
 def decode_text(content: bytes, what: str) -> str:
-    """`content` as text; `what` names it in messages.
+    """Return `content` as text; `what` names it in messages.
 
     Raises:
-        InputError: it is not UTF-8, or holds nothing but blanks.
+        InputError: `content` is not UTF-8, or holds nothing but blanks.
     """
     try:
         return filled(content.decode(), what)
@@ -184,7 +187,7 @@ def decode_text(content: bytes, what: str) -> str:
 
 
 def filled(text: str, what: str) -> str:
-    """`text` itself; raises `InputError`, in which `what` names it, if it holds nothing but blanks."""
+    """Return `text`; raise `InputError`, in which `what` names it, if it holds nothing but blanks."""
     if not text.strip():
         raise InputError(f"{what} is empty: expected text in it. Use a longer text, or another one.")
     return text

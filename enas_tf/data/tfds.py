@@ -1,4 +1,4 @@
-"""Images from TensorFlow Datasets: from disk, and downloaded where they are not there yet."""
+"""Images from TensorFlow Datasets (TFDS), which are downloaded if they are not on disk."""
 
 import contextlib
 import difflib
@@ -11,21 +11,21 @@ import tensorflow as tf
 
 from enas_tf.data.decoding import decode, decode_each
 from enas_tf.data.images import Parts, Split
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 
-# Examples parsed and decoded by one call of a parallel map.
+# Number of examples that one call of a parallel map parses and decodes.
 _BATCH = 250
-# Seconds within which a server of the data set has to answer before a download is tried.
+# A download is tried only if a server of the data set answers within this many seconds.
 _PROBE_SECONDS = 5
 
 
 def load_tfds(location: str, data_dir: str | None, image_size: int | None) -> Parts:
-    """The data set `location` (NAME, NAME/CONFIG or NAME:VERSION) below `data_dir`, None being TFDS' own default.
+    """Read the data set `location` (NAME, NAME/CONFIG or NAME:VERSION) below `data_dir`; None is TFDS' own default.
 
-    A data set without a test part gives its official validation part as the test part.
+    The official validation part of a data set without a test part becomes the test part.
 
     Raises:
-        InputError: no such data set; neither on disk nor to be downloaded; no images with class labels in it.
+        InputError: the data set is unknown, is neither on disk nor can be downloaded, or has no images with classes.
     """
     import tensorflow_datasets as tfds  # Slow to import, and not needed by the other sources.
 
@@ -41,7 +41,7 @@ def load_tfds(location: str, data_dir: str | None, image_size: int | None) -> Pa
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps notes that TFDS writes for its own developers off the terminal."""
+    """Silence within its block the messages that TFDS logs for its own developers."""
     loggers = {logging.getLogger(name): logging.getLogger(name).level for name in ("absl", "urllib3.connectionpool")}
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -53,37 +53,40 @@ def _quiet():
 
 
 def _find(tfds: Any, name: str, data_dir: str | None) -> Any:
+    """Return the builder of the data set `name`; raise `InputError` if there is none."""
+    option = f"{ref('dataset')}=tfds:{name}"
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = tfds.list_builders(with_community_datasets=False)
         close = difflib.get_close_matches(name.split("/")[0].split(":")[0], known, n=5)
         hint = f" Close to it are {', '.join(close)}." if close else ""
-        raise InputError(f"--dataset=tfds:{name}: TensorFlow Datasets knows no such data set.{hint}") from None
+        raise InputError(f"{option}: TensorFlow Datasets knows no such data set.{hint}") from None
     except Exception as error:
-        # What a builder raises for a wrong configuration, version or directory is not documented.
-        raise InputError(f"--dataset=tfds:{name} cannot be opened: {_first_line(error)}") from None
+        # The errors of a builder for a wrong configuration, version or directory are not documented.
+        raise InputError(f"{option} cannot be opened: {_first_line(error)}") from None
 
 
 def _download(builder: Any) -> None:
-    """Downloads and prepares a data set.
+    """Download and prepare a data set.
 
-    TFDS repeats each request ten times and needs minutes to give up without a network, so its servers are tried first.
+    Without a network TFDS gives up only after minutes, since it repeats each request ten times. So the servers of the
+    data set are probed first.
     """
     try:
         _probe(sorted(builder.url_infos))
         builder.download_and_prepare()
     except Exception as error:
-        # The network, the disk, missing packages and files to be fetched by hand each raise errors of their own.
+        # Network, disk, missing packages and files that have to be fetched by hand raise errors of different types.
         raise InputError(
             f"The data set {builder.info.full_name} is not at {builder.data_dir} and could not be downloaded "
-            f"({_first_line(error)}). Give the directory that holds it with --data_dir, or prepare it on a machine "
-            f"with a network by `tfds build {builder.name}` and copy it there."
+            f"({_first_line(error)}). Give the directory that holds it with {ref('data_dir')}, or prepare it on a "
+            f"machine that has a network with `tfds build {builder.name}` and copy it there."
         ) from None
 
 
 def _probe(urls: list[str]) -> None:
-    """Raises unless a server of `urls` answers, with whatever status; does nothing if no URL is known beforehand."""
+    """Raise an error unless a server of `urls` answers, with any status; do nothing if `urls` is empty."""
     import requests
 
     failure = None
@@ -98,26 +101,28 @@ def _probe(urls: list[str]) -> None:
 
 
 def _first_line(error: Exception) -> str:
+    """Return the type of `error` and the first line of its message, at most 300 characters."""
     return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
 
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
-    """The features `image` and `label`, checked to be byte images and one class each."""
+    """Return the features `image` and `label`; raise `InputError` unless they are byte images and single classes."""
     features = dict(builder.info.features.items())
     image, label = (features.get(key) for key in ("image", "label"))
     is_image = isinstance(image, tfds.features.Image) and image.np_dtype == np.uint8
     if not is_image or not isinstance(label, tfds.features.ClassLabel):
         raise InputError(
-            f"--dataset=tfds:{name} is no set of images with classes: expected the features image (uint8) and label (a "
-            f"class), it has {', '.join(sorted(features))}. Choose an image classification data set."
+            f"{ref('dataset')}=tfds:{name} is no set of images with classes: expected the features image (uint8) and "
+            f"label (a class), it has {', '.join(sorted(features))}. Choose an image classification data set."
         )
     return image, label
 
 
 def _part_names(available: list[str], name: str) -> dict[str, str | None]:
-    """Which official split each part is read from; None for a part that has to be split off."""
+    """Return part -> the official split to read it from, or None if it has to be split off the training part."""
     if "train" not in available:
-        raise InputError(f"--dataset=tfds:{name} has no train split, only {', '.join(available) or 'none'}.")
+        found = ", ".join(available) or "none"
+        raise InputError(f"{ref('dataset')}=tfds:{name} has no train split, only {found}. Choose another data set.")
     test, valid = (part if part in available else None for part in ("test", "validation"))
     if test is None:
         valid, test = None, valid
@@ -125,7 +130,7 @@ def _part_names(available: list[str], name: str) -> dict[str, str | None]:
 
 
 def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int | None) -> Split:
-    """Decodes one official split on all cores."""
+    """Read and decode one official split on all cores."""
     batches = _encoded_batches(tfds, builder, name)
     height, width, channels = image.shape if image_size is None else (image_size, image_size, image.shape[-1])
     try:
@@ -140,7 +145,7 @@ def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int 
 
 
 def _encoded_batches(tfds: Any, builder: Any, name: str) -> tf.data.Dataset:
-    """Elements {"image": encoded, string [b]; "label": int64 [b]}, in the order of the files.
+    """Return a dataset of {"image": encoded, string [b]; "label": int64 [b]}, in the order of the files.
 
     Parsing whole batches takes half the time of TFDS' own reader, which parses examples one by one.
     """
@@ -155,7 +160,7 @@ def _encoded_batches(tfds: Any, builder: Any, name: str) -> tf.data.Dataset:
 
 
 def _read_equal(batches: tf.data.Dataset, shape: tuple[int, int, int], image_size: int | None) -> Split:
-    """Images whose shape is known beforehand, decoded a batch at a time."""
+    """Decode images whose `shape` is known beforehand, a batch at a time."""
 
     def decode_batch(batch):
         spec = tf.TensorSpec(shape, tf.uint8)
@@ -168,7 +173,7 @@ def _read_equal(batches: tf.data.Dataset, shape: tuple[int, int, int], image_siz
 
 
 def _read_unequal(examples: tf.data.Dataset, channels: int, image_size: int | None, name: str) -> Split:
-    """Images whose shape the data set does not promise: read one by one, and refused at the first that differs."""
+    """Decode images whose shape the data set does not promise; raise `InputError` at the first that differs."""
     labels = np.fromiter((example["label"] for example in examples.as_numpy_iterator()), np.int32)
     images: list[np.ndarray] = []
     for image in decode_each(examples.map(lambda example: example["image"]), channels, image_size):
@@ -176,7 +181,7 @@ def _read_unequal(examples: tf.data.Dataset, channels: int, image_size: int | No
             sizes = [f"{shape[0]}x{shape[1]}" for shape in (images[0].shape, image.shape)]
             raise InputError(
                 f"Images of {name} differ in size ({sizes[0]} and {sizes[1]} pixels, height x width). Expected one "
-                "size; --image_size=32, for example, resizes all of them to 32x32."
+                f"size; {ref('image_size')}=32, for example, resizes all of them to 32x32."
             )
         images.append(image)
     return Split(np.stack(images), labels)

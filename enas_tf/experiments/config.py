@@ -1,47 +1,40 @@
-"""All options of a run as one value, and the thin skin of flags over it.
+"""The configuration of a run: which components it is made of, and the options that they read.
 
-Every field of every component's config is a flag of the same name (with the group's prefix); a test holds them to it.
+Everything here follows from what components have registered (`registry.py`): the groups of options of a run, the
+defaults of what was chosen, the refusal of an option that nothing chosen reads, and what decides a stage's results.
 """
 
 import dataclasses
-import types
-from typing import Any, get_args
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from absl import flags
-
-from enas_tf.controller.policy import ControllerConfig
-from enas_tf.data.augmentation import AugmentationConfig
-from enas_tf.data.sources import DataConfig
-from enas_tf.data.text import TextConfig
-from enas_tf.errors import InputError
-from enas_tf.experiments.defaults import SPACE_DEFAULTS, check_no_foreign_flag, defaults_in_words
-from enas_tf.models.images import ChildConfig, NetworkConfig
-from enas_tf.models.language import RETRAIN_LANGUAGE, LanguageConfig
-from enas_tf.options import option, renamed, require
+from enas_tf import registry
+from enas_tf.errors import InputError, ref
+from enas_tf.models.networks import NETWORKS, Networks
+from enas_tf.options import Config, Group, Option, option, require
+from enas_tf.registry import Entry
 from enas_tf.runtime.devices import STRATEGIES
 from enas_tf.runtime.replicas import PRECISIONS
-from enas_tf.search.derive import DeriveConfig
-from enas_tf.search.evaluators.language import RewardConfig
-from enas_tf.search.evaluators.shared import SharedTrainingConfig
-from enas_tf.search.loop import SearchConfig
-from enas_tf.search.searchers.reinforce import SEARCHERS, ReinforceConfig
-from enas_tf.spaces.architectures import SPACES
-from enas_tf.spaces.decisions import Space
-from enas_tf.spaces.macro import MacroSpace
-from enas_tf.spaces.micro import MicroSpace
-from enas_tf.spaces.recurrent import RecurrentSpace
-from enas_tf.tasks.language import RETRAIN_WINDOWS, WindowConfig
-from enas_tf.training.optimizers import SgdConfig
-from enas_tf.training.retrain import RETRAIN_SGD, RetrainConfig
-from enas_tf.training.retrain_language import AveragingConfig
+from enas_tf.search.derive import DERIVE
+from enas_tf.search.evaluators.evaluator import EVALUATORS
+from enas_tf.search.loop import SEARCH
+from enas_tf.search.searchers.searcher import SEARCHERS
+from enas_tf.spaces.space import SPACES, Space
+from enas_tf.tasks.task import TASKS, Task
+from enas_tf.training.child import RETRAIN
+from enas_tf.training.optimizers import RETRAIN_SGD
 
 
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """What belongs to no single component."""
+    """What belongs to no single component: which components there are, seeds and devices."""
 
-    space: str = option("macro", "what is searched; some flags have defaults of their own there", tuple(SPACES))
-    searcher: str = option("reinforce", "who proposes: reinforce = the paper's policy, random", choices=SEARCHERS)
+    space: str = option(
+        "macro", "what is searched; some options have other defaults there", choices=SPACES, stages=("search",)
+    )
+    searcher: str = option("reinforce", "who proposes architectures", choices=SEARCHERS, stages=("search",))
+    evaluator: str = option("shared", "what a proposal is judged by", choices=EVALUATORS, stages=("search",))
     seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals")
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
     strategy: str = option(
@@ -49,10 +42,7 @@ class RunConfig:
         "devices of a run: mirrored = each step is shared by all GPUs of this host, multi_worker = by those of all "
         "processes that TF_CONFIG or SLURM names, one_device = the first alone, auto = what there is",
         choices=STRATEGIES,
-    )
-    sync_batch_norm: bool = option(
-        False,
-        "image spaces: statistics of batch normalisation in training are those of all devices that compute one child",
+        decides=False,
     )
     precision: str = option(
         "float32",
@@ -60,9 +50,8 @@ class RunConfig:
         "controller are float32 in any case, and so is the child that is kept",
         choices=PRECISIONS,
     )
-    steps_per_loop: int = option(1, "training steps that are started at once; a signal is heard between two loops")
-    jit_compile: bool = option(
-        False, "image spaces: XLA compiles the gradients of a child that is retrained; for GPUs, on a CPU it is slower"
+    steps_per_loop: int = option(
+        1, "training steps that are started at once; a signal is heard between two loops", decides=False
     )
 
     def __post_init__(self):
@@ -71,179 +60,188 @@ class RunConfig:
         require(0 <= self.seed < 2**32, "seed", self.seed, f"0..{2**32 - 1}")
 
 
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """The whole configuration of a run: one config per component."""
+RUN = Group(RunConfig())
+#: The options of the stages themselves, whichever components a run has.
+_STAGE_GROUPS = (SEARCH, DERIVE, RETRAIN, RETRAIN_SGD)
 
-    run: RunConfig
-    data: DataConfig
-    augmentation: AugmentationConfig
-    text: TextConfig
-    window: WindowConfig
-    macro: MacroSpace
-    micro: MicroSpace
-    recurrent: RecurrentSpace
-    network: NetworkConfig
-    language: LanguageConfig
-    controller: ControllerConfig
-    reinforce: ReinforceConfig
-    shared: SharedTrainingConfig
-    reward: RewardConfig
-    sgd: SgdConfig
-    search: SearchConfig
-    derive: DeriveConfig
-    child: ChildConfig
-    retrain_language: LanguageConfig
-    retrain: RetrainConfig
-    retrain_sgd: SgdConfig
-    retrain_window: WindowConfig
-    averaging: AveragingConfig
+
+class RunOptions(Config):
+    """The options of a whole run, and its components."""
+
+    @property
+    def run(self) -> RunConfig:
+        """The options that belong to no single component."""
+        return self[RUN]
 
     @property
     def space(self) -> Space:
-        """The space of the run: the group of that name."""
-        return getattr(self, self.run.space)
+        """The space of the run."""
+        (group,) = SPACES.entry(self.run.space).groups
+        return self[group]
+
+    @property
+    def networks(self) -> Networks:
+        """The networks of the space."""
+        return NETWORKS[self.run.space]
+
+    @property
+    def task(self) -> Task:
+        """What the networks are for."""
+        return TASKS[self.networks.task]
+
+    def options(self) -> Iterator[tuple[Option, Any]]:
+        """Yield every option that the run reads, with its value, each name once."""
+        seen = set()
+        for group, config in self.values.items():
+            for found in group.options:
+                if found.is_read(self.space) and found.name not in seen:
+                    seen.add(found.name)
+                    yield found, getattr(config, found.field.name)
+
+    def option_values(self) -> dict[str, Any]:
+        """Return option name -> value of every option that the run reads."""
+        return {found.name: value for found, value in self.options()}
+
+    def stage_values(self, stage: str) -> dict[str, Any]:
+        """Return option name -> value of the options that decide what `stage` ("search" or "retrain") computes."""
+        return {found.name: value for found, value in self.options() if found.decides and stage in found.stages}
 
 
-#: Field of `Config` -> default value and prefix of its flags.
-GROUPS: dict[str, tuple[Any, str]] = {
-    "run": (RunConfig(), ""),
-    "data": (DataConfig(), ""),
-    "augmentation": (AugmentationConfig(), ""),
-    "text": (TextConfig(), ""),
-    "window": (WindowConfig(), ""),
-    "macro": (MacroSpace(), ""),
-    "micro": (MicroSpace(), "cell_"),
-    "recurrent": (RecurrentSpace(), "cell_"),
-    "network": (NetworkConfig(), ""),
-    "language": (LanguageConfig(), ""),
-    "controller": (ControllerConfig(), ""),
-    "reinforce": (ReinforceConfig(), ""),
-    "shared": (SharedTrainingConfig(), ""),
-    "reward": (RewardConfig(), ""),
-    "sgd": (SgdConfig(), ""),
-    "search": (SearchConfig(), ""),
-    "derive": (DeriveConfig(), ""),
-    "child": (ChildConfig(), "retrain_"),
-    "retrain_language": (RETRAIN_LANGUAGE, "retrain_"),
-    "retrain": (RetrainConfig(), ""),
-    "retrain_sgd": (RETRAIN_SGD, "retrain_"),
-    "retrain_window": (RETRAIN_WINDOWS, "retrain_"),
-    "averaging": (AveragingConfig(), "retrain_"),
-}
-#: The groups that decide what a stage computes; a stage goes on in a workdir only where they are equal.
-SEARCH_GROUPS = (
-    "run",
-    "data",
-    "augmentation",
-    "text",
-    "window",
-    "macro",
-    "micro",
-    "recurrent",
-    "network",
-    "language",
-    "controller",
-    "reinforce",
-    "shared",
-    "reward",
-    "sgd",
-    "search",
-)
-RETRAIN_GROUPS = (
-    "data",
-    "augmentation",
-    "text",
-    "child",
-    "retrain_language",
-    "retrain",
-    "retrain_sgd",
-    "retrain_window",
-    "averaging",
-)
-#: Flags that change nothing of what a stage computes: where things are, and what is for retraining alone.
-_WITHOUT_EFFECT = {
-    "search": ("data_dir", "strategy", "steps_per_loop", "jit_compile", "cutout_size", "min_entropy"),
-    "retrain": ("data_dir", "strategy"),
-}
+def read_options(given: Mapping[str, Any]) -> RunOptions:
+    """Return the configuration of a run from the options that were given; all others have their defaults.
 
+    Args:
+      given: option name -> value.
 
-def define_flags() -> None:
-    """Defines a flag for every field of every group."""
-    for default, prefix in GROUPS.values():
-        for field in dataclasses.fields(default):
-            _define(prefix + field.name, field, getattr(default, field.name))
-
-
-def _define(name: str, field: dataclasses.Field, default: Any) -> None:
-    kind, text = _kind(field), field.metadata["help"] + defaults_in_words(name)
-    if field.metadata["choices"]:
-        flags.DEFINE_enum(name, default, field.metadata["choices"], text)
-    elif kind is tuple:
-        flags.DEFINE_list(name, list(default), text)
-    else:
-        define = {
-            bool: flags.DEFINE_bool,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            str: flags.DEFINE_string,
-        }[kind]
-        define(name, default, text)
-
-
-def _kind(field: dataclasses.Field) -> type:
-    """The type of a field's values: `int | None` is int, `tuple[str, ...]` is tuple."""
-    annotation = field.type
-    if isinstance(annotation, types.UnionType):
-        annotation = next(kind for kind in get_args(annotation) if kind is not type(None))
-    return getattr(annotation, "__origin__", annotation)
-
-
-def read_config(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """The configuration that the parsed flags say; raises `InputError` for values that cannot be.
-
-    Flags that were not given have the defaults of the space.
+    Raises:
+      InputError: a value cannot be meant, there is no such option, or nothing chosen reads it.
     """
-    space = values["space"].value
-    check_no_foreign_flag(values, space)
-    return Config(**{group: _read_group(values, SPACE_DEFAULTS[space], *GROUPS[group]) for group in GROUPS})
+    run = RUN.build(given)
+    entries = chosen(run)
+    values = {name: value for entry in entries for name, value in entry.defaults.items()} | dict(given)
+    space, read = _build_space(entries, values), _read(entries, values)
+    for name, value in given.items():
+        if name not in read:
+            _refuse(name, value, space, entries)
+    groups = groups_of(entries)
+    return RunOptions({group: run if group is RUN else group.build(values) for group in groups})
 
 
-def _read_group(values: flags.FlagValues, space_defaults: dict[str, Any], default: Any, prefix: str) -> Any:
-    given = {}
-    for field in dataclasses.fields(default):
-        flag = values[prefix + field.name]
-        value = space_defaults.get(flag.name, flag.value) if flag.using_default_value else flag.value
-        given[field.name] = tuple(value) if isinstance(value, list) else value
-    try:
-        return type(default)(**given)
-    except InputError as error:
-        raise renamed(error, given, prefix) from error
+def unread_options(given: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options in `given` that nothing chosen reads."""
+    entries = chosen(RUN.build(given))
+    return given.keys() - _read(entries, given)
 
 
-def flag_values(config: Config, groups: tuple[str, ...] = tuple(GROUPS)) -> dict[str, Any]:
-    """Flag name -> value of `groups`, in order."""
-    values = {}
-    for group in groups:
-        _, prefix = GROUPS[group]
-        for field in dataclasses.fields(GROUPS[group][0]):
-            value = getattr(getattr(config, group), field.name)
-            values[prefix + field.name] = ",".join(value) if isinstance(value, tuple) else value
-    return values
+def _build_space(entries: list[Entry], values: Mapping[str, Any]) -> Space:
+    (group,) = entries[0].groups
+    return group.build(values)
 
 
-def stage_values(config: Config, stage: str) -> dict[str, Any]:
-    """The flags that decide what `stage`, "search" or "retrain", computes."""
-    values = flag_values(config, {"search": SEARCH_GROUPS, "retrain": RETRAIN_GROUPS}[stage])
-    shared = ("seed", "deterministic", "sync_batch_norm", "precision", "jit_compile")
-    values |= {name: getattr(config.run, name) for name in shared}
-    return {name: value for name, value in values.items() if name not in _WITHOUT_EFFECT[stage]}
+def _read(entries: list[Entry], values: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options that a run with these components reads."""
+    space = _build_space(entries, values)
+    return {found.name for group in groups_of(entries) for found in group.options if found.is_read(space)}
 
 
-def to_flagfile(config: Config) -> str:
-    """The text of a flagfile that says this configuration: its space, and every flag that has not the default there."""
-    space = config.run.space
-    defaults = flag_values(Config(**{group: default for group, (default, _) in GROUPS.items()}))
-    defaults |= SPACE_DEFAULTS[space] | {"space": space}
-    changed = [f"--{name}={value}" for name, value in flag_values(config).items() if value != defaults[name]]
-    return "\n".join([f"--space={space}", *changed]) + "\n"
+def chosen(run: RunConfig) -> list[Entry]:
+    """Return the components of a run: space, networks, task, searcher, evaluator."""
+    networks = NETWORKS.entry(run.space)
+    return [
+        SPACES.entry(run.space),
+        networks,
+        TASKS.entry(networks.component.task),
+        SEARCHERS.entry(run.searcher),
+        EVALUATORS.entry(run.evaluator),
+    ]
+
+
+def groups_of(entries: Iterable[Entry]) -> list[Group]:
+    """Return the groups of options that a run with these components reads, each once."""
+    return list(dict.fromkeys([RUN, *(group for entry in entries for group in entry.groups), *_STAGE_GROUPS]))
+
+
+def every_option() -> dict[str, list[tuple[Entry | None, Option]]]:
+    """Return option name -> all components that offer it (None: the stages themselves), with the option of each."""
+    found: dict[str, list[tuple[Entry | None, Option]]] = {}
+    owners: list[tuple[Entry | None, Group]] = [(None, RUN)]
+    owners += [(entry, group) for kind in registry.Registry.every for entry in kind.entries() for group in entry.groups]
+    owners += [(None, group) for group in _STAGE_GROUPS]
+    for entry, group in owners:
+        for offered in group.options:
+            found.setdefault(offered.name, []).append((entry, offered))
+    return found
+
+
+def defaults_in_words(name: str) -> str:
+    """Return the default of option `name`, and those of single components that have others."""
+    offers = every_option()[name]
+    entries = [entry for kind in registry.Registry.every for entry in kind.entries()]
+    own = {f"{entry.kind} {entry.name}": entry.defaults[name] for entry in entries if name in entry.defaults}
+    first = _default(offers[0][1])
+    for entry, offered in offers:
+        if entry is not None and _default(offered) != first:
+            own.setdefault(f"{entry.kind} {entry.name}", _default(offered))
+    words = [_show(first), *(f"{_show(value)} with the {owner}" for owner, value in own.items())]
+    return "; ".join(words) if any(words) else ""
+
+
+def _default(offered: Option) -> Any:
+    return offered.field.default
+
+
+def _show(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def _refuse(name: str, value: Any, space: Space, entries: list[Entry]) -> None:
+    """Raise the `InputError` of an option that nothing chosen reads."""
+    offers = every_option().get(name)
+    if offers is None:
+        close = difflib.get_close_matches(name, every_option(), n=1)
+        hint = f" Did you mean {ref(close[0])}?" if close else ""
+        raise InputError(f"there is no option {ref(name)}.{hint}")
+    shown = f"{ref(name)}={_show(value)}"
+    for entry, offered in offers:
+        if entry in entries:
+            needed = (offered.field.metadata["needs"].__doc__ or "other spaces").rstrip(".")
+            raise InputError(f"{shown} is for {needed}, and the {space.name} space is none of these: leave it out.")
+    owners = list(dict.fromkeys(f"the {entry.name} {_noun(entry)}" for entry, _ in offers if entry is not None))
+    kind = next(_noun(entry) for entry, _ in offers if entry is not None)
+    mine = [entry for entry in entries if _noun(entry) == kind]
+    choice = f"{ref(kind)}={mine[0].name}" if kind != "task" else f"{ref('space')}={space.name}"
+    raise InputError(
+        f"{shown} belongs to {' and '.join(owners)}, while {choice}: {_cure(offers[0][1], entries, mine)}."
+    )
+
+
+def _noun(entry: Entry) -> str:
+    """Return the kind of component that a user chooses: networks come with their space."""
+    return "space" if entry.kind == NETWORKS.kind else entry.kind
+
+
+def _cure(refused: Option, entries: list[Entry], mine: list[Entry]) -> str:
+    """Return what to do about an option that belongs to another component than those in `mine`."""
+    own = [found for entry in entries for group in entry.groups for found in group.options]
+    for found in own:
+        if refused.field.metadata["items"] and found.field.metadata["items"]:
+            return f"expected {ref(found.name)} with names out of {', '.join(found.field.metadata['items'])}"
+    names = [ref(found.name) for entry in mine for group in entry.groups for found in group.options]
+    listed = f", or say what is meant by the options of the {mine[0].name} {_noun(mine[0])} ({', '.join(names)})"
+    return f"leave it out{listed if names else ''}"
+
+
+def _defaults(space: str, searcher: str, evaluator: str) -> dict[str, Any]:
+    return read_options({"space": space, "searcher": searcher, "evaluator": evaluator}).option_values()
+
+
+def to_flagfile(options: RunOptions) -> str:
+    """Return the text of a flagfile that says this configuration: the space, and every option that is no default."""
+    run = options.run
+    defaults = _defaults(run.space, run.searcher, run.evaluator)
+    lines = [f"--import={path}" for path in registry.imported()] + [f"--space={run.space}"]
+    for found, value in options.options():
+        is_choice = found.name in ("searcher", "evaluator") and value != getattr(RUN.default, found.name)
+        if found.name != "space" and (is_choice or value != defaults[found.name]):
+            lines.append(f"--{found.name}={_show(value)}")
+    return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""A run's directory: where each file lies, and whether a stage may go on in what lies there."""
+"""A run's directory: where each file lies, and whether a stage may resume what lies there."""
 
 import dataclasses
 import json
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import enas_tf
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.devices import device_names
 from enas_tf.runtime.files import ensure_writable, write_json
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "tensorboard", "numpy", "scikit-learn")
-#: What `--overwrite` of a stage removes, before it starts anew. Nothing else in a workdir is ever removed.
-#: Results go first and checkpoints last: whoever is stopped in between is not taken for one that has finished.
+#: What the option `overwrite` of a stage removes before it starts anew. Nothing else in a workdir is ever removed.
+#: Results go first and checkpoints last: a run that is stopped in between is not taken for one that has finished.
 _RETRAIN_OUTPUTS = ("child", "tensorboard/retrain", "tensorboard/test", "checkpoints/retrain")
 _SEARCH_OUTPUTS = (
     *_RETRAIN_OUTPUTS,
@@ -31,17 +31,17 @@ _SEARCH_OUTPUTS = (
     "tensorboard/derive",
     "checkpoints/search",
 )
-#: How to go on where a stage of another configuration lies.
+#: What to do where a stage of another configuration lies.
 _CURES = {
-    "search": "or pass --overwrite to start anew, which removes the searched weights and the child there",
-    "retrain": "or run `python -m enas_tf.launch.retrain --overwrite` with these flags, which removes the child there "
-    "and keeps the search",
+    "search": f"or start anew with {ref('overwrite')}, which removes the searched weights and the child there",
+    "retrain": f"or retrain with {ref('overwrite')} and these options, which removes the child there and keeps the "
+    "search",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Workdir:
-    """Paths of a run, and who may write there."""
+    """The paths of a run, and the claims of its stages on them."""
 
     path: Path
 
@@ -85,14 +85,21 @@ class Workdir:
     def child_flags(self) -> Path:
         return self.child / "run.flags"
 
+    @property
+    def recorded_data(self) -> dict[str, Any]:
+        """What environment.json says of the data; empty without the file."""
+        return json.loads(self.environment.read_text())["data"] if self.environment.exists() else {}
+
     def checkpoints(self, stage: str) -> Path:
         return self.path / "checkpoints" / stage
 
     def open_stage(self, stage: str, values: dict[str, Any], is_overwriting: bool) -> None:
-        """Claims the workdir for `stage` ("search" or "retrain") with the flags `values`.
+        """Claim the workdir for `stage` ("search" or "retrain") with the option values `values`.
 
-        Raises `InputError`, and changes nothing, when the stage was begun there with other flags, unless it is to be
-        overwritten: then what the stage and those after it left is removed.
+        With `is_overwriting`, what the stage and those after it have left is removed.
+
+        Raises:
+          InputError: the stage was begun there with other options, and is not to be overwritten. Nothing is changed.
         """
         if not is_overwriting:
             self.check_stage(stage, values)
@@ -104,14 +111,14 @@ class Workdir:
         write_json(signature, values)
 
     def check_stage(self, stage: str, values: dict[str, Any]) -> None:
-        """Raises `InputError` when `stage` was begun here with other flags than `values`; changes nothing."""
+        """Raise `InputError` when `stage` was begun here with other options than `values`; change nothing."""
         signature = self._signature(stage)
         if signature.exists():
             self._check_same(stage, json.loads(signature.read_text()), values)
         elif stage == "search" and self.architecture.exists():
             raise InputError(
-                f"{self.path} holds an architecture that no search there has left: choose another --workdir, or "
-                "pass --overwrite to start anew."
+                f"{self.path} holds an architecture that no search there has left: choose another {ref('workdir')}, or "
+                f"start anew with {ref('overwrite')}."
             )
 
     def _signature(self, stage: str) -> Path:
@@ -121,10 +128,10 @@ class Workdir:
         new = json.loads(json.dumps(new))
         names = [name for name in new if name in old and old[name] != new[name]]
         if names:
-            changes = ", ".join(f"--{name} was {old[name]}, is {new[name]}" for name in names)
+            changes = ", ".join(f"{ref(name)} was {old[name]}, is {new[name]}" for name in names)
             raise InputError(
-                f"{self.path} holds a {stage} of another configuration ({changes}): repeat the same flags to go on "
-                f"with it, choose another --workdir, {_CURES[stage]}."
+                f"{self.path} holds a {stage} of another configuration ({changes}): repeat the same options to resume "
+                f"it, choose another {ref('workdir')}, {_CURES[stage]}."
             )
 
     def _remove_outputs(self, stage: str) -> None:
@@ -138,7 +145,7 @@ class Workdir:
                 path.unlink(missing_ok=True)
 
     def write_environment(self, seed: int, data: dict[str, Any]) -> None:
-        """Versions, devices, seed, commit, and `data`, a summary of the data."""
+        """Write environment.json: versions, devices, seed, commit, and `data`, a summary of the data."""
         write_json(
             self.environment,
             {
@@ -155,7 +162,7 @@ class Workdir:
 
 
 def _commit() -> str | None:
-    """The commit that enas_tf runs from; None where it was installed."""
+    """Return the commit that enas_tf runs from; None where it was installed."""
     place = Path(enas_tf.__file__).parent
     command = ["git", "rev-parse", "--show-toplevel", "HEAD"]
     try:

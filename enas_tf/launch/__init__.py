@@ -17,7 +17,7 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
 
 
 def _import_tensorflow_quietly() -> None:
-    """Its import writes two notes about missing GPUs to the process's standard error, whatever the level above says."""
+    """Import TensorFlow without two notes about missing GPUs, which it writes to standard error at any log level."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)

@@ -3,17 +3,16 @@
 Ranks proposals of a finished or stopped search anew, and writes candidates.csv, architecture.json and its picture.
 """
 
-from enas_tf.experiments.config import read_config
-from enas_tf.experiments.run import Run, closing_block
+from enas_tf.experiments.run import closing_block
 from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.launch import app
 
 
 def main() -> None:
-    with Run(read_config(), app.required_workdir(), is_shared=True) as run:
-        stage = SearchStage.build(run)
-        stage.restore()
-        stage.derive()
+    """Restore the search of the workdir and derive from it."""
+    with app.start_run(app.read_config(), app.required_workdir(), is_shared=True) as run:
+        stage = SearchStage(run)
+        stage.derive(stage.restore().epoch)
         closing_block(run)
 
 

@@ -10,17 +10,19 @@ import sys
 import numpy as np
 from absl import flags
 
-from enas_tf.errors import InputError
-from enas_tf.experiments.config import read_config
-from enas_tf.experiments.retrain_stage import check_is_architecture_of, finite, measure_child, write_sample
+from enas_tf.errors import InputError, ref
+from enas_tf.experiments.export_stage import measure_child, write_sample
+from enas_tf.experiments.retrain_stage import check_is_architecture_of, finite
 from enas_tf.experiments.run import Run, derived_architecture
 from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.launch import app
-from enas_tf.spaces.decisions import Architecture
-from enas_tf.spaces.recurrent import LstmBaseline
+from enas_tf.spaces.space import Architecture, Buildable
+
+FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
+    """Define the flags of this launcher."""
     app.define_common_flags()
     app.define_architecture_flag()
     flags.DEFINE_enum(
@@ -31,39 +33,50 @@ def define_flags() -> None:
         "normalised by batch statistics where there are any",
     )
     flags.DEFINE_integer("sample", 0, "print a text of so many tokens by the retrained language model", lower_bound=0)
-    flags.DEFINE_string("prompt", "", "what the text of --sample goes on from; the beginning of a line if empty")
+    flags.DEFINE_string("prompt", "", "what the text of --sample begins with; the beginning of a line if empty")
 
 
 def main() -> None:
-    is_of_child, architecture = flags.FLAGS.weights == "child", app.named_architecture()
+    """Print the metrics, or the text that is asked for."""
+    is_of_child, architecture = FLAGS.weights == "child", app.named_architecture()
     _check_sampling(is_of_child)
     # Shared weights are those of the run's own space.
-    run = Run(app.config_for(architecture) if is_of_child else read_config(), app.required_workdir())
-    if is_of_child:
+    config = app.config_for(architecture) if is_of_child else app.read_config()
+    run = app.start_run(config, app.required_workdir())
+    if not is_of_child:
+        metrics = _measure_shared(run, architecture or derived_architecture(run.workdir))
+    else:
         check_is_architecture_of(run.workdir, architecture)
-        if flags.FLAGS.sample:
-            print(write_sample(run, flags.FLAGS.prompt, flags.FLAGS.sample))
+        if FLAGS.sample:
+            print(write_sample(run, FLAGS.prompt, FLAGS.sample))
             return
         metrics = {f"test_{name}": value for name, value in measure_child(run).items()}
-    else:
-        tokens = _encode(run, architecture or derived_architecture(run.workdir))
-        stage = SearchStage.build(run)
-        stage.restore()
-        metrics = {f"shared_weights_{stage.evaluator.metric}": stage.evaluator.score(tokens)}
     print(json.dumps(finite(metrics)))
 
 
+def _measure_shared(run: Run, architecture: Buildable) -> dict[str, float]:
+    tokens = _encode(run, architecture)
+    stage = SearchStage(run)
+    stage.restore()
+    return {f"shared_weights_{stage.evaluator.metric}": stage.evaluator.score(tokens)}
+
+
 def _check_sampling(is_of_child: bool) -> None:
-    if flags.FLAGS.sample and not is_of_child:
-        raise InputError(f"--sample={flags.FLAGS.sample} is for a retrained child: leave out --weights=shared.")
-    if flags.FLAGS.prompt and not flags.FLAGS.sample:
-        raise InputError(f"--prompt={flags.FLAGS.prompt} is read by --sample only: expected --sample=50, say, with it.")
+    if FLAGS.sample and not is_of_child:
+        raise InputError(f"{ref('sample')}={FLAGS.sample} is for a retrained child: leave out {ref('weights')}=shared.")
+    if FLAGS.prompt and not FLAGS.sample:
+        raise InputError(
+            f"{ref('prompt')}={FLAGS.prompt} is read by {ref('sample')} only: expected {ref('sample')}=50, say, too."
+        )
 
 
-def _encode(run: Run, architecture: Architecture) -> np.ndarray:
-    """The architecture's tokens in the run's space; raises `InputError` for one that the space does not hold."""
-    if isinstance(architecture, LstmBaseline):
-        raise InputError("--weights=shared has none for an LSTM: expected an architecture of the searched space.")
+def _encode(run: Run, architecture: Buildable) -> np.ndarray:
+    """Return the architecture's tokens in the run's space; raise `InputError` for one that the space does not hold."""
+    if not isinstance(architecture, Architecture):
+        raise InputError(
+            f"{ref('weights')}=shared has none for {architecture.to_arc()}, a baseline: expected an architecture of "
+            "the searched space."
+        )
     return run.space.encode(architecture)
 
 

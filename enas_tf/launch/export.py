@@ -3,14 +3,15 @@
 Writes the SavedModel of a retrained child and compares it with the Keras model.
 """
 
-from enas_tf.experiments.retrain_stage import check_is_architecture_of, export
-from enas_tf.experiments.run import Run
+from enas_tf.experiments.export_stage import export
+from enas_tf.experiments.retrain_stage import check_is_architecture_of
 from enas_tf.launch import app
 
 
 def main() -> None:
+    """Export the child of the workdir."""
     architecture = app.named_architecture()
-    with Run(app.config_for(architecture), app.required_workdir()) as run:
+    with app.start_run(app.config_for(architecture), app.required_workdir()) as run:
         check_is_architecture_of(run.workdir, architecture)
         export(run)
 

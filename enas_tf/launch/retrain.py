@@ -1,20 +1,24 @@
 """python -m enas_tf.launch.retrain --workdir=DIR [--architecture=FILE|ARC|NAME] [--then=export]
 
-Trains an architecture from scratch and tests it once, at the end; goes on where the same command stopped. Nothing but a
+Trains an architecture from scratch and tests it once, at the end; resumes where the same command stopped. Nothing but a
 child is trained here: in the command line --epochs=3 means --retrain_epochs=3, and so on.
 """
 
 from absl import flags
 
-from enas_tf.errors import InputError
-from enas_tf.experiments.retrain_stage import RetrainStage, export
-from enas_tf.experiments.run import Run, closing_block, derived_architecture
+from enas_tf.errors import InputError, ref
+from enas_tf.experiments.export_stage import export
+from enas_tf.experiments.retrain_stage import RetrainStage
+from enas_tf.experiments.run import closing_block, derived_architecture
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
 
+FLAGS = flags.FLAGS
+
 
 def define_flags() -> None:
+    """Define the flags of this launcher."""
     app.define_common_flags()
     app.define_architecture_flag()
     flags.DEFINE_list("then", [], "stages to run after: export")
@@ -22,15 +26,16 @@ def define_flags() -> None:
 
 
 def main() -> None:
+    """Train, test, and export where `--then` says so."""
     # A flagfile of a whole run may say retrain,export.
-    then = [stage.strip() for stage in flags.FLAGS.then if stage.strip() != "retrain"]
+    then = [stage.strip() for stage in FLAGS.then if stage.strip() != "retrain"]
     if then not in ([], ["export"]):
-        raise InputError(f"--then={','.join(then)} is not valid: expected export.")
+        raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected export.")
     workdir = app.required_workdir()
     architecture = app.named_architecture() or derived_architecture(Workdir(workdir))
-    with Run(app.config_for(architecture), workdir, is_shared=True) as run:
+    with app.start_run(app.config_for(architecture), workdir, is_shared=True) as run:
         stage = RetrainStage(run, architecture)
-        stage.open(flags.FLAGS.overwrite)
+        stage.open(FLAGS.overwrite)
         stage.retrain()
         if then:
             export(run)

@@ -1,6 +1,6 @@
 """python -m enas_tf.launch.search --flagfile=flags/digits_macro.flags --workdir=DIR --then=retrain,export
 
-Searches an architecture and derives the best; goes on where the same command stopped. `--then` adds the next stages,
+Searches an architecture and derives the best; resumes where the same command stopped. `--then` adds the next stages,
 `--dry_run` says what a search would take.
 """
 
@@ -9,16 +9,20 @@ from pathlib import Path
 
 from absl import flags
 
-from enas_tf.errors import InputError
-from enas_tf.experiments.config import read_config
-from enas_tf.experiments.retrain_stage import RetrainStage, export
+from enas_tf.errors import InputError, ref
+from enas_tf.experiments.export_stage import export
+from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run, closing_block, derived_architecture
 from enas_tf.experiments.search_stage import SearchStage, start_search
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
+from enas_tf.search.loop import SEARCH
+
+FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
+    """Define the flags of this launcher."""
     app.define_common_flags()
     flags.DEFINE_list("then", [], "stages to run after the search: retrain, or retrain,export")
     flags.DEFINE_bool(
@@ -30,28 +34,38 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    then = [stage.strip() for stage in flags.FLAGS.then]
+    """Search, derive, and run the stages that `--then` names."""
+    then = [stage.strip() for stage in FLAGS.then]
     if then not in ([], ["retrain"], ["retrain", "export"]):
-        raise InputError(f"--then={','.join(then)} is not valid: expected retrain or retrain,export.")
-    if flags.FLAGS.dry_run:
-        with tempfile.TemporaryDirectory() as nowhere, Run(read_config(), Path(nowhere), is_shared=True) as run:
-            SearchStage.build(run).dry_run()
+        raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected retrain or retrain,export.")
+    if FLAGS.dry_run:
+        with tempfile.TemporaryDirectory() as nowhere, _start(Path(nowhere)) as run:
+            SearchStage(run).dry_run()
         return
-    with Run(read_config(), app.required_workdir(), is_shared=True) as run:
-        stage = start_search(run, flags.FLAGS.overwrite, is_retraining="retrain" in then)
-        stage.search()
-        if not cluster.is_any(stage.is_derived()):
-            stage.derive()
-        cluster.barrier()
-        del stage
+    with _start(app.required_workdir()) as run:
+        _search(run, is_retraining="retrain" in then)
         if "retrain" in then:
-            retraining = RetrainStage(run, derived_architecture(run.workdir))
-            retraining.open(is_overwriting=False)
-            retraining.retrain()
+            stage = RetrainStage(run, derived_architecture(run.workdir))
+            stage.open(is_overwriting=False)
+            stage.retrain()
         if "export" in then:
             export(run)
         cluster.barrier()
         closing_block(run)
+
+
+def _start(workdir: Path) -> Run:
+    return app.start_run(app.read_config(), workdir, is_shared=True)
+
+
+def _search(run: Run, is_retraining: bool) -> None:
+    """Search and derive; what a stage has built is let go when it is done."""
+    stage = start_search(run, FLAGS.overwrite, is_retraining)
+    stage.search()
+    num_epochs = run.config[SEARCH].epochs
+    if not cluster.is_any(stage.is_derived(num_epochs)):
+        stage.derive(num_epochs)
+    cluster.barrier()
 
 
 if __name__ == "__main__":

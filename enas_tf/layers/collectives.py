@@ -1,6 +1,6 @@
-"""What layers do across the replicas of a step: random rows of a global batch, and statistics of all of it.
+"""Operations of layers across the replicas of a step: random rows and statistics of the global batch.
 
-With one replica both are what they are without tf.distribute.
+With one replica they compute the same as without tf.distribute.
 """
 
 import contextlib
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-#: Replica -> the numbers of its collective operations. They are traced in the same order on all, and meet by number.
-#: After an error while a step is traced they do not any more: a process whose trace has failed has to end.
+#: Replica -> the numbers of its collective operations. All replicas trace these in the same order, and operations with
+#: equal numbers exchange their tensors. After an error during a trace the numbers differ, so the process has to end.
 _numbers: defaultdict[int, Iterator[int]] = defaultdict(lambda: itertools.count(1))
-#: Names the group of all replicas; tf.distribute counts its own groups up from 1.
+#: The key of the group of all replicas is above those of tf.distribute, which counts from 1.
 _GROUP = 7_000
-#: A replica that does not come is an error after this time, not a hang.
+#: An operation fails, and does not hang, if another replica does not reach it within this time.
 _TIMEOUT_SECONDS = 600.0
 
 
@@ -24,21 +24,21 @@ class _Synchronization:
 
 
 def count_replicas() -> int:
-    """Replicas of the step that is being traced; 1 outside of one."""
+    """Return the number of replicas of the step that is being traced; 1 outside of a step."""
     context = tf.distribute.get_replica_context()
     return context.num_replicas_in_sync if context else 1
 
 
 def replica_id() -> int:
-    """The number of the replica that is being traced, over all processes."""
+    """Return the index of the replica that is being traced, counted over all processes."""
     number = tf.distribute.get_replica_context().replica_id_in_sync_group
     return int(tf.get_static_value(number)) if tf.is_tensor(number) else int(number)
 
 
 def draw_rows(draw: Callable[[tf.Tensor], tf.Tensor], num_rows: tf.Tensor) -> tf.Tensor:
-    """This replica's `num_rows` rows of `draw(rows of the global batch)`: together they are what one device would draw.
+    """Return this replica's `num_rows` rows of `draw(number of rows of the global batch)`.
 
-    Every replica has as many rows as the others.
+    The rows of all replicas together are those that a single device would draw. All replicas have `num_rows` rows.
     """
     num = count_replicas()
     if num == 1:
@@ -48,7 +48,7 @@ def draw_rows(draw: Callable[[tf.Tensor], tf.Tensor], num_rows: tf.Tensor) -> tf
 
 
 def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
-    """Dropout of `x` [batch, ...], a function of `seed` (int32 [2]) and of the row's place in the global batch."""
+    """Apply dropout to `x` [batch, ...] as a function of `seed` (int32 [2]) and a row's place in the global batch."""
     if count_replicas() == 1:
         return tf.nn.experimental.stateless_dropout(x, rate, seed)
 
@@ -61,7 +61,7 @@ def dropout(x: tf.Tensor, rate: float, seed: tf.Tensor) -> tf.Tensor:
 
 @contextlib.contextmanager
 def synchronized_statistics(is_on: bool = True) -> Iterator[None]:
-    """What is traced within takes batch statistics over all replicas."""
+    """Let whatever is traced within the block take batch statistics over all replicas."""
     before, _Synchronization.is_on = _Synchronization.is_on, is_on
     try:
         yield
@@ -70,23 +70,23 @@ def synchronized_statistics(is_on: bool = True) -> Iterator[None]:
 
 
 def is_synchronized() -> bool:
-    """Whether batch statistics are those of all replicas here."""
+    """Return whether batch statistics are taken over several replicas here."""
     return _Synchronization.is_on and count_replicas() > 1
 
 
 def parallel_iterations() -> int:
-    """What a `tf.while_loop` with batch statistics in it takes of that name.
+    """Return the argument `parallel_iterations` of a `tf.while_loop` that contains batch statistics.
 
-    A collective operation finds its group on its first call, and fails if a second call of it comes meanwhile.
+    The first call of a collective operation looks up its group, and a second call fails while that takes place.
     """
     return 1 if is_synchronized() else 10
 
 
 def mean_over_replicas(x: tf.Tensor) -> tf.Tensor:
-    """The mean of every replica's `x`, with its gradient; unlike tf.distribute's it may stand in loops and branches.
+    """Return the mean of `x` over replicas. Unlike that of tf.distribute it may stand in loops and branches.
 
-    All replicas have to come by, the loop or branch has to be in a graph of its own (`own_graph`), and a loop has to
-    take one iteration after another (`parallel_iterations`).
+    All replicas have to reach it, the loop or branch has to be in a graph of its own (`own_graph`), and a loop has to
+    run its iterations one after another (`parallel_iterations`). It is differentiable.
     """
     num, number = count_replicas(), 2 * next(_numbers[replica_id()])
 
@@ -98,6 +98,7 @@ def mean_over_replicas(x: tf.Tensor) -> tf.Tensor:
 
 
 def _sum(x: tf.Tensor, num: int, number: int) -> tf.Tensor:
+    """Return the sum of `x` over `num` replicas by the collective operation `number`."""
     return tf.raw_ops.CollectiveReduce(
         input=x,
         group_size=num,
@@ -111,9 +112,9 @@ def _sum(x: tf.Tensor, num: int, number: int) -> tf.Tensor:
 
 
 def own_graph(function: Callable, **options) -> Callable:
-    """`function` in a graph that is not merged into the one that calls it; `options` are those of `tf.function`.
+    """Return `function` in a graph that is not merged into its caller's; `options` are those of `tf.function`.
 
-    Collective operations in a loop meet by the name of the loop, and names are the same in the graphs of two replicas,
-    but not where both are one graph.
+    A collective operation in a loop finds its counterparts by the name of the loop. Names are equal in the graphs of
+    two replicas, but not after both graphs have been merged into one.
     """
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True}, **options)

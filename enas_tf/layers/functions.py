@@ -1,6 +1,6 @@
-"""The functions of a tensor that operations are made of, in the forms that are fast where the supernet uses them.
+"""Functions of a tensor from which operations are built, in forms that are fast inside a supernet.
 
-They compute in the type of that tensor; weights are float32, and cast on the way (mixed precision).
+They compute in the type of that tensor. Weights are float32 and are cast to it (mixed precision).
 """
 
 import math
@@ -10,24 +10,25 @@ import tensorflow as tf
 
 from enas_tf.layers import collectives
 
-#: Added to a variance before its root (image_ops.py of the reference, `batch_norm`).
+#: The number added to a variance before its square root is taken (image_ops.py of the reference, `batch_norm`).
 EPSILON = 1e-5
 
 
 def he_normal(fan_in: int) -> keras.initializers.Initializer:
-    """Normal, truncated at two standard deviations of sqrt(2 / fan_in), as in the reference (common_ops.py).
+    """Return the initializer of the reference (common_ops.py).
 
-    The fan-in is given, not read off a shape: every row of a bank is initialised as if it stood alone.
+    It is normal with a standard deviation of sqrt(2 / fan_in), truncated at two of these. The fan-in is not derived
+    from a shape, since each row of a bank is initialised like a weight of its own.
     """
     return keras.initializers.TruncatedNormal(stddev=math.sqrt(2.0 / fan_in))
 
 
 def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    """Batch normalisation of `x` [batch, height, width, channels] by the statistics of this very batch.
+    """Normalise `x` [batch, height, width, channels] by the statistics of this batch.
 
-    Weights that many architectures share have no moving averages that fit any one of them (the reference's macro
-    search used some, and ranked by them), so the statistics are the batch's in training and in the reward. They are
-    float32 whatever `x` is.
+    Statistics are the batch's in training and in scoring. Moving averages do not fit: many architectures share the
+    weights, and each has its own statistics. (The reference's macro search keeps moving averages and ranks by them.)
+    Statistics are float32 for every type of `x`.
     """
     if not collectives.is_synchronized():
         return normalize_by_batch(x, gamma, beta, EPSILON)[0]
@@ -41,29 +42,29 @@ def batch_normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tenso
 def normalize_by_batch(
     x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """`x` [batch, height, width, channels] normalised by itself; mean and unbiased variance, float32 [channels]."""
-    # On a CPU the kernel for bfloat16 takes five times as long as the one for float32 and two casts.
+    """Return normalised `x` [batch, height, width, channels]; its mean and unbiased variance, float32 [channels]."""
+    # On a CPU the kernel for bfloat16 takes five times as long as two casts and the kernel for float32.
     fused = x if tf.config.list_physical_devices("GPU") else tf.cast(x, tf.float32)
     y, mean, variance = tf.compat.v1.nn.fused_batch_norm(fused, gamma, beta, epsilon=epsilon, is_training=True)
     return tf.cast(y, x.dtype), mean, variance
 
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
-    """`x` [batch, height, width, c] with `kernel` [k, k, c, channels]; padded with zeros, one result per stride."""
+    """Convolve `x` [batch, height, width, c] with `kernel` [k, k, c, channels], padded with zeros at the borders."""
     return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=strides, padding="SAME")
 
 
 def convolve_depthwise(x: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
-    """`x` [batch, height, width, c] with one filter per channel, `kernel` [k, k, c, 1]; padded like `convolve`."""
+    """Convolve each channel of `x` [batch, height, width, c] with its filter of `kernel` [k, k, c, 1], zero-padded."""
     return tf.nn.depthwise_conv2d(x, tf.cast(kernel, x.dtype), [1, strides, strides, 1], padding="SAME")
 
 
 def average_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
-    """Mean over size x size windows, one per stride; positions outside the image do not count.
+    """Return the means of size x size windows of `x`; positions outside the image do not count.
 
-    Strides of 1, or of 2 for an even height and width. The gradient is a pooling too: with n pixels in the window of
-    each position it is the sum over size x size windows of dy / n. On a CPU the gradient's own kernel is the slow one
-    inside a branch (before and after: benchmarks/README.md).
+    `strides` is 1, or 2 for an even height and width. The gradient is written as a pooling too: with n pixels in the
+    window of each position it is the sum over size x size windows of dy / n. TensorFlow's kernel of this gradient is
+    slow on a CPU inside a branch (measurements: benchmarks/README.md).
     """
 
     @tf.custom_gradient
@@ -82,7 +83,7 @@ def average_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
 
 
 def _window_sizes(height: int, width: int, size: int, strides: int, dtype) -> tf.Tensor:
-    """How many pixels of the image lie in each window, [1, height / strides, width / strides, 1]."""
+    """Return the number of pixels of the image in each window, [1, height / strides, width / strides, 1]."""
     rows, columns = (
         tf.constant([_window_length(i, side, size, strides) for i in range(side // strides)], dtype)
         for side in (height, width)
@@ -91,13 +92,13 @@ def _window_sizes(height: int, width: int, size: int, strides: int, dtype) -> tf
 
 
 def _window_length(i: int, side: int, size: int, strides: int) -> int:
-    """How many of the positions 0..side-1 lie in window `i`; TensorFlow pads the smaller half in front."""
+    """Return how many of the positions 0..side-1 lie in window `i`; TensorFlow pads the smaller half in front."""
     first = i * strides - (size - strides) // 2
     return min(first + size, side) - max(first, 0)
 
 
 def _spread(x: tf.Tensor) -> tf.Tensor:
-    """Each pixel at the middle of its window of stride 2, zeros elsewhere: [b, h, w, c] to [b, 2 h, 2 w, c]."""
+    """Return [b, 2 h, 2 w, c]: the pixels of `x` [b, h, w, c] at the middles of windows of stride 2, else zeros."""
     height, width, channels = x.shape[1:]
     x = tf.reshape(x, [-1, height, 1, width, 1, channels])
     x = tf.pad(x, [[0, 0], [0, 0], [1, 0], [0, 0], [1, 0], [0, 0]])
@@ -105,10 +106,10 @@ def _spread(x: tf.Tensor) -> tf.Tensor:
 
 
 def max_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
-    """Maximum over size x size windows, one per stride.
+    """Return the maxima of size x size windows of `x`.
 
-    The gradient pools again. On a CPU the fast kernel of the pooling gradient is chosen only where it stands beside
-    its forward op; inside a branch the forward op is in another graph, and a far slower kernel takes its place.
+    The gradient repeats the pooling. On a CPU TensorFlow chooses the fast kernel of the gradient only where the forward
+    op is in the same graph. Inside a branch it is in another graph, and the kernel is far slower.
     """
 
     @tf.custom_gradient
@@ -126,10 +127,10 @@ def max_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
 
         return tf.nn.max_pool2d(x, size, strides=strides, padding="SAME"), gradient
 
-    # The identity belongs to the branch's own graph; without it the capture belongs to the one outside.
+    # The identity is in the branch's own graph; without it the input would be a capture from the outer graph.
     return pool(tf.identity(x))
 
 
 def sum_of_squares(tensors: list[tf.Tensor]) -> tf.Tensor:
-    """The sum of all squared elements, a scalar: what the L2 term of the loss multiplies (no factor 1/2)."""
+    """Return the sum of all squared elements, a scalar without a factor 1/2, for the L2 term of the loss."""
     return 2.0 * tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors]) if tensors else tf.zeros([])

@@ -1,37 +1,38 @@
-"""Lists of tensors of any shapes that grow, for loops and branches of a graph: variants, as `tf.TensorArray` keeps too.
+"""Growing lists of tensors of any shapes, for loops and branches of a graph.
 
-What `tf.TensorArray` writes to a place it overwrites, so its gradient fills the place with zeros; the gradient of what
-is put behind the last takes the last away. And the gradient of a list of which nothing is read begins with zeros for
-all that is in it, so that a list here has a scalar zero in front: `zero(values)`, made part of a result, is a reading.
+A list is a variant tensor, as inside `tf.TensorArray`, but with a cheaper gradient. A write to a `tf.TensorArray`
+replaces an element, so its gradient fills the element with zeros; the gradient of a push only removes the last element.
+The gradient of a list from which nothing is read starts with zeros for every element. To avoid this, a list here begins
+with a scalar zero: adding `zero(values)` to a result reads from the list.
 """
 
 import tensorflow as tf
 
 
 def new_list(dtype: tf.DType) -> tf.Tensor:
-    """A list without tensors."""
+    """Return a list without tensors."""
     values = tf.raw_ops.EmptyTensorList(element_shape=-1, max_num_elements=-1, element_dtype=dtype)
     return push(values, tf.zeros([], dtype))
 
 
 def push(values: tf.Tensor, x: tf.Tensor) -> tf.Tensor:
-    """`values` and `x` behind them."""
-    # Without the identity a loop takes the list for one that its own gradient has made, to keep `x`.
+    """Return the list `values` with `x` appended."""
+    # Without the identity a loop mistakes the list for one that its own gradient has made to keep `x`.
     return tf.raw_ops.TensorListPushBack(input_handle=tf.identity(values), tensor=x)
 
 
 def read(values: tf.Tensor, place, shape, dtype: tf.DType) -> tf.Tensor:
-    """The tensor that was pushed as number `place` (from 0), of static shape `shape`."""
+    """Return the tensor that was pushed as number `place` (from 0); its static shape is `shape`."""
     x = tf.raw_ops.TensorListGetItem(input_handle=values, index=place + 1, element_shape=-1, element_dtype=dtype)
     return tf.ensure_shape(x, shape)
 
 
 def zero(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """A scalar 0."""
+    """Return a scalar 0 that is read from the list."""
     return read(values, -1, [], dtype)
 
 
 @tf.custom_gradient
 def keep_shape(x: tf.Tensor):
-    """`x`, to be pushed: its gradient comes out of a list too, and has its static shape from here."""
+    """Return `x`, to be pushed. Its gradient is read from a list, which loses the static shape; it is restored here."""
     return tf.identity(x), lambda gradient: tf.ensure_shape(gradient, x.shape)

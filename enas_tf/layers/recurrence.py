@@ -1,36 +1,30 @@
-"""The searched recurrent cell and its run over time: one code for a sampled cell of a supernet and for a child's.
+"""The searched recurrent cell and its run over time, for the sampled cells of a supernet and for the cell of a child.
 
-A node reads the state (node 0, together with the input) or an earlier node `s`: (z, t) = s W, and becomes
-s + sigmoid(t) (f(z) - s), a highway connection (ptb_enas_child.py, enas_lm's child.py). The output is a mean of nodes.
+A node reads a source s: an earlier node, or the state for node 0, which reads the input too. With (z, t) = s W its
+value is s + sigmoid(t) (f(z) - s), a highway connection (ptb_enas_child.py, enas_lm's child.py). The output is a mean
+of nodes.
 """
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import tensorflow as tf
 
 
-class Activation(NamedTuple):
-    """`call(z)`, and `gradient(y, dy)` of its result `y` (not of z), which is kept anyway."""
+class Activation(Protocol):
+    """A function f of single features, and its gradient in terms of its result, which is kept anyway."""
 
-    call: Callable
-    gradient: Callable
+    call: Callable[[tf.Tensor], tf.Tensor]
+    gradient: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-ACTIVATIONS: dict[str, Activation] = {
-    "tanh": Activation(tf.tanh, lambda y, dy: tf.raw_ops.TanhGrad(y=y, dy=dy)),
-    "relu": Activation(tf.nn.relu, lambda y, dy: tf.raw_ops.ReluGrad(features=y, gradients=dy)),
-    "identity": Activation(tf.identity, lambda y, dy: tf.identity(dy)),
-    "sigmoid": Activation(tf.sigmoid, lambda y, dy: tf.raw_ops.SigmoidGrad(y=y, dy=dy)),
-}
-
-#: A number of a fixed cell, or of a sampled one (int32 scalar).
+#: The index of a node or an activation: an int in a fixed cell, an int32 scalar in a sampled one.
 Index = int | tf.Tensor
 
 
 class CellStep(NamedTuple):
-    """A time step of a cell: its output, the next state; and of each node its value, its f(z) and its gate."""
+    """The result of a time step: the output, which is the next state, and the value, f(z) and gate of each node."""
 
     output: tf.Tensor
     nodes: list[tf.Tensor]
@@ -40,16 +34,16 @@ class CellStep(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class HighwayCell:
-    """What a cell computes, without its weights.
+    """The structure of a cell, without its weights.
 
     Attributes:
-      activations: names of `ACTIVATIONS`, for the numbers of `chosen`.
-      chosen: of each node, the number of its activation.
-      previous: of each node but the first, the node that it reads.
-      shares: of each node, its share in the output (float or float32 scalar); 0.0 is not computed.
+      activations: what nodes can apply: `call(z)` is f(z), and `gradient(f(z), dy)` is dy f'(z).
+      chosen: for each node, the index of its activation in `activations`.
+      previous: for each node except the first, the node that it reads.
+      shares: for each node, its factor in the output (float or float32 scalar). Terms of factor 0.0 are left out.
     """
 
-    activations: tuple[str, ...]
+    activations: Sequence[Activation]
     chosen: Sequence[Index]
     previous: Sequence[Index]
     shares: Sequence[float | tf.Tensor]
@@ -59,13 +53,13 @@ class HighwayCell:
         return len(self.chosen)
 
     def step(self, product: tf.Tensor, state: tf.Tensor, kernels: list[tf.Tensor], mask: tf.Tensor | None) -> CellStep:
-        """One time step.
+        """Compute one time step.
 
         Args:
-          product: [batch, 2 units], what the input adds to the first node's (z, t).
+          product: [batch, 2 units], the term of the input in the first node's (z, t).
           state: [batch, units].
-          kernels: of each node [units, 2 units].
-          mask: [batch, units], factors of whatever a kernel reads.
+          kernels: [units, 2 units] for each node.
+          mask: [batch, units], the factors of every source before its product with a kernel.
         """
         nodes, contents, gates = [], [], []
         for node, kernel in enumerate(kernels):
@@ -81,7 +75,7 @@ class HighwayCell:
     def step_back(
         self, d_output: tf.Tensor, state: tf.Tensor, done: CellStep, kernels: list[tf.Tensor], mask: tf.Tensor | None
     ) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """Gradients of the state [batch, units] and of each node's (z, t) [batch, 2 units]; `done` needs no output."""
+        """Return gradients of the state [batch, units] and of each (z, t) [batch, 2 units]; `done` needs no output."""
         zeros = tf.zeros_like(state)
         d_nodes = [zeros if _is_zero(share) else share * d_output for share in self.shares]
         d_products = [zeros] * self.num_nodes
@@ -98,94 +92,124 @@ class HighwayCell:
         return d_source, d_products
 
     def _activate(self, node: int, z: tf.Tensor) -> tf.Tensor:
-        return _branch(self.chosen[node], [lambda f=ACTIVATIONS[name]: f.call(z) for name in self.activations])
+        return _branch(self.chosen[node], [lambda f=f: f.call(z) for f in self.activations])
 
     def _differentiate(self, node: int, y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
-        return _branch(self.chosen[node], [lambda f=ACTIVATIONS[name]: f.gradient(y, dy) for name in self.activations])
+        return _branch(self.chosen[node], [lambda f=f: f.gradient(y, dy) for f in self.activations])
 
 
 def run_cell(
     cell: HighwayCell, products: tf.Tensor, state: tf.Tensor, kernels: list[tf.Tensor], mask: tf.Tensor | None = None
 ) -> tf.Tensor:
-    """The cell's outputs [batch, time, units]; the last one is the next state.
+    """Return the outputs of a cell [batch, time, units]; the last output is the next state.
 
-    With a mask, that is in training, the gradient is written out: TensorFlow's own of such a loop sums the gradient of
-    every kernel in every time step, and makes zeros for each node that a sampled cell does not read. Here a kernel's is
-    one matrix product at the end. Without one nothing is kept for a gradient, and TensorFlow's serves.
+    With a mask, as in training, the gradient is written by hand (`_Run`). Without a mask it is TensorFlow's own, and
+    nothing is kept for a gradient.
 
     Args:
-      cell: what is computed.
-      products: [batch, time, 2 units], of the inputs with the first node's kernel for them. What follows is computed
-        in its type, which is the results' too: the others are cast to it.
+      cell: the structure of the cell.
+      products: [batch, time, 2 units], the products of the inputs with the first node's kernel for inputs. All results
+        have the type of `products`, and the other arguments are cast to it.
       state: [batch, units], before the first time step.
-      kernels: of each node [units, 2 units], for what it reads.
-      mask: [batch, units], factors of whatever a kernel reads: dropout that stays the same over time. It has no
-        gradient, nor have the numbers and shares of `cell`.
+      kernels: [units, 2 units] for each node.
+      mask: [batch, units], the factors of every source before its product with a kernel: dropout that is the same in
+        all time steps. It has no gradient, nor have the indices and shares of `cell`.
     """
-
     dtype = products.dtype
     state, kernels = tf.cast(state, dtype), [tf.cast(kernel, dtype) for kernel in kernels]
     mask = None if mask is None else tf.cast(mask, dtype)
     shares = [share if isinstance(share, float) else tf.cast(share, dtype) for share in cell.shares]
     cell = dataclasses.replace(cell, shares=shares)
 
-    @tf.custom_gradient
-    def run(products, state, *kernels):
-        time, num_nodes = tf.shape(products)[0], cell.num_nodes
-        batch, units = state.shape
-
-        def array(size, features):
-            return tf.TensorArray(dtype, size, element_shape=[batch, features], clear_after_read=False)
-
-        def forward(t, state, outputs, nodes, contents, gates):
-            done = cell.step(products[t], state, kernels, mask)
-            # A node's values of all time steps lie side by side, for the products with its kernel.
-            for node in range(num_nodes):
-                nodes = nodes.write(node * time + t, done.nodes[node])
-                contents = contents.write(node * time + t, done.contents[node])
-                gates = gates.write(node * time + t, done.gates[node])
-            return t + 1, done.output, outputs.write(t, done.output), nodes, contents, gates
-
-        kept = [array(num_nodes * time, units) for _ in range(3)]
-        _, _, outputs, nodes, contents, gates = tf.while_loop(
-            lambda t, *_: t < time, forward, (tf.constant(0), state, array(time, units), *kept)
-        )
-        states = outputs.stack()
-
-        def backward(d_states):
-            before = tf.concat([state[None], states[:-1]], axis=0)
-
-            def step_back(t, d_next, d_products):
-                numbers = [node * time + t for node in range(num_nodes)]
-                done = CellStep(None, *([saved.read(n) for n in numbers] for saved in (nodes, contents, gates)))
-                d_state, of_nodes = cell.step_back(d_states[t] + d_next, before[t], done, kernels, mask)
-                for number, d_product in zip(numbers, of_nodes, strict=True):
-                    d_products = d_products.write(number, d_product)
-                return t - 1, d_state, d_products
-
-            loop = (time - 1, tf.zeros_like(state), array(num_nodes * time, 2 * units))
-            _, d_state, d_products = tf.while_loop(lambda t, *_: t >= 0, step_back, loop)
-            d_products = tf.unstack(_by_node(d_products.stack(), num_nodes))
-            values = tf.unstack(_by_node(nodes.stack(), num_nodes))
-            d_kernels = []
-            for node, d_product in enumerate(d_products):
-                read = _masked(_select(cell.previous[node - 1], values[:node]) if node else before, mask)
-                rows = [tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (read, d_product)]
-                d_kernels.append(tf.matmul(*rows, transpose_a=True))
-            return d_products[0], d_state, *d_kernels
-
-        return states, backward
-
     if mask is None:
         return run_over_time(lambda state, x: cell.step(x, state, kernels, mask).output, products, state)[0]
-    # Time comes first within.
+
+    @tf.custom_gradient
+    def run(products, state, *kernels):
+        steps = _Run(cell, products, state, list(kernels), mask)
+        return steps.forward(), steps.backward
+
     return tf.transpose(run(tf.transpose(products, [1, 0, 2]), state, *kernels), [1, 0, 2])
 
 
-def multiply_last(tensor: tf.Tensor, matrix: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
-    """`tensor` [..., n] times `matrix` [n, m], or its transpose: [..., m], in the type of `tensor`.
+class _Run:
+    """A run of a cell over time with a gradient that is written by hand.
 
-    As one product of matrices: with more axes the gradient of `tf.matmul` is one of `matrix` for each row.
+    TensorFlow's own gradient of such a loop sums the gradient of every kernel in every time step, and makes zeros for
+    each node that a sampled cell does not read. Here the gradient of a kernel is one matrix product after the loop.
+
+    Args:
+      products: [time, batch, 2 units]; the other arguments are those of `run_cell`, all of one type.
+    """
+
+    def __init__(
+        self, cell: HighwayCell, products: tf.Tensor, state: tf.Tensor, kernels: list[tf.Tensor], mask: tf.Tensor
+    ):
+        self.cell, self.products, self.state, self.kernels, self.mask = cell, products, state, kernels, mask
+        self.time = tf.shape(products)[0]
+
+    def forward(self) -> tf.Tensor:
+        """Return the outputs [time, batch, units]; keep the values, contents and gates of the nodes."""
+        units = self.state.shape[1]
+        kept = [self._array(self.cell.num_nodes * self.time, units) for _ in range(3)]
+        loop = (tf.constant(0), self.state, self._array(self.time, units), *kept)
+        _, _, outputs, *self.kept = tf.while_loop(lambda t, *_: t < self.time, self._step, loop)
+        self.outputs = outputs.stack()
+        return self.outputs
+
+    def _array(self, size: tf.Tensor, features: int) -> tf.TensorArray:
+        shape = [self.state.shape[0], features]
+        return tf.TensorArray(self.products.dtype, size, element_shape=shape, clear_after_read=False)
+
+    def _step(self, t, state, outputs, nodes, contents, gates):
+        """Take the time step `t` of the loop."""
+        done = self.cell.step(self.products[t], state, self.kernels, self.mask)
+        # The values of a node in all time steps are adjacent, since they become one operand of a matrix product.
+        for node in range(self.cell.num_nodes):
+            nodes = nodes.write(node * self.time + t, done.nodes[node])
+            contents = contents.write(node * self.time + t, done.contents[node])
+            gates = gates.write(node * self.time + t, done.gates[node])
+        return t + 1, done.output, outputs.write(t, done.output), nodes, contents, gates
+
+    def backward(self, d_outputs: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Return the gradients of the products, of the state and of each kernel."""
+        before, num_nodes = tf.concat([self.state[None], self.outputs[:-1]], axis=0), self.cell.num_nodes
+
+        def step_back(t, d_next, d_products):
+            numbers = [node * self.time + t for node in range(num_nodes)]
+            done = CellStep(None, *([saved.read(n) for n in numbers] for saved in self.kept))
+            d_output = d_outputs[t] + d_next
+            d_state, of_nodes = self.cell.step_back(d_output, before[t], done, self.kernels, self.mask)
+            for number, d_product in zip(numbers, of_nodes, strict=True):
+                d_products = d_products.write(number, d_product)
+            return t - 1, d_state, d_products
+
+        d_products = self._array(num_nodes * self.time, self.products.shape[2])
+        loop = (self.time - 1, tf.zeros_like(self.state), d_products)
+        _, d_state, d_products = tf.while_loop(lambda t, *_: t >= 0, step_back, loop)
+        d_products = tf.unstack(_by_node(d_products.stack(), num_nodes))
+        return d_products[0], d_state, *self._differentiate_kernels(before, d_products)
+
+    def _differentiate_kernels(self, before: tf.Tensor, d_products: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Return the gradient of each kernel.
+
+        Args:
+          before: [time, batch, units], the state before each time step.
+          d_products: [time, batch, 2 units] for each node, the gradients of its (z, t).
+        """
+        values = tf.unstack(_by_node(self.kept[0].stack(), self.cell.num_nodes))
+        d_kernels = []
+        for node, d_product in enumerate(d_products):
+            source = _select(self.cell.previous[node - 1], values[:node]) if node else before
+            rows = [tf.reshape(tensor, [-1, tensor.shape[-1]]) for tensor in (_masked(source, self.mask), d_product)]
+            d_kernels.append(tf.matmul(*rows, transpose_a=True))
+        return d_kernels
+
+
+def multiply_last(tensor: tf.Tensor, matrix: tf.Tensor, transpose_b: bool = False) -> tf.Tensor:
+    """Return `tensor` [..., n] times `matrix` [n, m], or its transpose: [..., m], in the type of `tensor`.
+
+    It is one product of matrices. With more axes the gradient of `tf.matmul` makes a gradient of `matrix` per row.
     """
     rows = tf.reshape(tensor, [-1, tensor.shape[-1]])
     product = tf.matmul(rows, tf.cast(matrix, tensor.dtype), transpose_b=transpose_b)
@@ -193,28 +217,31 @@ def multiply_last(tensor: tf.Tensor, matrix: tf.Tensor, transpose_b: bool = Fals
 
 
 def run_over_time(step: Callable, inputs: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """`step(state, x)` for every time step of `inputs` [batch, time, features], from `state` [batch, units].
+    """Call `step(state, x)` for every time step of `inputs` [batch, time, features], from `state` [batch, units].
 
-    A step's result is its output and the next state. Returns the outputs [batch, time, units] and the last state.
+    The result of a step is both its output and the next state.
+
+    Returns:
+      The outputs [batch, time, units] and the last state [batch, units].
     """
     states = tf.scan(step, tf.transpose(inputs, [1, 0, 2]), initializer=state)
     return tf.transpose(states, [1, 0, 2]), states[-1]
 
 
 def _branch(index: Index, branches: list[Callable]):
-    """The result of `branches[index]`, of which no other is computed."""
+    """Return the result of `branches[index]`; the others are not computed."""
     if isinstance(index, int) or len(branches) == 1:
         return branches[index if isinstance(index, int) else 0]()
     return tf.switch_case(index, branches)
 
 
 def _select(index: Index, tensors: list[tf.Tensor]) -> tf.Tensor:
-    """`tensors[index]`, without a copy of any."""
+    """Return `tensors[index]` without copying any of them."""
     return _branch(index, [lambda tensor=tensor: tf.identity(tensor) for tensor in tensors])
 
 
 def _add_at(index: Index, tensors: list[tf.Tensor], term: tf.Tensor) -> list[tf.Tensor]:
-    """`tensors` with `term` added to the one of that number."""
+    """Return `tensors` with `term` added to `tensors[index]`."""
 
     def added(number):
         return [tensor + term if i == number else tf.identity(tensor) for i, tensor in enumerate(tensors)]
@@ -231,5 +258,5 @@ def _is_zero(share) -> bool:
 
 
 def _by_node(stacked: tf.Tensor, num_nodes: int) -> tf.Tensor:
-    """[nodes * time, batch, features] to [nodes, time, batch, features]."""
+    """Reshape [nodes * time, batch, features] to [nodes, time, batch, features]."""
     return tf.reshape(stacked, tf.concat([[num_nodes, -1], tf.shape(stacked)[1:]], axis=0))

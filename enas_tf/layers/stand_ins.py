@@ -1,6 +1,6 @@
-"""What stands in for stock Keras layers while a child is trained: the same functions and weights by faster kernels.
+"""Layers that replace stock Keras layers while a child is trained: equal functions and weights, faster kernels.
 
-A child that is kept has the stock layers, and loads without this package. Gains: benchmarks/README.md.
+A saved child has the stock layers, so it can be loaded without this package. Gains: benchmarks/README.md.
 """
 
 import keras
@@ -10,18 +10,18 @@ from enas_tf.layers import functions
 
 
 class FusedBatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer by TensorFlow's fused kernel in training; Keras' own is some ten operations.
+    """Keras' layer with TensorFlow's fused kernel in training, where Keras uses about ten operations.
 
     Inputs are [batch, height, width, channels].
     """
 
     def call(self, inputs, training=None, mask=None):
-        # Keras' own knows statistics of several replicas.
+        # Keras' own code takes statistics over several replicas.
         if not (training and self.trainable) or self.synchronized:
             return super().call(inputs, training=training, mask=mask)
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         y, mean, variance = functions.normalize_by_batch(inputs, gamma, beta, self.epsilon)
-        # The kernel's variance is the unbiased one, Keras keeps the other.
+        # The kernel returns the unbiased variance, but Keras keeps the biased one.
         num = tf.cast(tf.reduce_prod(tf.shape(inputs)[:3]), tf.float32)
         for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance * (num - 1.0) / num)):
             moving.assign(moving * self.momentum + found * (1.0 - self.momentum))
@@ -29,7 +29,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 class SlicedCropping2D(keras.layers.Cropping2D):
-    """Keras' layer by a slice, whose gradient is a padding; that of Keras' strided slice is several times slower."""
+    """Keras' layer with a slice, whose gradient is a padding: that of Keras' strided slice is several times slower."""
 
     def call(self, inputs):
         (top, bottom), (left, right) = self.cropping

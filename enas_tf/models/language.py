@@ -1,4 +1,4 @@
-"""What every language model is told: its width, its dropout, and the size of its vocabulary; and what they share.
+"""What language models have in common: their options, the size of the vocabulary, the embedding and dropout.
 
 A model reads token ids [batch, time] from a state [batch, units]. Embedding and softmax are one matrix, without bias
 (ptb_enas_child.py, enas_lm). All dropout masks are drawn once for a window and stay the same over its time steps.
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers import collectives
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,28 +33,32 @@ class LanguageConfig:
         require(self.init_scale > 0, "init_scale", self.init_scale, "above 0")
 
     def initializer(self) -> keras.initializers.Initializer:
-        """A new one for every weight: a Keras initializer keeps its seed."""
+        """Return a new initializer, one for each weight: a Keras initializer keeps its seed."""
         return keras.initializers.RandomUniform(-self.init_scale, self.init_scale)
 
 
-#: Values of enas_lm's final training (GPU) where they differ from the search's.
-RETRAIN_LANGUAGE = LanguageConfig(800, 0.125, 0.175, 0.725, 0.225, 0.75, init_scale=0.05)
+LANGUAGE = Group(LanguageConfig(), stages=("search",))
+#: The values of enas_lm's final training (GPU).
+RETRAIN_LANGUAGE = Group(
+    LanguageConfig(800, 0.125, 0.175, 0.725, 0.225, 0.75, init_scale=0.05), prefix="retrain_", stages=("retrain",)
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class TextShape:
-    """The text that a model is for."""
+    """What a language model is told of the text."""
 
     vocabulary_size: int
 
 
 class Masks(NamedTuple):
-    """Factors of dropout for a window: 0 for what is dropped, else what keeps the mean.
+    """The factors of dropout for a window: 0 for what is dropped, and else a factor that keeps the mean.
 
     Attributes:
-      words: float32 [vocabulary, 1].
-      embedded, state: float32 [batch, units], on the cell's input (both kinds of dropout) and where nodes are read.
-      output: float32 [batch, 1, units].
+      words: float32 [vocabulary, 1], on the words.
+      embedded: float32 [batch, units], on the cell's input: both kinds of dropout of it.
+      state: float32 [batch, units], on the state and on nodes where they are read.
+      output: float32 [batch, 1, units], on what the softmax reads.
     """
 
     words: tf.Tensor
@@ -64,7 +68,7 @@ class Masks(NamedTuple):
 
 
 def draw_masks(config: LanguageConfig, text: TextShape, batch: tf.Tensor, seed: tf.Tensor) -> Masks:
-    """The masks of a window of `batch` rows, a pure function of `seed` (int32 [2])."""
+    """Return the masks of a window of `batch` rows, a pure function of `seed` (int32 [2])."""
 
     def draw(purpose, rate, shape):
         folded = tf.random.experimental.stateless_fold_in(seed, purpose)
@@ -83,7 +87,7 @@ def draw_masks(config: LanguageConfig, text: TextShape, batch: tf.Tensor, seed: 
 
 
 def embed(embedding: tf.Tensor, ids: tf.Tensor, masks: Masks | None) -> tf.Tensor:
-    """The rows of `embedding` [vocabulary, units] for `ids` int32 [batch, time]: [batch, time, units]."""
+    """Return the rows of `embedding` [vocabulary, units] for `ids` int32 [batch, time]: [batch, time, units]."""
     embedded = tf.gather(embedding, ids)
     if masks is None:
         return embedded
@@ -91,11 +95,11 @@ def embed(embedding: tf.Tensor, ids: tf.Tensor, masks: Masks | None) -> tf.Tenso
 
 
 class Reading(NamedTuple):
-    """What a model makes of a window.
+    """The result of reading a window.
 
     Attributes:
       states: float32 [batch, time, units], the cell's outputs.
-      dropped: the same after dropout, what the softmax sees.
+      dropped: the same after dropout, which the softmax reads.
       last: float32 [batch, units], the state for the next window.
     """
 

@@ -1,6 +1,6 @@
 """The macro supernet: every network of a `MacroSpace` in one Keras layer, of which a call computes just one.
 
-Weights lie in banks, one row per edge or place: every edge of the paper's graph owns its weight. The layers
+Weights lie in banks, one row for each edge or place: every edge of the paper's graph owns its weight. The layers
 between two reductions form a stage and run in one `tf.while_loop`, so that the traced graph does not grow with depth,
 and one trace serves every architecture. Departures from the reference's search network, all so that what is searched
 is what is retrained: the sampled operation is really used; ReLU stands before a convolution; skips are concatenated
@@ -10,81 +10,72 @@ and merged by a 1x1 convolution (the paper's text), written as a sum over the ch
 import functools
 import itertools
 
-import keras
+import numpy as np
 import tensorflow as tf
 
 from enas_tf.layers import collectives, functions
-from enas_tf.models.images import ImageConfig, NetworkConfig, check_halvings
-from enas_tf.ops.operations import Convolution, FactorizedReduction, build_operation
+from enas_tf.models.image_supernet import ImageSupernet
+from enas_tf.models.images import ImageConfig, check_halvings
+from enas_tf.models.macro_config import MacroNetworkConfig
+from enas_tf.models.tokens import token_places
+from enas_tf.ops.convolution import ConvolutionBank
+from enas_tf.ops.op import LAYER_OPS
+from enas_tf.ops.reduction import ReductionBank
 from enas_tf.spaces.macro import MacroSpace, reduction_places, skip_candidates
 
 
-class MacroSupernet(keras.layers.Layer):
-    """`supernet(images, tokens)` is the child of `tokens` applied to `images`, with shared weights.
+class MacroSupernet(ImageSupernet):
+    """The networks of a `MacroSpace`.
 
-    Args:
-      space: what can be built.
-      network: width and dropout.
-      image: shape, statistics and classes of the images.
-      dtype: a Keras policy. With mixed_bfloat16 or mixed_float16 weights, batch statistics and logits
-        stay float32, all else is computed in the shorter type.
+    Raises:
+      InputError: the depth or the images do not fit the two reductions, or the width is odd.
     """
 
-    def __init__(self, space: MacroSpace, network: NetworkConfig, image: ImageConfig, dtype: str = "float32"):
-        # The layer's own policy stays float32, since Keras would cast whole banks: functions cast the rows that they
-        # use.
-        super().__init__(name="supernet")
-        self.computed_in = keras.DTypePolicy(dtype).compute_dtype
-        self.space, self.network, self.image = space, network, image
+    def __init__(self, space: MacroSpace, network: MacroNetworkConfig, image: ImageConfig, dtype: str = "float32"):
         depth, channels = space.num_layers, network.channels
-        self.reductions = reduction_places(depth)
-        check_halvings(image, channels, num_halvings=len(self.reductions))
+        reductions = reduction_places(depth)
+        check_halvings(image, channels, num_halvings=len(reductions))
+        super().__init__(space, network, image, dtype)
+        self.reductions = reductions
         self._read_layout()
 
-        self.normalization = keras.layers.Normalization(mean=image.mean, variance=image.variance, dtype="float32")
-        # Built here, outside of any trace: it keeps tensors, not variables.
-        self.normalization.build((None, image.height, image.width, image.channels))
-        stem_init = functions.he_normal(9 * image.channels)
-        self.stem_kernel = self.add_weight(name="stem", shape=(3, 3, image.channels, channels), initializer=stem_init)
-        self.stem_gamma = self.add_weight(name="stem_gamma", shape=(channels,), initializer="ones")
-        self.stem_beta = self.add_weight(name="stem_beta", shape=(channels,), initializer="zeros")
+        self.stem = self.add_convolution("stem", image.channels, channels)
         # Place (layer, op): each operation of each layer has its own 1x1 convolution before it.
-        self.entry = Convolution(depth * len(space.ops), channels, 1, name="entry")
-        self.operations = [build_operation(op, depth, channels) for op in space.ops]
-        # One row per edge: layer k (from 1) has k of them, its own operation's first, then one per skip bit.
+        self.entry = ConvolutionBank(depth * len(space.ops), channels, 1, name="entry")
+        self.op_banks = [LAYER_OPS[op].build_bank(depth, channels) for op in space.ops]
+        # One row for each token: that of an operation for the edge from it, that of a skip bit for the edge of the bit.
         self.edge_kernels = self.add_weight(
             name="edges",
-            shape=(depth * (depth + 1) // 2, 1, 1, channels, channels),
+            shape=(space.num_tokens, 1, 1, channels, channels),
             initializer=functions.he_normal(channels),
         )
         self.merge_gamma = self.add_weight(name="merge_gamma", shape=(depth, channels), initializer="ones")
         self.merge_beta = self.add_weight(name="merge_beta", shape=(depth, channels), initializer="zeros")
         self.node_reductions = [
-            FactorizedReduction(place + 1, channels, name=f"reduction_{i}") for i, place in enumerate(self.reductions)
+            ReductionBank(place + 1, channels, name=f"reduction_{i}") for i, place in enumerate(self.reductions)
         ]
-        self.classifier = self.add_weight(
-            name="classifier", shape=(channels, image.num_classes), initializer=functions.he_normal(channels)
-        )
+        self.classifier = self.add_classifier(channels)
         self.built = True
 
     def _read_layout(self) -> None:
-        """Where in the tokens the operation and the skip bits of each layer stand, and which node a bit means."""
-        depth = self.space.num_layers
-        self._op_tokens = [k * (k - 1) // 2 for k in range(1, depth + 1)]
-        self._skip_tokens = [(start + 1, k) for k, start in enumerate(self._op_tokens)]
-        self._node_offset = skip_candidates(depth, self.space.skip_sources).start
+        """Read where the tokens of each layer stand, and which node a skip bit means."""
+        space, depth = self.space, self.space.num_layers
+        self._op_places = token_places(space, [f"layer_{k}/op" for k in range(1, depth + 1)])
+        # Behind the bits that a layer has stands the number of tokens, which is no token's place.
+        self._skip_places = np.full((depth, depth), space.num_tokens, np.int32)
+        for i in range(depth):
+            self._skip_places[i, :i] = token_places(space, [f"layer_{i + 1}/skip"])
+        self._node_offset = skip_candidates(depth, space.skip_sources).start
 
     def _decode(self, tokens: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Tokens int32 [num_tokens] to ops int32 [depth] and skips bool [depth, depth]; a row is a layer's bits."""
-        depth = self.space.num_layers
-        ops = tf.gather(tokens, self._op_tokens)
-        rows = [tf.pad(tokens[start : start + num], [[0, depth - num]]) for start, num in self._skip_tokens]
-        return ops, tf.stack(rows) > 0
+        """Return the operations int32 [depth] and the skips bool [depth, depth]; a row has the bits of a layer."""
+        bits = tf.gather(tf.pad(tokens, [[0, 1]]), self._skip_places)
+        return tf.gather(tokens, self._op_places), bits > 0
 
     def call(
         self, images: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Computes one child.
+        """Compute one child.
 
         Args:
           images: uint8 [batch, height, width, channels], 0..255.
@@ -92,13 +83,12 @@ class MacroSupernet(keras.layers.Layer):
           dropout_seed: int32 [2]; dropout is applied before the classifier when it is given.
 
         Returns:
-          logits float32 [batch, num_classes], and the sum of squares of the weights this child is made of.
+          logits float32 [batch, num_classes], and the sum of squares of the weights that the child is made of.
         """
         ops, skips = self._decode(tokens)
-        x = tf.cast(self.normalization(images), self.computed_in)
-        x = functions.convolve(x, self.stem_kernel)
-        x = functions.batch_normalize(x, self.stem_gamma, self.stem_beta)
-        squares = functions.sum_of_squares([self.stem_kernel, self.stem_gamma, self.stem_beta, self.classifier])
+        kernel, gamma, beta = self.stem
+        x = functions.batch_normalize(functions.convolve(self.standardize(images), kernel), gamma, beta)
+        squares = functions.sum_of_squares([*self.stem, self.classifier])
         depth = self.space.num_layers
         # One list for all stages: threaded through every loop as a variable, never captured by one, since the gradient
         # of a captured list begins with zeros in the shape of every tensor in it.
@@ -112,13 +102,10 @@ class MacroSupernet(keras.layers.Layer):
                 x, nodes, squares = self._reduce_nodes(stage, last, skips, x, nodes, squares)
         # Read from the list, so that the list has a gradient: one without begins with zeros for all that is in it.
         x = tf.ensure_shape(nodes.read(self._place_of(len(self.reductions), depth)), x.shape)
-        features = tf.reduce_mean(tf.cast(x, tf.float32), axis=[1, 2])
-        if dropout_seed is not None and self.network.dropout > 0:
-            features = collectives.dropout(features, self.network.dropout, dropout_seed)
-        return tf.matmul(features, self.classifier), squares
+        return self.classify(x, self.classifier, dropout_seed), squares
 
     def _run_stage(self, stage, first, last, ops, skips, x, nodes, squares):
-        """Layers first .. last - 1 (from 0): one loop, whose body is one layer."""
+        """Run the layers first .. last - 1 (from 0) in one loop, whose body is one layer."""
         offset = self._place_of(stage, 0)
 
         def run_layer(layer, x, nodes, squares):
@@ -136,31 +123,31 @@ class MacroSupernet(keras.layers.Layer):
         return x, nodes, squares
 
     def _place_of(self, stage: int, node):
-        """Where in the list of nodes `node` lies at the resolution of `stage`."""
+        """Return where `node` lies in the list of nodes, at the resolution of `stage`."""
         return stage * (self.space.num_layers + 1) + node
 
     def _run_op(self, layer, op, x):
-        """The sampled operation of `layer` on `x`: ReLU-1x1-BN, then the operation itself."""
-        entry = self.entry.rows(layer * len(self.operations) + op)
+        """Apply ReLU-1x1-BN to `x`, then the sampled operation of `layer`."""
+        entry = self.entry.rows(layer * len(self.op_banks) + op)
         x = self.entry.compute(x, entry)
 
-        def branch(operation, rows):
-            return operation.compute(x, rows), functions.sum_of_squares(rows)
+        def branch(bank, rows):
+            return bank.compute(x, rows), functions.sum_of_squares(rows)
 
-        branches = [functools.partial(branch, o, o.rows(layer)) for o in self.operations]
+        branches = [functools.partial(branch, bank, bank.rows(layer)) for bank in self.op_banks]
         y, squares = tf.switch_case(op, branches) if len(branches) > 1 else branches[0]()
         return y, squares + functions.sum_of_squares(entry)
 
     def _merge(self, offset, layer, bits, y, nodes):
-        """ReLU-1x1-BN of the concatenation of `y` and the chosen nodes, as a sum over edges that visits only those."""
-        own = layer * (layer + 1) // 2
-        kernel = tf.gather(self.edge_kernels, own)
+        """Apply ReLU-1x1-BN to the concatenation of `y` and the chosen nodes, as a sum over the chosen edges alone."""
+        kernel = tf.gather(self.edge_kernels, tf.gather(self._op_places, layer))
+        edges = tf.gather(self._skip_places, layer)
         gamma, beta = tf.gather(self.merge_gamma, layer), tf.gather(self.merge_beta, layer)
         chosen = tf.reshape(tf.where(bits), [-1])
 
         def add_edge(i, total, nodes, squares):
             bit = tf.cast(chosen[i], tf.int32)
-            kernel = tf.gather(self.edge_kernels, own + 1 + bit)
+            kernel = tf.gather(self.edge_kernels, tf.gather(edges, bit))
             source = tf.ensure_shape(nodes.read(offset + bit + self._node_offset), y.shape)
             total += functions.convolve(tf.nn.relu(source), kernel)
             return i + 1, total, nodes, squares + functions.sum_of_squares([kernel])
@@ -175,7 +162,7 @@ class MacroSupernet(keras.layers.Layer):
         return functions.batch_normalize(total, gamma, beta), nodes, squares
 
     def _reduce_nodes(self, stage, place, skips, x, nodes, squares):
-        """Halves the last node, `x`, and every node that a later layer still uses, each with its own weights."""
+        """Halve the last node, `x`, and every node that a later layer still uses, each with its own weights."""
         reduction = self.node_reductions[stage]
         used_bits = tf.reduce_any(skips[place:], axis=0)
         used = tf.pad(used_bits, [[self._node_offset, 1 - self._node_offset]])[:place]

@@ -1,7 +1,7 @@
 """What trains a micro child: scheduled drop-path and an auxiliary classifier, neither of which the child keeps.
 
-Both live in a second functional model that is made of the child's own layers. Drop-path is an input of it: a factor for
-every example and operation, drawn outside as a function of a seed.
+Both belong to a second functional model that is made of the child's own layers. Drop-path is an input of that model: a
+factor for every example and operation, drawn outside as a function of a seed.
 """
 
 import keras
@@ -9,23 +9,27 @@ import tensorflow as tf
 
 from enas_tf.layers.collectives import draw_rows
 from enas_tf.layers.stock import Layers
-from enas_tf.models.images import ChildConfig, ImageConfig
-from enas_tf.models.micro_child import cell_kinds, connect_cells
+from enas_tf.models.cell_config import CellChildConfig, cell_kinds
+from enas_tf.models.images import ImageConfig
+from enas_tf.models.micro_child import connect_cells
 from enas_tf.models.trainee import Trainee
+from enas_tf.ops.op import CELL_OPS
 from enas_tf.spaces.micro import MicroArchitecture
 
-#: Layers of the auxiliary classifier are called so; none of them is in the child.
+#: What the names of the auxiliary classifier's layers begin with; none of them is in the child.
 AUXILIARY = "auxiliary"
 
 
 class MicroTrainee(Trainee):
-    """A child with drop-path and, unless its weight is 0, an auxiliary classifier behind the second reduction.
+    """A child with drop-path and, unless its weight is 0, an auxiliary classifier after the second reduction.
 
     Departure: the reference leaves the auxiliary weights out of what it trains (micro_child.py, `"aux_head" not in
     var.name`), so that its classifier stays as it was drawn; here they are trained.
     """
 
-    def __init__(self, child: keras.Model, architecture: MicroArchitecture, config: ChildConfig, image: ImageConfig):
+    def __init__(
+        self, child: keras.Model, architecture: MicroArchitecture, config: CellChildConfig, image: ImageConfig
+    ):
         super().__init__(child)
         self.config = config
         self.layers = Layers(child, child.get_layer("stem_0_conv").dtype_policy, for_training=True)
@@ -46,22 +50,22 @@ class MicroTrainee(Trainee):
         last = self.layers.relu(outputs[-1], "last")
         logits = [self.layers.classify(last, image.num_classes, config.dropout)]
         if config.auxiliary_weight:
-            # The first cell behind the second reduction (micro_child.py: cell 2 n + 2).
+            # The first cell after the second reduction (micro_child.py: cell 2 n + 2).
             logits.append(self._classify_early(outputs[2 * config.cells_per_stage + 2], image.num_classes))
         self.model = keras.Model([images, factors], logits)
 
     def _count_paths(self, architecture: MicroArchitecture) -> int:
-        """Operations that drop-path acts on: all but identities, as in the reference."""
+        """Return how many operations drop-path acts on: all but identities, as in the reference."""
         cells = {
-            name: sum(op != "identity" for b in cell.blocks for op in b.ops)
+            name: sum(CELL_OPS[op].drops_path for b in cell.blocks for op in b.ops)
             for name, cell in architecture.cells.items()
         }
         return sum(cells[kind] for kind in cell_kinds(self.config.cells_per_stage))
 
     def _classify_early(self, x, num_classes: int):
-        """The auxiliary classifier (micro_child.py): pooling, 1x1 convolution, a convolution of all that is left.
+        """Return the logits of the auxiliary classifier: pooling, a 1x1 convolution, a convolution of all that is left.
 
-        For images smaller than CIFAR's the 5x5 window of the pooling shrinks to what is there.
+        Source: micro_child.py. For images smaller than CIFAR's the 5x5 window of the pooling shrinks to what is there.
         """
         layers, name = self.layers, AUXILIARY
         size = min(5, *x.shape[1:3])
@@ -81,12 +85,14 @@ class MicroTrainee(Trainee):
 
     @property
     def tracked(self):
-        """The model's layers are the child's, and those of the auxiliary classifier beside them."""
+        """The layers of the child, and those of the auxiliary classifier beside them."""
         extra = [layer for layer in self.model.layers if layer.name.startswith(AUXILIARY)]
         return {**super().tracked, **{layer.name: layer for layer in extra if layer.variables}}
 
     def keep_probabilities(self, progress: tf.Tensor) -> tf.Tensor:
-        """float32 [paths]: 1 at the beginning, at the end 1 in front of the first cell down to `drop_path_keep`.
+        """Return the probability of keeping each path, float32 [paths].
+
+        It is 1 at the beginning; at the end it falls from 1 before the first cell to `drop_path_keep` in the last.
 
         Source: micro_child.py, `_apply_drop_path`: depth times progress.
         """
@@ -101,7 +107,7 @@ class MicroTrainee(Trainee):
         return [(logits[0], 1.0), (logits[1], self.config.auxiliary_weight)]
 
     def path_factors(self, num: tf.Tensor, progress: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """float32 [num, paths]: 0 with the probability of dropping, else what keeps the mean at 1."""
+        """Return factors float32 [num, paths]: 0 with the probability of dropping, else what keeps the mean at 1."""
         keep = self.keep_probabilities(progress)
         uniforms = draw_rows(lambda rows: tf.random.stateless_uniform([rows, len(self.cells)], seed), num)
         return tf.where(uniforms < keep, 1.0 / keep, 0.0)

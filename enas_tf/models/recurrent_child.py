@@ -1,6 +1,6 @@
-"""The child of a recurrent architecture: a Keras language model around one registered cell, and its size.
+"""The child of a recurrent architecture: a Keras language model around one registered cell, and its cost.
 
-The same function as the supernet computes for the architecture.
+The child is the same function as the supernet computes for the architecture.
 """
 
 import dataclasses
@@ -9,9 +9,9 @@ import math
 import keras
 import tensorflow as tf
 
-from enas_tf.layers.recurrence import ACTIVATIONS, HighwayCell, multiply_last, run_cell, run_over_time
+from enas_tf.layers.recurrence import HighwayCell, multiply_last, run_cell, run_over_time
 from enas_tf.models.language import LanguageConfig, TextShape
-from enas_tf.models.recurrent_supernet import RecurrentSupernet
+from enas_tf.ops.activations import ACTIVATIONS
 from enas_tf.ops.costs import Cost
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 
@@ -47,9 +47,12 @@ class RecurrentCell(keras.layers.Layer):
         return state, [state]
 
     def read(self, inputs: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Outputs [batch, time, units] of `inputs` and the last state; `mask` [batch, units] is on all that is read.
+        """Return the outputs [batch, time, units] and the last state, float32 whatever the cell computes in.
 
-        All are float32, whatever the cell computes in.
+        Args:
+          inputs: [batch, time, features].
+          state: [batch, units].
+          mask: [batch, units], the factors of dropout on the state and on nodes where they are read.
         """
         kernels = [tf.convert_to_tensor(kernel) for kernel in self.kernels]
         products = multiply_last(tf.cast(inputs, self.compute_dtype), self.input_kernel)
@@ -63,7 +66,7 @@ class RecurrentCell(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("enas_tf")
 class LstmCell(keras.layers.LSTMCell):
-    """Keras' cell with one state: the output, then the memory, [batch, 2 units]. Always in float32: a baseline."""
+    """Keras' LSTM cell with one state: the output, then the memory, [batch, 2 units]. It is always float32."""
 
     def __init__(self, units: int, **kwargs):
         super().__init__(units, **{**kwargs, "dtype": "float32"})
@@ -74,7 +77,7 @@ class LstmCell(keras.layers.LSTMCell):
         return state[:, : self.units], [state]
 
     def read(self, inputs: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-        """Like `RecurrentCell.read`; what is read of the state is the output."""
+        """Return what `RecurrentCell.read` does; the mask is on the output, the part of the state that is read."""
         states, last = run_over_time(lambda state, x: self._step(x, state, mask), inputs, state)
         return states[:, :, : self.units], last
 
@@ -86,7 +89,7 @@ class LstmCell(keras.layers.LSTMCell):
 
 @keras.saving.register_keras_serializable("enas_tf")
 class TiedEmbedding(keras.layers.Embedding):
-    """An embedding whose matrix is the softmax's too: called on features instead of ids, it gives float32 logits."""
+    """An embedding whose matrix is the softmax's too: called on features instead of ids, it returns float32 logits."""
 
     def call(self, inputs):
         if _is_ids(inputs):
@@ -99,11 +102,11 @@ class TiedEmbedding(keras.layers.Embedding):
 
 
 def _as_cell(architecture: RecurrentArchitecture) -> HighwayCell:
-    """What the architecture computes."""
-    names, averaged = tuple(ACTIVATIONS), architecture.averaged
+    """Return what the architecture computes."""
+    averaged = architecture.averaged
     return HighwayCell(
-        activations=names,
-        chosen=[names.index(node.activation) for node in architecture.nodes],
+        activations=[ACTIVATIONS[node.activation] for node in architecture.nodes],
+        chosen=list(range(architecture.num_nodes)),
         previous=[node.previous for node in architecture.nodes[1:]],
         shares=[1 / len(averaged) if i in averaged else 0.0 for i in range(architecture.num_nodes)],
     )
@@ -114,7 +117,7 @@ def _is_ids(inputs) -> bool:
 
 
 def child_units(architecture: RecurrentArchitecture | LstmBaseline, config: LanguageConfig, text: TextShape) -> int:
-    """The width of the child: the configured one; an LSTM's is where its parameters come closest to the cell's."""
+    """Return the width of the child: the configured one, or that of the LSTM with about the parameters of the cell."""
     if not isinstance(architecture, LstmBaseline):
         return config.units
     # 8 h^2 + (vocabulary + 4) h = parameters, solved for h.
@@ -128,12 +131,16 @@ def build_recurrent_child(
     config: LanguageConfig,
     text: TextShape,
     dtype: str = "float32",
-    for_training: bool = False,
 ) -> keras.Model:
-    """Builds the model: ids int32 [batch, time] and a state [batch, size] to logits of the next tokens and a state.
+    """Build the model: ids int32 [batch, time] and a state [batch, size] to logits of the next tokens and a state.
 
-    The state is zeros at the beginning of a text; the logits are float32 [batch, time, vocabulary]. `dtype` is the
-    Keras policy of the cell; `for_training` changes nothing here.
+    The state is zeros at the beginning of a text. The logits are float32 [batch, time, vocabulary].
+
+    Args:
+      architecture: what is built.
+      config: its width and the scale of its initial weights.
+      text: the text that it is for.
+      dtype: the Keras policy of the cell.
     """
     units = child_units(architecture, config, text)
     config = dataclasses.replace(config, units=units)
@@ -154,7 +161,7 @@ def build_recurrent_child(
 def count_recurrent_child(
     architecture: RecurrentArchitecture | LstmBaseline, config: LanguageConfig, text: TextShape
 ) -> Cost:
-    """Trainable parameters and FLOPs per token of the child, from formulas; the tied embedding counts once."""
+    """Return the cost of the child per token from formulas; the tied embedding counts once."""
     if isinstance(architecture, LstmBaseline):
         units = child_units(architecture, config, text)
         biases = Cost(parameters=4 * units)
@@ -165,16 +172,3 @@ def count_recurrent_child(
 def _count(num_nodes: int, units: int, text: TextShape) -> Cost:
     cell = Cost.dense(2 * units, 2 * units) + (num_nodes - 1) * Cost.dense(units, 2 * units)
     return cell + Cost.dense(units, text.vocabulary_size)
-
-
-def inherit_weights(child: keras.Model, supernet: RecurrentSupernet, architecture: RecurrentArchitecture) -> None:
-    """Copies into `child`, built with the supernet's width, the shared weights that `architecture` chose."""
-    index = {name: i for i, name in enumerate(supernet.space.activations)}
-    kernels = []
-    for number, node in enumerate(architecture.nodes):
-        kernels.append(supernet.edges[supernet.row(number, node.previous, index[node.activation])])
-    cell = child.get_layer("rnn").cell
-    child.get_layer("embedding").set_weights([supernet.embedding])
-    cell.input_kernel.assign(supernet.inputs[index[architecture.nodes[0].activation]])
-    for variable, kernel in zip(cell.kernels, kernels, strict=True):
-        variable.assign(kernel)

@@ -1,16 +1,16 @@
-"""What is trained in a child's stead: the child itself, or more, where training needs what the child shall not keep."""
+"""What is trained in place of a child: the child alone, or more where training needs what the child does not keep."""
 
 import keras
 import tensorflow as tf
 
 
 class Trainee:
-    """The child alone.
+    """A child, trained as it is.
 
     Attributes:
       child: the model that training is for.
-      trainable_variables: what an optimizer moves.
-      tracked: what a checkpoint holds.
+      trainable_variables: the weights that an optimizer moves.
+      tracked: name -> object that a checkpoint holds.
       layers_in_training: all layers that `predict` runs through.
     """
 
@@ -30,7 +30,7 @@ class Trainee:
         return {"child": self.child}
 
     def predict(self, images: tf.Tensor, progress: tf.Tensor, seed: tf.Tensor) -> list[tuple[tf.Tensor, float]]:
-        """Logits in training mode, with the weights of their losses; those of the child come first.
+        """Return logits in training mode, each with the weight of its loss; those of the child come first.
 
         Args:
           images: uint8 [batch, height, width, channels].

@@ -1,6 +1,6 @@
-"""What a network costs: trainable parameters, and FLOPs of one image's forward pass.
+"""What a network costs: trainable parameters, and FLOPs of the forward pass for one image or one token.
 
-Convention: a multiply-add is two FLOPs; convolutions and matrix products are counted, normalisation, activations,
+Convention: a multiply-add is two FLOPs. Convolutions and matrix products are counted; normalisation, activations,
 additions and pooling are not.
 """
 
@@ -9,7 +9,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Trainable parameters and FLOPs per image; costs add up and multiply with a count."""
+    """Trainable parameters and FLOPs. Costs add up, and multiply with a count."""
 
     parameters: int = 0
     flops: int = 0
@@ -22,17 +22,17 @@ class Cost:
 
     @classmethod
     def convolution(cls, size: int, inputs: int, outputs: int, pixels: int) -> "Cost":
-        """A size x size convolution without bias and the batch normalisation behind it, for `pixels` outputs."""
+        """Return the cost of a size x size convolution and its batch normalisation, with `pixels` in the result."""
         weights = size * size * inputs * outputs
         return cls(weights + 2 * outputs, 2 * weights * pixels)
 
     @classmethod
     def separable(cls, size: int, inputs: int, outputs: int, pixels: int) -> "Cost":
-        """A depthwise and a pointwise convolution and the batch normalisation behind them."""
+        """Return the cost of a depthwise and a pointwise convolution and their batch normalisation."""
         weights = size * size * inputs + inputs * outputs
         return cls(weights + 2 * outputs, 2 * weights * pixels)
 
     @classmethod
     def dense(cls, inputs: int, outputs: int) -> "Cost":
-        """A matrix product without bias."""
+        """Return the cost of a matrix product without bias."""
         return cls(inputs * outputs, 2 * inputs * outputs)

@@ -1,7 +1,6 @@
-"""What the pictures of all spaces are made of: a white canvas in CSS pixels, words, boxes, arcs, arrow heads, colours.
+"""What the pictures of all spaces are made of: a white canvas in CSS pixels, words, boxes, arcs, arrow heads, shades.
 
-Matplotlib is used through its objects alone (no pyplot, no current figure), and imported by the first picture: a run
-that draws none does not wait for it.
+Matplotlib is used through its objects alone (no pyplot, no current figure), and imported by the first picture.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,25 +15,10 @@ DPI = 96
 #: The first family comes with Matplotlib and is wider than what browsers put in its place: what fits here fits there.
 FONTS = ["DejaVu Sans", "sans-serif"]
 INK, GREY, PALE = "#1f2933", "#6b7580", "#eef0f2"
-#: The colours of Okabe and Ito, which colour-blind people tell apart, and shades of them: blue convolves, orange
-#: convolves separably, pink takes the maximum, the darker shade has the larger kernel. What computes nothing is grey.
-OP_COLOURS = {
-    "conv_1x1": "#9aa5ee",
-    "conv_3x3": "#56b4e9",
-    "conv_5x5": "#0072b2",
-    "sep_conv_3x3": "#e69f00",
-    "sep_conv_5x5": "#d55e00",
-    "sep_conv_7x7": "#8f3b00",
-    "avg_pool_3x3": "#009e73",
-    "max_pool_3x3": "#cc79a7",
-    "max_pool_5x5": "#a2427a",
-    "max_pool_7x7": "#6a1b4d",
-    "identity": "#8a949e",
-}
 
 
 def blank(width: float, height: float) -> "Axes":
-    """White axes over a whole figure of its own, in pixels, y downwards."""
+    """Return white axes over a whole figure of its own, in pixels, y downwards."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
@@ -44,26 +28,27 @@ def blank(width: float, height: float) -> "Axes":
 
 
 def write(axes: "Axes", x: float, y: float, text: str, pixels: float = 12, **style: Any) -> None:
+    """Write `text` with its middle at a point, in a size of `pixels`."""
     style = {"ha": "center", "va": "center_baseline", "color": INK, "family": FONTS, "zorder": 6} | style
     axes.text(x, y, text, fontsize=pixels * 72 / DPI, **style)
 
 
 def write_head(axes: "Axes", x: float, title: str, hint: str) -> None:
-    """A heading in the middle of `x`, and the line below it that says how to read what it is over."""
+    """Write a heading with its middle at `x`, and below it a line that says how to read the picture."""
     write(axes, x, 22, title, 14, weight="bold")
     if hint:
         write(axes, x, 41, hint, 11, color=GREY)
 
 
 def fill(axes: "Axes", left: float, y: float, width: float, height: float, **style: Any) -> None:
-    """A box: its left edge, its middle in height, its sizes."""
+    """Draw a box of which the left edge, the middle in height and the sizes are given."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((left, y - height / 2), width, height, **style))
 
 
 def draw_arc(axes: "Axes", x: float, start: float, end: float, bow: float, **style: Any) -> None:
-    """A curve from the height `start` to the height `end` of a vertical line, `bow` away from it at most."""
+    """Draw a curve between the heights `start` and `end` of the vertical line at `x`, at most `bow` away from it."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
@@ -75,7 +60,7 @@ def draw_arc(axes: "Axes", x: float, start: float, end: float, bow: float, **sty
 
 
 def draw_point(axes: "Axes", tip: tuple[float, float], back: tuple[float, float], width: float, **style: Any) -> None:
-    """An arrow head: its tip, how far behind that its back is, and the width of the back."""
+    """Draw an arrow head of which the tip, the way from there to the back and the width of the back are given."""
     from matplotlib.patches import Polygon
 
     (x, y), (dx, dy) = tip, back
@@ -85,18 +70,19 @@ def draw_point(axes: "Axes", tip: tuple[float, float], back: tuple[float, float]
 
 
 def tint(colour: str) -> tuple[float, ...]:
-    """A shade of `colour` to write on."""
+    """Return a shade of `colour` to write on."""
     from matplotlib.colors import to_rgb
 
     return tuple(0.82 + 0.18 * channel for channel in to_rgb(colour))
 
 
 def ink_on(colour: str) -> str:
-    """White or ink, whichever reads better on `colour`."""
+    """Return white or the colour of ink, whichever reads better on `colour`."""
     from matplotlib.colors import to_rgb
 
     return "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5 else INK
 
 
 def count(number: int, noun: str) -> str:
+    """Return the number and the noun, in the plural unless there is one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -3,10 +3,10 @@
 import itertools
 from typing import TYPE_CHECKING
 
+from enas_tf.ops.op import LAYER_OPS
 from enas_tf.pictures.canvas import (
     GREY,
     INK,
-    OP_COLOURS,
     PALE,
     blank,
     count,
@@ -18,6 +18,7 @@ from enas_tf.pictures.canvas import (
     write,
     write_head,
 )
+from enas_tf.pictures.drawing import DRAWINGS
 from enas_tf.spaces.macro import MacroArchitecture, reduction_places
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ MARGIN, GUTTER, HEAD, MIN_WIDTH = 24, 26, 76, 320
 FIRST_BOW, NEXT_BOW, MAX_BOW = 26, 23, 556
 
 
+@DRAWINGS.register("macro")
 def draw_macro(architecture: MacroArchitecture) -> "Figure":
-    """One row per node from the stem down; a skip is an arc on the right, into the layer that concatenates it."""
+    """Draw one row per node from the stem down; a skip is an arc on the right, into the layer that concatenates it."""
     depth = architecture.num_layers
     skips = [(source, target) for target, layer in enumerate(architecture.layers, 1) for source in layer.skips]
     reductions = reduction_places(depth) if depth % 3 == 0 else ()
@@ -66,11 +68,11 @@ def draw_macro(architecture: MacroArchitecture) -> "Figure":
 def _draw_skips(
     axes: "Axes", x: float, rows: list[float], architecture: MacroArchitecture, skips: list[tuple[int, int]]
 ) -> None:
-    """Arcs in the colours of their sources, and the arrow head that all skips into a layer share."""
+    """Draw arcs in the colours of their sources, and the arrow head that all skips into a layer share."""
     # The long arcs first: short ones lie on top of them. Many arcs are thinner and fainter than few.
     alpha, linewidth = (0.75, 1.4) if len(skips) < 40 else (0.6, 1.1)
     for source, target in sorted(skips, key=lambda skip: skip[0] - skip[1]):
-        colour = OP_COLOURS[architecture.layers[source - 1].op] if source else GREY
+        colour = LAYER_OPS[architecture.layers[source - 1].op].colour if source else GREY
         style = {"edgecolor": colour, "alpha": alpha, "linewidth": linewidth, "gid": f"skip_{source}_{target}"}
         bow = _bow(target - source, architecture.num_layers)
         draw_arc(axes, x, rows[source] + PORT, rows[target] - PORT, bow, zorder=2, **style)
@@ -79,7 +81,7 @@ def _draw_skips(
 
 
 def _draw_layer(axes: "Axes", left: float, y: float, number: int, op: str) -> None:
-    colour = OP_COLOURS[op]
+    colour = LAYER_OPS[op].colour
     fill(axes, left, y, BOX_WIDTH, BOX_HEIGHT, facecolor=tint(colour), edgecolor="none", zorder=4)
     fill(axes, left, y, TAB_WIDTH, BOX_HEIGHT, facecolor=colour, edgecolor="none", zorder=4)
     fill(axes, left, y, BOX_WIDTH, BOX_HEIGHT, facecolor="none", edgecolor=colour, linewidth=1.2, zorder=5)
@@ -93,7 +95,7 @@ def _draw_end(axes: "Axes", left: float, y: float, text: str) -> None:
 
 
 def _draw_step(axes: "Axes", x: float, top: float, bottom: float) -> None:
-    """The arrow of the chain."""
+    """Draw an arrow of the chain."""
     axes.plot((x, x), (top, bottom - 4), color=INK, linewidth=1.2, zorder=3)
     draw_point(axes, (x, bottom), (0, -6), 8, facecolor=INK, zorder=3)
 

@@ -1,17 +1,18 @@
 """The picture of a micro architecture: its two cells beside each other, each from its inputs down to its output.
 
-Every node is a box, its number in the lower half. The upper half of a block names its two operations. Each has an arc
-in its colour, from the node that it reads: the first one's on the left of the boxes, the second one's on the right, so
-that two arcs of one node into one block never lie on each other, and no name is on an arc.
+Every node is a box with its number in the lower half. The upper half of a block names its two operations. Each
+operation has an arc in its colour from the node that it reads: the arc of the first is on the left of the boxes, that
+of the second on the right, so that two arcs of one node into one block never lie on each other, and no name is on an
+arc.
 """
 
 import dataclasses
 from typing import TYPE_CHECKING
 
+from enas_tf.ops.op import CELL_OPS
 from enas_tf.pictures.canvas import (
     GREY,
     INK,
-    OP_COLOURS,
     PALE,
     blank,
     draw_arc,
@@ -21,6 +22,7 @@ from enas_tf.pictures.canvas import (
     write,
     write_head,
 )
+from enas_tf.pictures.drawing import DRAWINGS
 from enas_tf.spaces.micro import NUM_INPUTS, Block, Cell, MicroArchitecture
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ Edge = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a cell is, and which one: the left edge of its boxes, how far each lane adds to an arc's bow."""
+    """A cell in the picture: its name, the left edge of its boxes, and what every further lane adds to an arc's bow."""
 
     name: str
     left: float
@@ -69,19 +71,20 @@ class Place:
         return self.left + BOX_WIDTH / 2
 
     def upper(self, node: int) -> float:
-        """The middle of a node's upper half, where arcs arrive."""
+        """Return the middle of a node's upper half, where arcs arrive."""
         return HEAD + ROW * node + OP_HEIGHT / 2
 
     def lower(self, node: int) -> float:
-        """The middle of a node's lower half, near which arcs leave."""
+        """Return the middle of a node's lower half, near which arcs leave."""
         return HEAD + ROW * node + OP_HEIGHT + BASE_HEIGHT / 2
 
     def is_halved(self, source: int) -> bool:
         return self.name == "reduction" and source < NUM_INPUTS
 
 
+@DRAWINGS.register("micro")
 def draw_micro(architecture: MicroArchitecture) -> "Figure":
-    """The normal cell on the left, the reduction cell on the right."""
+    """Draw the normal cell on the left, the reduction cell on the right."""
     lanes = [lane for cell in architecture.cells.values() for side in range(2) for lane in _lanes(cell, side).values()]
     next_bow = min(NEXT_BOW, (MAX_BOW - FIRST_BOW) / max(*lanes, 1))
     reach = FIRST_BOW + next_bow * max(lanes)
@@ -95,7 +98,7 @@ def draw_micro(architecture: MicroArchitecture) -> "Figure":
 
 
 def _lanes(cell: Cell, side: int) -> dict[Edge, int]:
-    """The arcs on a side and their lanes, counted outwards; the longest arc first, for short ones to lie on top.
+    """Return the arcs on a side and their lanes, counted outwards; the longest arc first, for short ones to lie on top.
 
     A longer arc is further out than the shorter ones that it passes, and two of one length are not in one lane where
     they pass each other: they would cross where both run straight down, and be taken for each other.
@@ -127,7 +130,7 @@ def _draw_cell(axes: "Axes", place: Place, cell: Cell, joined: tuple[int, ...]) 
 
 
 def _draw_joins(axes: "Axes", place: Place, joined: tuple[int, ...], output: int) -> None:
-    """The rail into the output, and a line to it from each node that the output joins."""
+    """Draw the rail into the output, and a line to it from each node that the output joins."""
     x, end, style = place.right + RAIL, place.upper(output), {"color": INK, "linewidth": 1.2, "solid_capstyle": "butt"}
     axes.plot((x, x, place.right + 4), (place.lower(joined[0]) + PORT, end, end), zorder=1, **style)
     draw_point(axes, (place.right + 1, end), (7, 0), 8, facecolor=INK, zorder=3)
@@ -140,7 +143,7 @@ def _draw_joins(axes: "Axes", place: Place, joined: tuple[int, ...], output: int
 
 
 def _draw_arcs(axes: "Axes", place: Place, cell: Cell, side: int) -> None:
-    """The arcs on a side, those of a later node over those of an earlier one."""
+    """Draw the arcs on a side, those of a later node over those of an earlier one."""
     x, outwards = (place.right, 1) if side else (place.left, -1)
     lanes = _lanes(cell, side)
     for source in range(cell.num_nodes):
@@ -150,21 +153,21 @@ def _draw_arcs(axes: "Axes", place: Place, cell: Cell, side: int) -> None:
         for end in ends.values():
             draw_arc(axes, x, *end, edgecolor="white", linewidth=4.2, zorder=2)
         for node, end in ends.items():
-            colour = OP_COLOURS[cell.blocks[node - NUM_INPUTS].ops[side]]
+            colour = CELL_OPS[cell.blocks[node - NUM_INPUTS].ops[side]].colour
             gid = f"edge_{place.name}_{source}_{node}_{SIDES[side]}"
             draw_arc(axes, x, *end, edgecolor=colour, linewidth=1.6, zorder=2, gid=gid)
             draw_point(axes, (x + outwards, end[1]), (outwards * 8, 0), 8, facecolor=colour, zorder=3)
 
 
 def _draw_upper(axes: "Axes", place: Place, node: int, text: str) -> None:
-    """The upper half of a node, which is all of the output."""
+    """Draw the upper half of a node, which is all of the output."""
     y = place.upper(node)
     fill(axes, place.left, y, BOX_WIDTH, OP_HEIGHT, facecolor=PALE, edgecolor=GREY, linewidth=1.2, zorder=5)
     write(axes, place.middle, y, text)
 
 
 def _draw_lower(axes: "Axes", place: Place, node: int) -> None:
-    """The lower half of a node."""
+    """Draw the lower half of a node."""
     y = place.lower(node)
     fill(axes, place.left, y, BOX_WIDTH, BASE_HEIGHT, facecolor=PALE, edgecolor=GREY, linewidth=1.2, zorder=4)
     fill(axes, place.middle - TAB_WIDTH / 2, y, TAB_WIDTH, BASE_HEIGHT, facecolor=GREY, edgecolor="none", zorder=4)
@@ -172,11 +175,12 @@ def _draw_lower(axes: "Axes", place: Place, node: int) -> None:
 
 
 def _draw_block(axes: "Axes", place: Place, node: int, block: Block) -> None:
-    """The upper half of a block."""
+    """Draw the upper half of a block."""
     y = place.upper(node)
     _draw_upper(axes, place, node, "+")
     lefts = (place.left, place.right - OP_WIDTH)
     for left, side, source, op in zip(lefts, SIDES, block.inputs, block.ops, strict=True):
-        style = {"facecolor": tint(OP_COLOURS[op]), "edgecolor": OP_COLOURS[op], "linewidth": 1.2, "zorder": 5}
+        colour = CELL_OPS[op].colour
+        style = {"facecolor": tint(colour), "edgecolor": colour, "linewidth": 1.2, "zorder": 5}
         fill(axes, left, y, OP_WIDTH, OP_HEIGHT, gid=f"op_{place.name}_{node}_{side}", **style)
         write(axes, left + OP_WIDTH / 2, y, f"{op} /2" if place.is_halved(source) else op, 11)

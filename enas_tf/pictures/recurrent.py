@@ -8,15 +8,15 @@ others, so a dot marks those that are part of the mean.
 import dataclasses
 from typing import TYPE_CHECKING
 
+from enas_tf.ops.activations import ACTIVATIONS
 from enas_tf.pictures.canvas import GREY, INK, PALE, blank, count, draw_point, fill, ink_on, tint, write, write_head
+from enas_tf.pictures.drawing import DRAWINGS
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Of the colours of Okabe and Ito, and the grey of what computes nothing, as in `canvas.OP_COLOURS`.
-ACTIVATION_COLOURS = {"tanh": "#0072b2", "relu": "#d55e00", "identity": "#8a949e", "sigmoid": "#009e73"}
 #: The box of a node, the tab with its number, the distance of two columns: twelve nodes fit 1000 pixels.
 BOX_WIDTH, BOX_HEIGHT, TAB_WIDTH, COLUMN = 76, 26, 20, 84
 #: The room between two rows; the part of an edge's way sideways that adds to it; the most: flat edges run together.
@@ -34,7 +34,7 @@ Point = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Tree:
-    """Where the boxes are: the middles of all nodes, the children of each, the middle of the mean, the size of all."""
+    """The places of the boxes: the middles of all nodes, the children of each, the mean, and the whole size."""
 
     points: list[Point]
     children: list[list[int]]
@@ -43,8 +43,9 @@ class Tree:
     height: float
 
 
+@DRAWINGS.register("recurrent")
 def draw_recurrent(architecture: RecurrentArchitecture | LstmBaseline) -> "Figure":
-    """One box per node, a row for each distance from the inputs."""
+    """Draw one box per node, in a row for each distance from the inputs."""
     if isinstance(architecture, LstmBaseline):
         return _draw_baseline(architecture)
     tree = _grow(architecture)
@@ -62,7 +63,7 @@ def draw_recurrent(architecture: RecurrentArchitecture | LstmBaseline) -> "Figur
 
 
 def place_nodes(architecture: RecurrentArchitecture) -> tuple[list[float], list[int]]:
-    """The column of each node, in columns from the left, and its distance from node 0.
+    """Return the column of each node, counted from the left, and its distance from node 0.
 
     Leaves take the columns in the order of a walk through the tree, a parent stands over the middle of its children.
     """
@@ -104,7 +105,7 @@ def _grow(architecture: RecurrentArchitecture) -> Tree:
 
 
 def _rows(architecture: RecurrentArchitecture, columns: list[float], depths: list[int]) -> list[float]:
-    """The heights of the nodes at each distance from node 0."""
+    """Return the heights of the nodes at each distance from node 0."""
     rooms = [0.0] * (max(depths) + 1)
     for number, node in enumerate(architecture.nodes):
         if node.previous is not None:
@@ -117,12 +118,12 @@ def _rows(architecture: RecurrentArchitecture, columns: list[float], depths: lis
 
 
 def _dotted(architecture: RecurrentArchitecture) -> list[int]:
-    """The nodes in the mean that others read."""
+    """Return the nodes of the mean that others read."""
     return sorted(set(architecture.averaged) - set(architecture.loose_ends))
 
 
 def _ports(tree: Tree, number: int) -> dict[int, float]:
-    """Where on the lower side of a node the edges to its children leave, in their order: they do not cross."""
+    """Return where the edges to the children of a node leave its lower side; in this order they do not cross."""
     children = tree.children[number]
     step = min(PORT, (BOX_WIDTH - 2 * CORNER) / max(len(children) - 1, 1))
     first = tree.points[number][0] - step * (len(children) - 1) / 2
@@ -130,7 +131,7 @@ def _ports(tree: Tree, number: int) -> dict[int, float]:
 
 
 def _draw_inputs(axes: "Axes", node: Point) -> None:
-    """The two boxes over node 0."""
+    """Draw the two boxes over node 0."""
     x, y = node[0], HEAD + BOX_HEIGHT / 2
     for side, name in ((-1, "x_t"), (1, "h_(t-1)")):
         middle = x + side * COLUMN / 2
@@ -139,7 +140,7 @@ def _draw_inputs(axes: "Axes", node: Point) -> None:
 
 
 def _draw_mean(axes: "Axes", tree: Tree, architecture: RecurrentArchitecture) -> None:
-    """The output, and the lines to it from all leaves."""
+    """Draw the output, and the lines to it from all leaves."""
     x, top = tree.mean[0], tree.mean[1] - BOX_HEIGHT / 2
     rail, style = top - DROP, {"color": GREY, "linewidth": 1.2, "zorder": 1}
     for leaf in architecture.loose_ends:
@@ -153,7 +154,7 @@ def _draw_mean(axes: "Axes", tree: Tree, architecture: RecurrentArchitecture) ->
 
 
 def _draw_dots(axes: "Axes", tree: Tree, dotted: list[int]) -> None:
-    """The marks of the nodes in the mean that are no leaves, and what they say."""
+    """Mark the nodes of the mean that are no leaves, and say what the marks mean."""
     from matplotlib.patches import Circle
 
     for number in dotted:
@@ -164,7 +165,7 @@ def _draw_dots(axes: "Axes", tree: Tree, dotted: list[int]) -> None:
 
 
 def _draw_edge(axes: "Axes", start: Point, node: Point, gid: str) -> None:
-    """A curve and its arrow head, from a point to the upper side of a node around `node`."""
+    """Draw a curve with an arrow head from a point to the upper side of the box around `node`."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path as Curve
 
@@ -176,14 +177,14 @@ def _draw_edge(axes: "Axes", start: Point, node: Point, gid: str) -> None:
 
 
 def _draw_end(axes: "Axes", point: Point, width: float, text: str, gid: str) -> None:
-    """A box that is no node."""
+    """Draw a box that is no node."""
     style = {"facecolor": PALE, "edgecolor": GREY, "linewidth": 1.2, "zorder": 4, "gid": f"box_{gid}"}
     fill(axes, point[0] - width / 2, point[1], width, BOX_HEIGHT, **style)
     write(axes, *point, text)
 
 
 def _draw_node(axes: "Axes", point: Point, number: int, activation: str) -> None:
-    colour, left, y = ACTIVATION_COLOURS[activation], point[0] - BOX_WIDTH / 2, point[1]
+    colour, left, y = ACTIVATIONS[activation].colour, point[0] - BOX_WIDTH / 2, point[1]
     fill(axes, left, y, BOX_WIDTH, BOX_HEIGHT, facecolor=tint(colour), edgecolor="none", zorder=4)
     fill(axes, left, y, TAB_WIDTH, BOX_HEIGHT, facecolor=colour, edgecolor="none", zorder=4)
     style = {"facecolor": "none", "edgecolor": colour, "linewidth": 1.2, "zorder": 5, "gid": f"node_{number}"}

@@ -1,0 +1,1 @@
+"""The runtime of a run: devices, processes, checkpoints, files, seeds, signals and reporting."""

@@ -1,7 +1,7 @@
-"""Checkpoints of a run: named objects and how far it had come, restored bit by bit.
+"""Checkpoints of a run: named objects and the position of the run, restored bit by bit.
 
-`tf.train.Checkpoint` follows the attributes of a Keras 3 object but misses the state of its seed generators and
-whatever it holds in lists, without a word. So what is saved here is the flat list of an object's `variables`.
+`tf.train.Checkpoint` follows the attributes of a Keras 3 object, but silently omits the state of its seed generators
+and the contents of its lists. So the flat list of an object's `variables` is saved here.
 """
 
 import tempfile
@@ -13,17 +13,17 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.runtime import cluster
 from enas_tf.runtime.chief import is_chief
 
-# What TensorFlow's checkpoint reader raises for missing, truncated and altered files (found by trying).
+# The errors of TensorFlow's checkpoint reader for missing, truncated and altered files (found by trying).
 _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 class Position(NamedTuple):
-    """How far a run has come: finished epochs, and steps of the one that is under way."""
+    """The position of a run: the number of finished epochs, and of finished steps in the next one."""
 
     epoch: int = 0
     step: int = 0
@@ -34,11 +34,11 @@ class Checkpoints:
 
     Args:
         directory: created by the first `save`.
-        objects: under unique names, in any number: Keras layers, models, optimizers and metrics, `SeedGenerator`s,
-            `tf.Module`s, variables of Keras or TensorFlow, lists and tuples of these, and other TensorFlow trackables
-            such as `tf.random.Generator`. A Keras layer vouches only for what its `variables` lists: a raw
-            `tf.Variable` inside one has to be named by itself.
-        keep: how many checkpoints stay on disk. One is a risk: a damaged file then has no predecessor.
+        objects: name -> object: Keras layers, models, optimizers and metrics, `SeedGenerator`s, `tf.Module`s, variables
+            of Keras or TensorFlow, lists and tuples of these, and other TensorFlow trackables such as
+            `tf.random.Generator`. Of a Keras layer only its `variables` are saved; a raw `tf.Variable` in it needs a
+            name of its own.
+        keep: number of checkpoints on disk. With one, nothing can be restored once it is damaged.
 
     Raises:
         ValueError: an object is not built yet (its variables do not exist), or has no state to save.
@@ -50,24 +50,26 @@ class Checkpoints:
         self._states = _states(self._objects)
         self._position = tf.Variable(Position(), dtype=tf.int64, trainable=False, name="position")
         self._checkpoint = tf.train.Checkpoint(position=self._position, objects=self._states)
-        # All processes of a run save, since some variables are sums over them; what counts is the chief's.
+        # All processes of a run save, since some variables are sums over them, but only the chief's files are kept.
         self._elsewhere = None if is_chief() else tempfile.TemporaryDirectory()
         place = self._elsewhere.name if self._elsewhere else str(directory)
         self._manager = tf.train.CheckpointManager(self._checkpoint, place, max_to_keep=keep)
 
     def save(self, epoch: int, step: int = 0) -> None:
-        """Writes a checkpoint after `epoch` epochs and `step` steps of the next; it counts only once it is whole."""
+        """Write a checkpoint after `epoch` epochs and `step` steps of the next; an incomplete one is never restored."""
         if _count(_states(self._objects)) != _count(self._states):
-            raise ValueError("The objects have gained or lost variables since Checkpoints was made; build them before.")
+            raise ValueError(
+                "The objects have gained or lost variables since Checkpoints was made; build them before that."
+            )
         self._position.assign([epoch, step])
-        # Numbered by saves, not by epochs: saving an epoch twice must not overwrite the only good file of it.
+        # Files are numbered by saves: saving an epoch for a second time must not overwrite its first file.
         self._manager.save()
 
     def restore_latest(self) -> Position | None:
-        """Restores every object from the newest whole checkpoint.
+        """Restore every object from the newest whole checkpoint.
 
         Returns:
-            How far the run had come, or None if nothing was ever saved here.
+            The position of the run, or None if nothing was saved.
 
         Raises:
             InputError: every checkpoint is damaged, or the newest whole one holds other variables.
@@ -76,8 +78,8 @@ class Checkpoints:
         path = self._latest_whole()
         if int(cluster.agree(tf.constant(int(path is not None)))) != int(path is not None):
             raise InputError(
-                f"this process does not see the checkpoints in {self._directory} that the first one sees: expected a "
-                "--workdir that all hosts share."
+                f"this process does not see the same checkpoints in {self._directory} as the first process: expected a "
+                f"{ref('workdir')} that all hosts share."
             )
         if path is None:
             return None
@@ -89,7 +91,7 @@ class Checkpoints:
         return Position(*map(int, self._position.numpy()))
 
     def _latest_whole(self) -> str | None:
-        """The newest checkpoint that can be read to its last byte; warns about each that is passed over."""
+        """Return the newest checkpoint that can be read to its last byte; warn about each that is skipped."""
         state = None if is_chief() else tf.train.get_checkpoint_state(str(self._directory))
         paths = list(state.all_model_checkpoint_paths) if state else self._manager.checkpoints
         for path in reversed(paths):
@@ -97,19 +99,19 @@ class Checkpoints:
                 _read_all(path)
             except _DAMAGE as error:
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                warnings.warn(f"checkpoint {path} is damaged and passed over: {reason}", RuntimeWarning, stacklevel=3)
+                warnings.warn(f"checkpoint {path} is damaged and skipped: {reason}", RuntimeWarning, stacklevel=3)
             else:
                 return path
         if paths:
             raise InputError(
                 f"{self._directory} holds no checkpoint that can be read: expected at least one whole file among "
-                f"{', '.join(Path(path).name for path in paths)}. Start afresh with --overwrite, or restore the "
+                f"{', '.join(Path(path).name for path in paths)}. Start afresh with {ref('overwrite')}, or restore the "
                 "files from a copy."
             )
         return None
 
     def _check_same_variables(self, path: str) -> None:
-        """Raises `InputError` unless the saved variables have the number, shapes and types of the objects' own."""
+        """Raise `InputError` unless the saved variables equal those of the objects in number, shapes and types."""
         saved = _saved_variables(path)
         for name in sorted(saved.keys() | self._states.keys()):
             if name in self._states and not isinstance(self._states[name], list):
@@ -127,15 +129,16 @@ class Checkpoints:
                     raise self._other_configuration(path, f'variable {index} of "{name}" {detail}')
 
     def _other_configuration(self, path: str, detail: str) -> InputError:
-        """The error of a checkpoint that belongs to other objects."""
+        """Return the error of a checkpoint that belongs to other objects."""
         return InputError(
-            f"The checkpoint {path} is of another configuration: {detail}. Repeat the run with the flags it was "
-            "started with (run.flags in its workdir), name another --workdir, or start afresh with --overwrite."
+            f"The checkpoint {path} is of another configuration: {detail}. Repeat the run with the options it was "
+            f"started with (run.flags in its {ref('workdir')}), name another {ref('workdir')}, or start afresh with "
+            f"{ref('overwrite')}."
         )
 
 
 def _states(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """What to save of each object: the list of its variables, each variable once, or the trackable itself."""
+    """Return name -> what to save: the list of an object's variables, each only once, or the trackable itself."""
     seen: set[int] = set()
     states = {}
     for name, value in objects.items():
@@ -147,7 +150,7 @@ def _states(objects: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _state(name: str, value: Any) -> Any:
-    """The TensorFlow variables of one object as a list; other trackables as they are."""
+    """Return the TensorFlow variables of one object as a list; other trackables as they are."""
     if getattr(value, "built", True) is False:
         raise ValueError(f'"{name}" ({type(value).__name__}) is not built: call its build method before saving it.')
     if isinstance(value, tf.Variable):
@@ -166,17 +169,17 @@ def _state(name: str, value: Any) -> Any:
 
 
 def _count(states: Mapping[str, Any]) -> int:
-    """Number of variables in the flat lists."""
+    """Return the number of variables in the flat lists."""
     return sum(len(state) for state in states.values() if isinstance(state, list))
 
 
 def _describe(dtype: tf.DType, shape: Any) -> str:
-    """A variable's type and shape as in `float32[3, 4]`."""
+    """Return the type and the shape of a variable as in `float32[3, 4]`."""
     return f"{dtype.name}{list(shape)}"
 
 
 def _saved_variables(path: str) -> dict[str, dict[str, str]]:
-    """By object name and position in its list: type and shape of every variable in the file."""
+    """Return object name -> position in its list -> type and shape, for every variable in the file."""
     reader = tf.train.load_checkpoint(path)
     dtypes = reader.get_variable_to_dtype_map()
     saved: dict[str, dict[str, str]] = {}
@@ -188,7 +191,7 @@ def _saved_variables(path: str) -> dict[str, dict[str, str]]:
 
 
 def _read_all(path: str) -> None:
-    """Reads every tensor, which compares each with its checksum; restoring from half a file would spoil the objects."""
+    """Read every tensor and so compare its checksum: restoring a damaged file would change some of the objects."""
     reader = tf.train.load_checkpoint(path)
     for key in reader.get_variable_to_shape_map():
         reader.get_tensor(key)

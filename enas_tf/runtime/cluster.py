@@ -1,6 +1,6 @@
-"""The processes of a run on several machines: what they agree on, and who writes. One process is the usual case.
+"""Agreement between the processes of a run on several machines. A single process is the usual case.
 
-Every process calls these functions in the same order, or all wait for each other.
+All processes have to call these functions in the same order; otherwise they wait for each other forever.
 """
 
 import functools
@@ -12,56 +12,56 @@ from enas_tf.runtime.chief import is_chief, set_chief
 
 
 class _Cluster:
-    """A process belongs to one cluster, or to none."""
+    """The cluster that this process belongs to, if any."""
 
     strategy: tf.distribute.MultiWorkerMirroredStrategy | None = None
 
 
 def join(strategy: tf.distribute.MultiWorkerMirroredStrategy) -> None:
-    """Makes this process one of those of `strategy`, and waits for the others."""
+    """Make this process one of the processes of `strategy`, and wait for the others."""
     _Cluster.strategy = strategy
     set_chief(strategy.cluster_resolver.task_id == 0)
     barrier()
 
 
 def num_workers() -> int:
-    """Processes of the run."""
+    """Return the number of processes of the run."""
     return len(_Cluster.strategy.cluster_resolver.cluster_spec().as_dict()["worker"]) if _Cluster.strategy else 1
 
 
 def agree(value: tf.Tensor) -> tf.Tensor:
-    """The chief's `value` (a number of any shape, the same on all), in every process."""
+    """Return the chief's `value` in every process: numbers of any shape that is the same in all processes."""
     if _Cluster.strategy is None:
         return value
     return _sum_function()(value if is_chief() else tf.zeros_like(value))
 
 
 def is_any(flag: bool) -> bool:
-    """Whether `flag` is set in any process."""
+    """Return whether `flag` is true in any process."""
     if _Cluster.strategy is None:
         return flag
     return int(_sum_function()(tf.constant(int(flag)))) > 0
 
 
 def barrier() -> None:
-    """Waits until all processes are here."""
+    """Wait until all processes have called this function."""
     is_any(False)
 
 
 @functools.cache
 def _sum_function():
-    """A traced function of a tensor to the sum over processes; the first replica of each brings it."""
+    """Return a traced function of a tensor to its sum over processes, one replica of each process taking part."""
     strategy = _Cluster.strategy
 
-    def bring(value):
+    def add_in_replica(value):
         context = tf.distribute.get_replica_context()
         is_first = replica_id() % len(strategy.extended.worker_devices) == 0
-        # The identity stands on the replica's device, where an argument need not.
+        # The identity is placed on the replica's device; an argument need not be there.
         mine = tf.identity(value if is_first else tf.zeros_like(value))
         return context.all_reduce(tf.distribute.ReduceOp.SUM, mine)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def add(value):
-        return strategy.experimental_local_results(strategy.run(bring, args=(value,)))[0]
+        return strategy.experimental_local_results(strategy.run(add_in_replica, args=(value,)))[0]
 
     return add

@@ -1,4 +1,4 @@
-"""The runtime: seeds, determinism, and what TensorFlow is told about this machine."""
+"""Devices of a run: determinism, the strategy of tf.distribute, joining a cluster, memory."""
 
 import contextlib
 import functools
@@ -12,15 +12,15 @@ from collections.abc import Iterator
 import keras
 import tensorflow as tf
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.runtime import cluster
 
 
 def configure_runtime(seed: int, is_deterministic: bool) -> None:
-    """Sets the global seeds and, when asked, deterministic kernels. Call it before anything is built.
+    """Set the global seeds, and deterministic kernels if wanted. Call it before anything is built.
 
-    On a CPU TensorFlow's graph optimizer is switched off: it lengthens a supernet's first call. On GPUs
-    it stays, since it chooses layouts there.
+    Without a GPU TensorFlow's graph optimizer is switched off, since it prolongs the first call of a supernet. On GPUs
+    it stays on, since it chooses layouts there.
     """
     keras.utils.set_random_seed(seed)
     if is_deterministic:
@@ -33,18 +33,21 @@ STRATEGIES = ("auto", "one_device", "mirrored", "multi_worker")
 
 
 def build_strategy(name: str) -> tf.distribute.Strategy | None:
-    """The strategy called `name`, one of `STRATEGIES`; None = one device. Call it before TensorFlow has done anything.
+    """Return the strategy called `name`, one of `STRATEGIES`; None for one device.
 
-    auto is multi_worker where TF_CONFIG or SLURM tells of several processes, else mirrored where there are several
-    GPUs. Without a GPU, mirrored takes the logical CPU devices there are.
+    `auto` is multi_worker where TF_CONFIG or SLURM configures several processes, otherwise mirrored where there are
+    several GPUs. Without a GPU, mirrored uses the logical CPU devices. Call it before TensorFlow creates any tensor.
+
+    Raises:
+        InputError: TF_CONFIG is not valid, or multi_worker finds no other process.
     """
     if name == "one_device":
         return None
     resolver = None if name == "mirrored" else _find_cluster()
     if name == "multi_worker" and resolver is None:
         raise InputError(
-            "--strategy=multi_worker finds no other process: expected TF_CONFIG with a cluster of workers and this "
-            "process's task, or a SLURM step of several tasks."
+            f"{ref('strategy')}=multi_worker finds no other process: expected TF_CONFIG with a cluster of workers and "
+            "this process's task, or a SLURM step of several tasks."
         )
     if resolver is not None:
         return _join_cluster(resolver)
@@ -54,7 +57,7 @@ def build_strategy(name: str) -> tf.distribute.Strategy | None:
 
 
 def _find_cluster() -> tf.distribute.cluster_resolver.ClusterResolver | None:
-    """The processes that this one is told of; None when it is alone."""
+    """Return the processes that TF_CONFIG or SLURM configures; None if this process is alone."""
     if _count_configured(os.environ.get("TF_CONFIG") or "{}") > 1:
         return tf.distribute.cluster_resolver.TFConfigClusterResolver()
     if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
@@ -62,9 +65,10 @@ def _find_cluster() -> tf.distribute.cluster_resolver.ClusterResolver | None:
     return None
 
 
-#: A process that has not come by then is missed.
+#: All processes have to join within this time.
 _JOINING_SECONDS = 300
-#: Of the process that watches over the joining: seconds, what it then says, and whom it ends, if that is still there.
+#: The program of the process that watches the joining: after some seconds it prints a message and kills its parent.
+#: Arguments: the seconds, the message and the parent's process id.
 _WATCH = """
 import os, signal, sys, time
 seconds, message, parent = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
@@ -76,7 +80,7 @@ if os.getppid() == parent:
 
 
 def _count_configured(text: str) -> int:
-    """The number of workers that TF_CONFIG, `text`, names; raises `InputError` for what is not such a text."""
+    """Return the number of workers in the text of TF_CONFIG; raise `InputError` if it is not valid."""
     try:
         config = json.loads(text)
         workers = config.get("cluster", {}).get("worker", [])
@@ -86,17 +90,18 @@ def _count_configured(text: str) -> int:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"TF_CONFIG={text!r} is not valid ({type(error).__name__}: {error}): expected "
-            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, where the index says '
-            "which of the workers this process is."
+            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, where the index is '
+            "that of this process among the workers."
         ) from error
 
 
 def _join_cluster(resolver) -> tf.distribute.Strategy:
+    """Wait for the other processes, and return the strategy of all of them."""
     seconds = os.environ.get("ENAS_TF_JOINING_SECONDS", str(_JOINING_SECONDS))
     workers = ", ".join(resolver.cluster_spec().as_dict()["worker"])
     message = (
-        f"not all processes have come within {seconds} seconds: expected one at each of {workers}, which reach each "
-        "other. Look whether all were started with the same command and flags, and what the others say."
+        f"not all processes have come within {seconds} seconds: expected one at each of {workers}, which can reach "
+        "each other. Check that all were started with the same command and options, and read the output of the others."
     )
     with _ended_after(seconds, message):
         strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
@@ -106,9 +111,9 @@ def _join_cluster(resolver) -> tf.distribute.Strategy:
 
 @contextlib.contextmanager
 def _ended_after(seconds: str, message: str) -> Iterator[None]:
-    """Kills this process when what is within takes longer.
+    """Kill this process with `message` if the block takes longer than `seconds`.
 
-    TensorFlow waits for the others for ever, within a call that lets neither threads nor signal handlers of Python run.
+    TensorFlow waits forever for the others, in a call during which neither threads nor signal handlers of Python run.
     """
     watch = subprocess.Popen([sys.executable, "-c", _WATCH, seconds, message, str(os.getpid())])
     try:
@@ -120,12 +125,12 @@ def _ended_after(seconds: str, message: str) -> Iterator[None]:
 
 @functools.cache
 def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    """One per process: two would number their collective operations alike, and mix them up."""
+    """Return the one strategy of this process: two would give equal numbers to different collective operations."""
     return tf.distribute.MirroredStrategy(devices)
 
 
 def peak_memory() -> dict[str, float]:
-    """Largest memory so far in GiB: of each GPU, and of the process on the host, the data included."""
+    """Return the peak memory in GiB of each GPU, and of this process on the host including the data."""
     peaks = {"host": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}  # In KiB on Linux.
     for gpu in tf.config.list_logical_devices("GPU"):
         name = gpu.name.removeprefix("/device:")
@@ -134,7 +139,7 @@ def peak_memory() -> dict[str, float]:
 
 
 def device_names(num_replicas: int = 1) -> str:
-    """The devices that training runs on, in words."""
+    """Return the devices that training runs on, in words."""
     if num_replicas > 1:
         processes = f" in {cluster.num_workers()} processes" if cluster.num_workers() > 1 else ""
         return f"{num_replicas} replicas{processes}: {device_names()}"

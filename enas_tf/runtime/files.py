@@ -1,6 +1,6 @@
-"""Files that are whole or absent: written beside their place, synced to the disk, then renamed into it.
+"""Atomic files: written under another name, synced to the disk, then renamed, so that no reader sees a part.
 
-Of several processes of a run only the chief writes; what the others would write goes nowhere.
+Of several processes of a run only the chief writes; the output of the others is dropped.
 """
 
 import contextlib
@@ -12,40 +12,41 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.runtime.chief import is_chief
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Replaces the file at `path` with `text` in UTF-8."""
+    """Replace the file at `path` with `text` in UTF-8."""
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Replaces the file at `path` with `value` as indented JSON.
+    """Replace the file at `path` with `value` as indented JSON.
 
     Raises:
-        TypeError, ValueError: `value` is not JSON (NaN and infinities are not); the file stays as it was.
+        TypeError: `value` has no JSON form; the file is not changed.
+        ValueError: `value` contains NaN or an infinity; the file is not changed.
     """
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
-    """Replaces the file at `path` with `content`; a reader sees the old file or the new one, never a part."""
+    """Replace the file at `path` with `content`; a reader sees the old file or the new one, never a part."""
     with replacement(path) as aside:
         aside.write_bytes(content)
 
 
 @contextlib.contextmanager
 def replacement(path: str | Path) -> Iterator[Path]:
-    """Yields the path of a file to write; on leaving it takes the place of `path`, on an error it is removed."""
+    """Yield the path of a file to write, which replaces `path` at the end of the block or is removed on an error."""
     path = Path(path)
     if not is_chief():
         with tempfile.TemporaryDirectory() as elsewhere:
             yield Path(elsewhere, path.name)
         return
-    # The process id keeps two processes that write the same file from renaming each other's half.
-    # The suffix stays, since Keras goes by it.
+    # With the process id in its name, two processes that write the same file do not rename each other's parts.
+    # The suffix stays, since Keras reads the format from it.
     aside = path.with_name(f".{path.stem}.{os.getpid()}.new{path.suffix}")
     try:
         yield aside
@@ -59,13 +60,13 @@ def replacement(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replace_directory(path: str | Path) -> Iterator[Path]:
-    """Yields an empty sibling directory to fill; on leaving it takes the place of the directory `path`.
+    """Yield an empty sibling directory to fill, which replaces the directory `path` at the end of the block.
 
-    The old directory is removed only after the new one stands in its place; on an error nothing changes. One process
-    at a time may replace a directory: what a killed predecessor left beside `path` is cleared away or put back.
+    The old directory is removed only after the new one is in its place; on an error nothing changes. Only one process
+    at a time may replace a directory: the leftovers of a killed process are removed or put back.
 
     Raises:
-        InputError: something that is not a directory stands at `path`.
+        InputError: `path` exists and is not a directory.
     """
     path = Path(path)
     if not is_chief():
@@ -87,10 +88,10 @@ def replace_directory(path: str | Path) -> Iterator[Path]:
 
 
 def ensure_writable(workdir: str | Path) -> Path:
-    """Creates the directory if it is missing and tries to write into it; returns its path.
+    """Create the directory if it is missing and try to write into it; return its path.
 
     Raises:
-        InputError: it cannot be created, or no file can be written in it.
+        InputError: the directory cannot be created, or no file can be written in it.
     """
     workdir = Path(workdir)
     if not is_chief():
@@ -101,14 +102,15 @@ def ensure_writable(workdir: str | Path) -> Path:
             probe.write(b"probe")
     except OSError as error:
         raise InputError(
-            f"--workdir={workdir} is not usable ({error.strerror or error}): expected a directory that can be created "
-            "and written. Name another directory, or remove what stands in its place, free space or grant permission."
+            f"{ref('workdir')}={workdir} is not usable ({error.strerror or error}): expected a directory that can be "
+            "created and written. Name another directory, or remove what is in its place, free space or grant "
+            "permission."
         ) from error
     return workdir
 
 
 def _clear_leftovers(path: Path, new: Path, old: Path) -> None:
-    """Undoes what a killed `replace_directory` left: a half-filled new directory, or an old one moved away."""
+    """Clean up after a killed `replace_directory`: remove the new directory, put back the old one if it was moved."""
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file: expected a directory to replace, or nothing. Move the file away.")
     if old.exists() and not path.exists():
@@ -119,7 +121,7 @@ def _clear_leftovers(path: Path, new: Path, old: Path) -> None:
 
 
 def _swap(path: Path, new: Path, old: Path) -> None:
-    """Moves `path` to `old`, if there is one, and `new` to `path`; puts `path` back when that fails."""
+    """Move `path` to `old` if it exists, and `new` to `path`; put `path` back if that fails."""
     if path.exists():
         os.rename(path, old)
     try:
@@ -131,7 +133,7 @@ def _swap(path: Path, new: Path, old: Path) -> None:
 
 
 def _sync_tree(directory: Path) -> None:
-    """Brings every file and folder under `directory` to the disk."""
+    """Sync every file and directory under `directory` to the disk."""
     for folder, _, names in os.walk(directory):
         for name in names:
             _sync(Path(folder, name))
@@ -139,7 +141,7 @@ def _sync_tree(directory: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Brings one file or folder to the disk, so that no later rename can overtake its content."""
+    """Sync one file or directory to the disk, so that no later rename reaches the disk before its content."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

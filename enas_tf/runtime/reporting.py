@@ -1,4 +1,4 @@
-"""What a run tells: the same numbers to `metrics.jsonl`, to TensorBoard and to the console."""
+"""Reporting of a run: the same numbers go to `metrics.jsonl`, to TensorBoard and to the console."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ import rich.table
 import rich.text
 import tensorflow as tf
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref, render
 from enas_tf.runtime import files
 from enas_tf.runtime.chief import is_chief
 
@@ -25,18 +25,19 @@ PHASES = ("search", "controller", "derive", "retrain")
 
 
 class Reporter:
-    """The one place that prints. On a terminal with bars and tables, elsewhere as plain whole lines.
+    """The only place that prints: bars and tables on a terminal, plain lines elsewhere.
 
-    A run that can be continued calls `record` before it saves the checkpoint of that epoch, and `truncate` when it
-    resumes: then no epoch is missing and none is there twice.
+    A run that may be resumed calls `record` before it saves the checkpoint of that epoch, and `truncate` when it
+    resumes. Then every epoch is reported exactly once.
 
-    Epochs are counted from 0 in `metrics.jsonl` and in TensorBoard, as in `range`; the console counts them from 1,
-    so that the last line of ten epochs reads 10/10.
+    Epochs are counted from 0 in `metrics.jsonl` and in TensorBoard. The console counts them from 1, so that the last
+    line of ten epochs reads 10/10.
 
     Args:
         workdir: directory of `metrics.jsonl` and `tensorboard/PHASE/`; created if it is missing.
-        phases: the names `record` is going to see; they only align the console's columns.
-        console: where to print; standard output unless given.
+        phases: the phases of all records; they only align the columns of the console.
+        console: the console to print on; standard output by default.
+        write_option: writes the name of an option in messages, as `errors.render` takes it.
     """
 
     def __init__(
@@ -44,13 +45,16 @@ class Reporter:
         workdir: str | Path,
         phases: Sequence[str] = PHASES,
         console: rich.console.Console | None = None,
+        *,
+        write_option: Callable[[str], str] = str,
     ):
-        # Of several processes only the chief tells.
+        self._write_option = write_option
+        # Of several processes only the chief reports.
         is_heard = is_chief()
         self._elsewhere = None if is_heard else tempfile.TemporaryDirectory()
         self._workdir = files.ensure_writable(self._elsewhere.name if self._elsewhere else workdir)
         self._phase_width = max(map(len, phases))
-        # rich would colour a pipe when FORCE_COLOR is set; a log file is to stay plain whatever the environment says.
+        # With FORCE_COLOR rich would colour a pipe too, but a log file has to stay plain in every environment.
         self._console = console or rich.console.Console(
             force_terminal=sys.stdout.isatty() and is_heard, quiet=not is_heard
         )
@@ -64,13 +68,13 @@ class Reporter:
         self.close()
 
     def record(self, phase: str, epoch: int, metrics: Mapping[str, float], total_epochs: int) -> None:
-        """Reports the metrics of one epoch of one phase, once, to all three sinks.
+        """Report the metrics of one epoch of one phase to all three sinks.
 
         Args:
             phase: "search" (shared weights), "controller", "derive" or "retrain".
             epoch: counted from 0; the step in TensorBoard.
-            metrics: scalars (Python, NumPy or TensorFlow); what is not finite becomes null in `metrics.jsonl`.
-            total_epochs: of this phase, for the console's "3/10".
+            metrics: scalars (Python, NumPy or TensorFlow). NaN and infinities become null in `metrics.jsonl`.
+            total_epochs: the number of epochs of this phase, for "3/10" on the console.
 
         Raises:
             ValueError: a metric is named phase, epoch or time.
@@ -85,26 +89,34 @@ class Reporter:
         self.say(_line(phase.ljust(self._phase_width), epoch, total_epochs, numbers))
 
     def histogram(self, phase: str, name: str, values: Any, step: int) -> None:
-        """Adds a histogram of numbers of any shape to TensorBoard; `step` is the epoch, counted from 0."""
+        """Add a histogram of numbers of any shape to TensorBoard; `step` is the epoch, counted from 0."""
         with self._summaries(phase):
             tf.summary.histogram(name, values, step=step)
 
     def image(self, phase: str, name: str, pixels: np.ndarray, step: int) -> None:
-        """Adds a picture, uint8 [height, width, channels], to TensorBoard; `step` is the epoch, counted from 0."""
+        """Add a picture, uint8 [height, width, channels], to TensorBoard; `step` is the epoch, counted from 0."""
         with self._summaries(phase):
             tf.summary.image(name, pixels[np.newaxis], step=step)
 
     def text(self, phase: str, name: str, markdown: str, step: int) -> None:
-        """Adds a text in Markdown to TensorBoard; `step` is the epoch, counted from 0."""
+        """Add a text in Markdown to TensorBoard; `step` is the epoch, counted from 0."""
         with self._summaries(phase):
             tf.summary.text(name, markdown, step=step)
 
     def say(self, message: str) -> None:
-        """Prints a message as it is: no markup, no colours, no wrapping."""
+        """Print a message without markup, colours or wrapping; references to options are rendered."""
+        message = render(message, self._write_option)
         self._console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
     def block(self, title: str, rows: Mapping[str, str]) -> None:
-        """Prints a title and aligned rows of name and value: a table on a terminal, plain lines elsewhere."""
+        """Print a title and aligned rows of name and value: a table on a terminal, plain lines elsewhere.
+
+        References to options in the title and in the rows are rendered.
+        """
+        title = render(title, self._write_option)
+        rows = {
+            render(name, self._write_option): render(str(value), self._write_option) for name, value in rows.items()
+        }
         if self._console.is_terminal:
             self._console.print(_table(title, rows))
             return
@@ -114,9 +126,9 @@ class Reporter:
 
     @contextlib.contextmanager
     def progress(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Yields the function `advance(n)`, to be called after every n of `total` steps.
+        """Yield the function `advance(n)`, to be called after every n of `total` steps.
 
-        A terminal shows a bar with rate and remaining time until the block ends; elsewhere nothing is printed.
+        A terminal shows a bar with rate and remaining time until the block ends. Elsewhere nothing is printed.
         """
         if not self._console.is_terminal:
             yield lambda num: None
@@ -126,12 +138,12 @@ class Reporter:
             yield lambda num: bar.advance(task, num)
 
     def truncate(self, phase_epochs: Mapping[str, int]) -> None:
-        """Forgets what a run that goes on is about to report again; call it at resume, before the first `record`.
+        """Remove what a resumed run is going to report again; call it before the first `record`.
 
         Args:
-            phase_epochs: by phase the epoch, counted from 0, that it resumes at: records and summaries of this and of
-                later epochs go. Phases that are not named stay as they are. So does everything before, except a
-                last line of `metrics.jsonl` that was cut off when the run was killed.
+            phase_epochs: phase -> the epoch, counted from 0, at which it resumes. Records and summaries of this and
+                later epochs are removed. Earlier ones and other phases stay, except a last line of `metrics.jsonl`
+                that was cut off when the run was killed.
 
         Raises:
             InputError: a line of `metrics.jsonl` other than the last is not a record.
@@ -142,7 +154,7 @@ class Reporter:
             _truncate_tensorboard(self._tensorboard(phase), epoch)
 
     def close(self) -> None:
-        """Flushes and closes the TensorBoard files; a later report opens new ones."""
+        """Flush and close the TensorBoard files; a later report opens new ones."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
@@ -155,21 +167,21 @@ class Reporter:
         return self._workdir / "tensorboard" / phase
 
     def _append(self, record: Mapping[str, Any]) -> None:
-        """Writes one line of `metrics.jsonl`; nothing stays in a buffer."""
+        """Write one line of `metrics.jsonl` at once; nothing stays in a buffer."""
         finite = {name: None if _is_odd(value) else value for name, value in record.items()}
         with self._metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, allow_nan=False) + "\n")
 
     @contextlib.contextmanager
     def _summaries(self, phase: str) -> Iterator[None]:
-        """Directs `tf.summary` to the phase's files, made for the first summary; leaving `as_default` flushes."""
+        """Direct `tf.summary` within the block to the files of the phase; the end of `as_default` flushes them."""
         if phase not in self._writers:
             self._writers[phase] = tf.summary.create_file_writer(str(self._tensorboard(phase)))
         with self._writers[phase].as_default():
             yield
 
     def _truncate_metrics(self, phase_epochs: Mapping[str, int]) -> None:
-        """Rewrites `metrics.jsonl` without the records `phase_epochs` rules out and without a torn last line."""
+        """Rewrite `metrics.jsonl` without the records from `phase_epochs` on and without a cut-off last line."""
         if not self._metrics.exists():
             return
         content = self._metrics.read_text(encoding="utf-8", errors="replace")
@@ -180,7 +192,7 @@ class Reporter:
 
 
 def _records(path: Path, content: str) -> list[dict[str, Any]]:
-    """The records of a `metrics.jsonl`. A last line that is no record was cut off and is dropped."""
+    """Return the records of a `metrics.jsonl`. A last line that is not a record was cut off and is dropped."""
     lines = content.splitlines()
     records = []
     for number, line in enumerate(lines, start=1):
@@ -191,14 +203,14 @@ def _records(path: Path, content: str) -> list[dict[str, Any]]:
             if number < len(lines):
                 raise InputError(
                     f"{path}, line {number} is {line[:80]!r}: expected a JSON object with the keys phase and epoch, as "
-                    "this program writes it. Remove the line, or start afresh with --overwrite."
+                    f"this program writes it. Remove the line, or start afresh with {ref('overwrite')}."
                 ) from error
     return records
 
 
 def _truncate_tensorboard(directory: Path, epoch: int) -> None:
-    """Removes the events of `epoch` and later ones from the files of one phase."""
-    # Left by a kill within this very function; TensorBoard would read it beside the original.
+    """Remove the events of `epoch` and later epochs from the files of one phase."""
+    # Left by a process that was killed in this function; TensorBoard would read it in addition to the original.
     for leftover in directory.glob(".*tfevents*.new"):
         leftover.unlink()
     for path in directory.glob("*tfevents*"):
@@ -206,13 +218,14 @@ def _truncate_tensorboard(directory: Path, epoch: int) -> None:
 
 
 def _truncate_events(path: Path, epoch: int) -> None:
-    """Rewrites one TensorBoard file without the events of `epoch` and later ones.
+    """Rewrite one TensorBoard file without the events of `epoch` and later epochs.
 
-    TensorBoard has a purge for restarts (a session log event with a step), but the writers of TensorFlow 2 cannot
-    ask for it, and other readers would show the repeated steps. The file keeps its name: TensorBoard reads by name.
+    TensorBoard can purge the events before a restart (a session log event with a step), but the writers of TensorFlow 2
+    cannot request it, and other readers would show the repeated steps. The file keeps its name, because TensorBoard
+    reads the files of a directory in the order of their names.
     """
     with files.replacement(path) as aside, tf.io.TFRecordWriter(str(aside)) as writer:
-        # A killed run may leave half an event at the end, which is an error to the reader.
+        # A killed run may leave half an event at the end, for which the reader raises an error.
         for serialized in tf.data.TFRecordDataset(str(path)).ignore_errors().as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(serialized)
             if event.step < epoch or not event.HasField("summary"):
@@ -220,18 +233,18 @@ def _truncate_events(path: Path, epoch: int) -> None:
 
 
 def _number(value: Any) -> int | float:
-    """A Python number from one of Python, NumPy, TensorFlow or Keras; integers stay integers."""
+    """Convert a number of Python, NumPy, TensorFlow or Keras to one of Python; integers stay integers."""
     array = np.asarray(value)
     return int(array) if np.issubdtype(array.dtype, np.integer) else float(array)
 
 
 def _is_odd(value: Any) -> bool:
-    """Whether JSON has no way to write this: infinities and NaN."""
+    """Return whether `value` is NaN or an infinity, for which JSON has no form."""
     return isinstance(value, float) and not math.isfinite(value)
 
 
 def _line(phase: str, epoch: int, total_epochs: int, numbers: Mapping[str, int | float]) -> str:
-    """The console's line of one epoch, its columns as wide as in the lines before."""
+    """Return the line of one epoch for the console; columns have a fixed width, so that lines are aligned."""
     width = len(str(total_epochs))
     texts = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in numbers.items()}
     columns = "  ".join(f"{name} {text:<10}" for name, text in texts.items())
@@ -239,7 +252,7 @@ def _line(phase: str, epoch: int, total_epochs: int, numbers: Mapping[str, int |
 
 
 def _table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
-    """The rows as a table for a terminal; long values are folded, none is cut."""
+    """Return the rows as a table for a terminal; long values are folded, none is cut."""
     table = rich.table.Table(title=rich.text.Text(title), title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -249,14 +262,14 @@ def _table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
 
 
 class _Rate(rich.progress.ProgressColumn):
-    """Steps per second."""
+    """The column of a progress bar with the steps per second."""
 
     def render(self, task: rich.progress.Task) -> rich.text.Text:
         return rich.text.Text("" if task.speed is None else f"{task.speed:.1f}/s")
 
 
 def _bar(console: rich.console.Console) -> rich.progress.Progress:
-    """A progress bar that vanishes when it is done: the epoch's line takes its place."""
+    """Return a progress bar that disappears when it is done, so that the line of the epoch replaces it."""
     return rich.progress.Progress(
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),

@@ -1,4 +1,4 @@
-"""Random numbers as functions of what they are for, so that a run that was stopped goes on as if it was not."""
+"""Seeds as pure functions of their purpose, so that a resumed run draws the same numbers as an unbroken one."""
 
 import numpy as np
 import tensorflow as tf
@@ -15,11 +15,11 @@ _PURPOSES = (
 
 
 def seed_of_attempt(seed: int, attempt: int) -> int:
-    """The run's seed, and other ones for what is repeated after a training has diverged."""
+    """Return the seed of a training that is repeated after it has diverged; attempt 0 has the seed of the run."""
     return seed + 2**32 * attempt
 
 
 def seed_for(seed: int, purpose: str, *counters: int) -> tf.Tensor:
-    """The seed of a stateless random op, int32 [2], for run seed `seed`, a purpose of this module, and counters."""
+    """Return the seed of a stateless random op, int32 [2], for the seed of a run, a purpose and any counters."""
     sequence = np.random.SeedSequence([seed, _PURPOSES.index(purpose), *counters])
     return tf.constant(sequence.generate_state(2).astype(np.int64).astype(np.int32))

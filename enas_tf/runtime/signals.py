@@ -1,6 +1,7 @@
-"""Signals that ask a run to stop: it saves after the step it is in and leaves; the same command goes on from there.
+"""Signals that stop a run: it finishes the current step, saves and exits, and the same command resumes it.
 
-SLURM sends SIGUSR1 (with `--signal`) or SIGTERM before a time limit, Kubernetes SIGTERM before it removes a pod.
+SLURM sends SIGTERM, or SIGUSR1 if `sbatch` is told so, before a time limit. Kubernetes sends SIGTERM before it removes
+a pod.
 """
 
 import contextlib
@@ -10,13 +11,13 @@ from collections.abc import Callable, Iterator
 
 from enas_tf.runtime import cluster
 
-#: Of a run that was stopped by a signal and has saved what it had (design: 42).
+#: The exit code of a run that was stopped by a signal and can be resumed.
 EXIT_CODE = 42
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class Interrupted(SystemExit):
-    """The run leaves on a signal; nothing is wrong."""
+    """The exit of a run on a signal. It is not an error."""
 
     def __init__(self, number: int):
         super().__init__(EXIT_CODE)
@@ -24,7 +25,12 @@ class Interrupted(SystemExit):
 
 
 class _State:
-    """Signals are the process's, and so is this."""
+    """The state of signals, one for the whole process.
+
+    Attributes:
+      received: the number of the last signal.
+      is_deferred: whether a signal waits for the end of the current step.
+    """
 
     received: int | None = None
     is_deferred = False
@@ -32,7 +38,7 @@ class _State:
 
 @contextlib.contextmanager
 def handled_signals() -> Iterator[None]:
-    """Within, a signal raises `Interrupted`: at once, or within steps (`stepping`) after the step that is under way."""
+    """Let signals within the block raise `Interrupted`: at once, or in `stepping` after the current step."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python handles signals in the main thread only.
         return
@@ -46,17 +52,18 @@ def handled_signals() -> Iterator[None]:
 
 
 def _install() -> dict:
-    """Handles the signals from now on; who did before."""
+    """Install the handler of all signals; return signal -> the handler before."""
     return {number: signal.signal(number, _receive) for number in _SIGNALS}
 
 
 def take_signals_back() -> None:
-    """Handles the signals again where they were handled: TensorFlow takes SIGTERM to itself when it joins a cluster."""
+    """Install the handlers again if they were: TensorFlow replaces that of SIGTERM when it joins a cluster."""
     if signal.getsignal(signal.SIGUSR1) is _receive:
         _install()
 
 
 def _receive(number: int, _frame) -> None:
+    """Raise `Interrupted`, or remember a signal that is deferred."""
     _State.received = number
     if not _State.is_deferred:
         raise Interrupted(number)
@@ -64,14 +71,14 @@ def _receive(number: int, _frame) -> None:
 
 @contextlib.contextmanager
 def stepping(save: Callable[[], None]) -> Iterator[Callable[[], None]]:
-    """Yields the function to call after each step: when a signal has come, it calls `save` and raises `Interrupted`.
+    """Yield a function to call after each step; after a signal it calls `save` and raises `Interrupted`.
 
-    A signal before the first step raises at once: there is nothing new to save, and tracing takes its time.
+    Before the first step has ended, a signal raises at once: tracing takes long, and there is nothing new to save.
     """
 
     def after_step() -> None:
         _State.is_deferred = True
-        # All processes of a run leave after the same step, whichever of them the signal has reached.
+        # All processes of a run stop after the same step, whichever of them received the signal.
         if cluster.is_any(_State.received is not None):
             save()
             raise Interrupted(_State.received or signal.SIGTERM)

@@ -1,20 +1,21 @@
-"""Deriving an architecture: the best of N proposals by shared weights (Pham et al. 2018, section 2.2)."""
+"""Deriving an architecture: the best of N proposals by their evaluator (Pham et al. 2018, section 2.2)."""
 
 import csv
 import dataclasses
 import io
+import math
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from enas_tf.ops.costs import Cost
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.seeds import seed_for
-from enas_tf.search.evaluators.shared import Evaluator
-from enas_tf.search.searchers.reinforce import Searcher
-from enas_tf.spaces.decisions import Architecture
+from enas_tf.search.evaluators.evaluator import Evaluator
+from enas_tf.search.searchers.searcher import Searcher
+from enas_tf.spaces.space import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,9 +30,18 @@ class DeriveConfig:
         require(self.derive_batches >= 0, "derive_batches", self.derive_batches, "0 or more")
 
 
+#: No stage of its own: a finished search is ranked anew with other values.
+DERIVE = Group(DeriveConfig(), stages=())
+
+
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """A proposal, the metric of its evaluator by shared weights, and the cost of its child at the searched width."""
+    """A ranked proposal.
+
+    Attributes:
+      metric: the name of `value`, what the evaluator scores by.
+      cost: of its child at the searched size.
+    """
 
     architecture: Architecture
     tokens: tuple[int, ...]
@@ -48,7 +58,10 @@ def derive(
     seed: int,
     advance: Callable[[int], None] = lambda num: None,
 ) -> list[Candidate]:
-    """The different ones of `derive_samples` proposals, best first; of equals the one with fewer FLOPs is first."""
+    """Return the different ones of `derive_samples` proposals, best first.
+
+    Of equals the one with fewer FLOPs comes first. Scores that are not finite come last.
+    """
     tokens = cluster.agree(searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive")))
     candidates = []
     for proposal in np.unique(tokens.numpy(), axis=0):
@@ -57,26 +70,38 @@ def derive(
         proposal = tuple(proposal.tolist())
         candidates.append(Candidate(architecture, proposal, evaluator.metric, value, count(architecture)))
         advance(1)
-    sign = -1 if evaluator.is_higher_better else 1
-    return sorted(candidates, key=lambda c: (sign * c.value, c.cost.flops, c.tokens))
+    return rank(candidates, evaluator.is_higher_better)
+
+
+def rank(candidates: list[Candidate], is_higher_better: bool) -> list[Candidate]:
+    """Return the candidates, best first."""
+    sign = -1 if is_higher_better else 1
+
+    def key(candidate: Candidate):
+        is_odd = not math.isfinite(candidate.value)
+        return is_odd, 0.0 if is_odd else sign * candidate.value, candidate.cost.flops, candidate.tokens
+
+    return sorted(candidates, key=key)
 
 
 def to_csv(candidates: list[Candidate]) -> str:
-    """The text of candidates.csv: rank, the metric (valid_accuracy, say), parameters, flops, tokens."""
+    """Return the text of candidates.csv: rank, arc, the metric (valid_accuracy, say), parameters, flops.
+
+    An arc is read back as the same architecture (`architectures.read_architecture`).
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["rank", candidates[0].metric, "parameters", "flops", "tokens"])
-    for rank, c in enumerate(candidates, start=1):
-        row = [rank, f"{c.value:.6f}", c.cost.parameters, c.cost.flops, " ".join(map(str, c.tokens))]
-        writer.writerow(row)
+    writer.writerow(["rank", "arc", candidates[0].metric, "parameters", "flops"])
+    for place, c in enumerate(candidates, start=1):
+        writer.writerow([place, c.architecture.to_arc(), f"{c.value:.6f}", c.cost.parameters, c.cost.flops])
     return text.getvalue()
 
 
 def to_markdown(candidates: list[Candidate], num: int = 20) -> str:
-    """A table of the best `num`, for TensorBoard."""
+    """Return a table of the best `num`, for TensorBoard."""
     metric = candidates[0].metric.replace("_", " ")
     rows = [f"| rank | {metric} | parameters | FLOPs | architecture |", "|---|---|---|---|---|"]
-    for rank, c in enumerate(candidates[:num], start=1):
+    for place, c in enumerate(candidates[:num], start=1):
         arc = f"`{c.architecture.to_arc()}`"
-        rows.append(f"| {rank} | {c.value:.4f} | {c.cost.parameters:,} | {c.cost.flops:,} | {arc} |")
+        rows.append(f"| {place} | {c.value:.4f} | {c.cost.parameters:,} | {c.cost.flops:,} | {arc} |")
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""How long a search takes, from a few of its steps: real data, a child of its own for each, nothing kept."""
+"""What a search would take, measured over a few steps on real data, each with its own proposal; nothing is kept."""
 
 import itertools
 import statistics
@@ -9,16 +9,23 @@ import tensorflow as tf
 
 from enas_tf.runtime import cluster
 from enas_tf.runtime.seeds import seed_for
-from enas_tf.search.evaluators.shared import Evaluator
+from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.loop import SearchConfig
-from enas_tf.search.searchers.reinforce import Searcher
+from enas_tf.search.searchers.searcher import Searcher
 
 #: Steps and proposals that are timed, after the first, which is traced.
 _NUM = 5
 
 
 class Estimate(NamedTuple):
-    """Seconds of the first step with its trace, of a step, of a proposal's reward, and of an update without rewards."""
+    """Seconds of the parts of a search.
+
+    Attributes:
+      first_step: the first step of preparation, with its trace.
+      step: any other step of preparation.
+      reward: the reward of one proposal.
+      update: an update of the searcher without its rewards.
+    """
 
     first_step: float
     step: float
@@ -26,24 +33,15 @@ class Estimate(NamedTuple):
     update: float
 
     def epoch(self, num_steps: int, config: SearchConfig) -> float:
-        """Seconds of an epoch of `num_steps` steps, without what is saved and reported."""
+        """Return the seconds of an epoch of `num_steps` steps, without saving and reporting."""
         per_update = config.samples_per_update * self.reward + self.update
         return num_steps * self.step + config.updates_per_epoch * per_update
 
 
 def estimate(searcher: Searcher, evaluator: Evaluator, config: SearchConfig, seed: int) -> Estimate:
-    """Times the last steps of the first epoch, then one update of the controller. Searcher and weights move on."""
-    num_steps = evaluator.num_steps(0)
-    first = max(0, num_steps - 1 - _NUM)
-    ends, begin = [], time.perf_counter()
-    evaluator.start(0, first)
-    evaluator.prepare(searcher, 0, first, lambda num: ends.append((num, time.perf_counter())))
-    # The steps of a loop are started at once: each has its share of the time.
-    steps = [(end - before) / num for (_, before), (num, end) in itertools.pairwise(ends)]
-    first_step = ends[0][1] - begin
-    tokens = cluster.agree(
-        searcher.propose(tf.constant(config.samples_per_update), seed_for(seed, "rewarded_proposals", 0, 0))
-    )
+    """Time the last steps of the first epoch, then one update of the searcher. Searcher and weights are changed."""
+    first_step, step = _time_steps(searcher, evaluator)
+    tokens = _propose(searcher, config.samples_per_update, seed)
     few = tf.tile(tokens, [-(-_NUM // len(tokens)), 1])[:_NUM]
     rewards = evaluator.evaluate(few[:1])  # Traced.
     begin = time.perf_counter()
@@ -52,6 +50,29 @@ def estimate(searcher: Searcher, evaluator: Evaluator, config: SearchConfig, see
     rewards = tf.tile(rewards[:1], [len(tokens)])
     for _ in range(2):  # The first one is traced.
         begin = time.perf_counter()
-        searcher.update(searcher.propose(tf.constant(len(tokens)), seed_for(seed, "rewarded_proposals", 0, 0)), rewards)
+        searcher.update(searcher.propose(tf.constant(len(tokens)), _seed(seed)), rewards)
         update = time.perf_counter() - begin
-    return Estimate(first_step, statistics.mean(steps) if steps else first_step, reward, update)
+    return Estimate(first_step, step, reward, update)
+
+
+def _time_steps(searcher: Searcher, evaluator: Evaluator) -> tuple[float, float]:
+    """Return the seconds of the first step and of a later one; zeros for an evaluator without steps."""
+    num_steps = evaluator.num_steps(0)
+    first = max(0, num_steps - 1 - _NUM)
+    ends, begin = [], time.perf_counter()
+    evaluator.start(0, first)
+    evaluator.prepare(searcher, 0, first, lambda num: ends.append((num, time.perf_counter())))
+    if not ends:
+        return 0.0, 0.0
+    # The steps of a loop are started at once: each has its share of the time.
+    steps = [(end - before) / num for (_, before), (num, end) in itertools.pairwise(ends)]
+    first_step = ends[0][1] - begin
+    return first_step, statistics.mean(steps) if steps else first_step
+
+
+def _propose(searcher: Searcher, num: int, seed: int) -> tf.Tensor:
+    return cluster.agree(searcher.propose(tf.constant(num), _seed(seed)))
+
+
+def _seed(seed: int) -> tf.Tensor:
+    return seed_for(seed, "rewarded_proposals", 0, 0)

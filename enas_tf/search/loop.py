@@ -1,22 +1,21 @@
-"""The search: shared weights and searcher take turns. Names no data set and no space."""
+"""The search: an evaluator prepares itself, then the searcher learns from the rewards that it gives, epoch by epoch."""
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_for
-from enas_tf.runtime.signals import stepping
-from enas_tf.search.evaluators.shared import Evaluator
-from enas_tf.search.searchers.reinforce import Searcher
-from enas_tf.training.health import Recovery, policy_problem
+from enas_tf.search.evaluators.evaluator import Evaluator
+from enas_tf.search.searchers.searcher import Searcher
+from enas_tf.training.health import Recovery
+from enas_tf.training.loop import Trainer, run_epochs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +25,65 @@ class SearchConfig:
     epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher")
     updates_per_epoch: int = option(50, "updates of the searcher in an epoch")
     samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher")
-    min_entropy: float = option(0.1, "nats of a policy below which it is reported as collapsed")
 
     def __post_init__(self):
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         require(self.updates_per_epoch >= 0, "updates_per_epoch", self.updates_per_epoch, "0 or more")
         require(self.samples_per_update >= 1, "samples_per_update", self.samples_per_update, "at least 1")
-        require(self.min_entropy >= 0, "min_entropy", self.min_entropy, "0 or more")
+
+
+SEARCH = Group(SearchConfig(), stages=("search",))
+
+
+class SearchTrainer(Trainer):
+    """Runs the epochs of a search. The steps of a position are those of the evaluator, then the searcher's updates."""
+
+    stage = "search"
+
+    def __init__(self, searcher: Searcher, evaluator: Evaluator, config: SearchConfig, seed: int, reporter: Reporter):
+        self.searcher, self.evaluator, self.config, self.seed = searcher, evaluator, config, seed
+        self.reporter = reporter
+
+    @property
+    def failure(self) -> str | None:
+        return self.evaluator.failure
+
+    def start(self, position: Position, attempt: int) -> None:
+        config = self.config
+        updates = self._num_updates(position)
+        num_rewards = (position.epoch * config.updates_per_epoch + updates) * config.samples_per_update
+        self.evaluator.start(position.epoch, position.step, num_rewards, attempt)
+
+    def _num_updates(self, position: Position) -> int:
+        """Return how many updates of the searcher its epoch has done."""
+        return max(0, position.step - self.evaluator.num_steps(position.epoch))
+
+    def num_left(self, position: Position, num_epochs: int) -> int:
+        per_epoch = self.evaluator.num_steps(position.epoch) + self.config.updates_per_epoch
+        return max(0, (num_epochs - position.epoch) * per_epoch - position.step)
+
+    def phases(self, position: Position) -> dict[str, int]:
+        # An epoch's preparation is reported before the first update.
+        return {"search": position.epoch + bool(self._num_updates(position)), "controller": position.epoch}
+
+    def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> None:
+        """Run the rest of an epoch: preparation, updates, reports."""
+        config, reporter = self.config, self.reporter
+        updates = self._num_updates(Position(epoch, first_step))
+        if not updates:
+            metrics = self.evaluator.prepare(self.searcher, epoch, first_step, advance)
+            if self.failure:
+                return
+            if metrics:
+                reporter.record("search", epoch, metrics, config.epochs)
+        if config.updates_per_epoch:
+            metrics = improve(self.searcher, self.evaluator, config, self.seed, epoch, updates, advance)
+            reporter.record("controller", epoch, metrics, config.epochs)
+            problem = self.searcher.find_problem(metrics)
+            if problem:
+                reporter.say(problem)
+        for name, probabilities in self.searcher.op_probabilities(seed_for(self.seed, "report", epoch)).items():
+            reporter.histogram("controller", f"operations/{name}", as_counts(probabilities), epoch)
 
 
 def search(
@@ -44,83 +95,13 @@ def search(
     checkpoints: Checkpoints,
     recovery: Recovery,
 ) -> None:
-    """Runs what the newest checkpoint has not done; leaves searcher and shared weights trained.
-
-    Steps of a position are those of shared training, then the updates of the searcher.
-    """
-    loop = _Loop(searcher, evaluator, config, seed, reporter, checkpoints, recovery)
-    loop.start(checkpoints.restore_latest() or Position())
-    with reporter.progress("search", loop.num_left()) as tick, stepping(loop.save) as after_step:
-
-        def advance(num: int) -> None:
-            loop.position = loop.position._replace(step=loop.position.step + num)
-            tick(num)
-            after_step()
-
-        while loop.position.epoch < config.epochs:
-            loop.run_epoch(advance)
-
-
-@dataclasses.dataclass
-class _Loop:
-    """A search, and how far it is."""
-
-    searcher: Searcher
-    evaluator: Evaluator
-    config: SearchConfig
-    seed: int
-    reporter: Reporter
-    checkpoints: Checkpoints
-    recovery: Recovery
-    position: Position | None = None
-
-    def start(self, position: Position) -> None:
-        """Sets everything to where an unbroken run stands at `position`."""
-        self.position, config = position, self.config
-        updates = self._num_updates()
-        num_rewards = (position.epoch * config.updates_per_epoch + updates) * config.samples_per_update
-        self.evaluator.start(position.epoch, position.step, num_rewards, self.recovery.count)
-        # An epoch's shared training is reported before the first update.
-        self.reporter.truncate({"search": position.epoch + bool(updates), "controller": position.epoch})
-
-    def _num_updates(self) -> int:
-        """Updates of the searcher that this epoch has done."""
-        return max(0, self.position.step - self.evaluator.num_steps(self.position.epoch))
-
-    def num_left(self) -> int:
-        """Steps and updates until the end, about."""
-        per_epoch = self.evaluator.steps_per_epoch + self.config.updates_per_epoch
-        return max(0, (self.config.epochs - self.position.epoch) * per_epoch - self.position.step)
-
-    def save(self) -> None:
-        # What has diverged is not kept: a run that goes on begins before it.
-        if self.evaluator.problem is None:
-            self.checkpoints.save(*self.position)
-
-    def run_epoch(self, advance: Callable[[int], None]) -> None:
-        """The rest of an epoch: shared training, updates, a checkpoint."""
-        epoch, config, reporter = self.position.epoch, self.config, self.reporter
-        updates = self._num_updates()
-        if not updates:
-            metrics = self.evaluator.prepare(self.searcher, epoch, self.position.step, advance)
-            if self.evaluator.problem:
-                self.start(self.recovery.go_back(self.evaluator.problem, self.checkpoints, reporter))
-                return
-            reporter.record("search", epoch, metrics, config.epochs)
-        if config.updates_per_epoch:
-            metrics = improve(self.searcher, self.evaluator, config, self.seed, epoch, updates, advance)
-            reporter.record("controller", epoch, metrics, config.epochs)
-            problem = policy_problem(metrics.get("entropy", math.nan), config.min_entropy)
-            if problem:
-                reporter.say(problem)
-        for name, probabilities in self.searcher.op_probabilities(seed_for(self.seed, "report", epoch)).items():
-            reporter.histogram("controller", f"operations/{name}", as_counts(probabilities), epoch)
-        self.position = Position(epoch + 1)
-        self.save()
+    """Run what the newest checkpoint has not done; leave searcher and evaluator trained."""
+    trainer = SearchTrainer(searcher, evaluator, config, seed, reporter)
+    run_epochs(trainer, config.epochs, reporter, checkpoints, recovery)
 
 
 def as_counts(probabilities: tf.Tensor, num: int = 1000) -> np.ndarray:
-    """Operation indices as `num` draws would hold them, so that a histogram of them shows the probabilities."""
+    """Return operation indices as `num` draws would hold them, so that their histogram shows the probabilities."""
     return np.repeat(np.arange(len(probabilities)), np.round(num * probabilities.numpy()).astype(int))
 
 
@@ -133,7 +114,7 @@ def improve(
     first_update: int = 0,
     advance: Callable[[int], None] = lambda num: None,
 ) -> dict[str, float]:
-    """The searcher's phase of an epoch from `first_update` on: propose, reward, update. The means of all updates."""
+    """Run the searcher's updates of an epoch from `first_update` on; return the means of all of them."""
     begin = time.perf_counter()
     if first_update == 0:
         for mean in searcher.means.values():

@@ -1,48 +1,55 @@
-"""Reading an architecture from wherever a user has it: a JSON file, an arc string, or a published name."""
+"""Reading an architecture from wherever a user has it: a JSON file, a row of candidates, an arc string, or a name."""
 
+import csv
 import json
 import re
 from pathlib import Path
 
-from enas_tf.errors import InputError
-from enas_tf.spaces.decisions import Architecture, Space
-from enas_tf.spaces.macro import MacroArchitecture, MacroSpace
-from enas_tf.spaces.micro import MicroArchitecture, MicroSpace
-from enas_tf.spaces.published import PUBLISHED
-from enas_tf.spaces.recurrent import RecurrentArchitecture, RecurrentSpace
-
-SPACES: dict[str, type[Space]] = {"macro": MacroSpace, "micro": MicroSpace, "recurrent": RecurrentSpace}
-ARCHITECTURES: dict[str, type[Architecture]] = {
-    "macro": MacroArchitecture,
-    "micro": MicroArchitecture,
-    "recurrent": RecurrentArchitecture,
-}
+from enas_tf.errors import InputError, ref
+from enas_tf.spaces.published import PUBLISHED, read_published
+from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Buildable
 
 
-def from_json(data: dict) -> Architecture:
-    """The inverse of `Architecture.to_json`; raises `InputError` for anything else."""
+def from_json(data: dict) -> Buildable:
+    """Return what `Buildable.to_json` wrote down; raise `InputError` for anything else."""
     space = data.get("space") if isinstance(data, dict) else None
-    if space not in ARCHITECTURES:
-        raise InputError(f'the architecture\'s "space" is {space!r}: expected one of {sorted(ARCHITECTURES)}.')
-    return ARCHITECTURES[space].from_json(data)
+    if not isinstance(space, str) or space not in SPACES:
+        raise InputError(f'the architecture\'s "space" is {space!r}: expected one of {sorted(SPACES)}.')
+    if "baseline" in data:
+        return BASELINES[str(data["baseline"])].from_json(data)
+    return SPACES[space].architecture.from_json(data)
 
 
-def read_architecture(text: str, space: str = "macro") -> Architecture:
-    """Reads `text`: the path of an architecture.json, a published name, or an arc string of `space`.
+def read_architecture(text: str, space: str = "macro") -> Buildable:
+    """Read an architecture or a baseline.
 
-    Raises `InputError` naming what is wrong with it.
+    Args:
+      text: the path of an architecture.json, `FILE.csv#RANK` for a row of candidates, a published name, an arc string
+        of `space`, or a baseline such as `lstm:8`.
+
+    Raises:
+      InputError: it is none of these; the message names what is wrong with it.
     """
     if text in PUBLISHED:
-        space, arc = PUBLISHED[text]
-        return ARCHITECTURES[space].from_arc(arc)
+        return read_published(text)
+    if (word := text.partition(":")[0].strip()) in BASELINES:
+        return BASELINES[word].from_arc(text)
     if is_arc(text):
         return _from_arc(text, space)
+    path, mark, rank = text.rpartition("#")
+    if mark and path.endswith(".csv"):
+        return _from_arc(_read_row(Path(path), rank), space)
+    return _read_file(text)
+
+
+def _read_file(text: str) -> Buildable:
     path = Path(text)
     if not _is_file(path):
         shown = text if len(text) <= 80 else f"{text[:77]}..."
         raise InputError(
-            f"--architecture={shown!r} is none of: an existing JSON file, an arc string such as '0 3 0 0 1 0', "
-            f"or a published architecture ({', '.join(PUBLISHED)})."
+            f"{ref('architecture')}={shown!r} is none of: an existing JSON file, a row of candidates such as "
+            f"candidates.csv#1, an arc string such as '0 3 0 0 1 0', or a published architecture "
+            f"({', '.join(PUBLISHED)})."
         )
     try:
         return from_json(json.loads(path.read_text()))
@@ -50,18 +57,30 @@ def read_architecture(text: str, space: str = "macro") -> Architecture:
         raise InputError(f"{path} is not JSON ({error}): expected an architecture.json.") from error
 
 
+def _read_row(path: Path, rank: str) -> str:
+    """Return the arc of the candidate with that rank."""
+    if not _is_file(path):
+        raise InputError(f"{path} is not there: expected the candidates.csv that a search has left.")
+    with path.open(newline="") as file:
+        rows = {row.get("rank"): row.get("arc") for row in csv.DictReader(file)}
+    arc = rows.get(rank.strip())
+    if not arc:
+        raise InputError(f"{path} has no candidate of rank {rank!r}: expected 1..{len(rows)}.")
+    return arc
+
+
 def _from_arc(arc: str, space: str) -> Architecture:
-    """The architecture of an arc string of `space`; the error for another one says which space it may be of."""
+    """Return the architecture of an arc string of `space`; the error for another one says which space it may be of."""
     try:
-        return ARCHITECTURES[space].from_arc(arc)
+        return SPACES[space].architecture.from_arc(arc)
     except InputError as error:
-        others = [name for name in ARCHITECTURES if name != space and _may_be_of(name, arc, space)]
-        hint = "".join(f" --space={name} reads it as a {name} architecture." for name in others)
-        raise InputError(f"{error}{hint}") from error
+        others = [name for name in SPACES if name != space and _may_be_of(name, arc, space)]
+        hint = "".join(f" {ref('space')}={name} reads it as a {name} architecture." for name in others)
+        raise InputError(f"{error.message}{hint}") from error
 
 
 def _may_be_of(other: str, arc: str, space: str) -> bool:
-    """Whether `arc`, which `space` refused, was meant for the space `other`.
+    """Return whether `arc`, which `space` refused, was meant for the space `other`.
 
     Where its length is wrong for `space`, the length decides: zeros are valid in every place of every space. Where only
     its numbers are wrong, they have to be right for the other one.
@@ -72,14 +91,14 @@ def _may_be_of(other: str, arc: str, space: str) -> bool:
 
 def _reads(space: str, arc: str) -> bool:
     try:
-        ARCHITECTURES[space].from_arc(arc)
+        SPACES[space].architecture.from_arc(arc)
     except InputError:
         return False
     return True
 
 
 def is_arc(text: str) -> bool:
-    """Whether `text` is to be read as an arc string."""
+    """Return whether `text` is to be read as an arc string."""
     return bool(re.match(r"\s*([a-z_]+:)?\s*-?[0-9]", text)) and not text.endswith(".json")
 
 

@@ -1,20 +1,10 @@
-"""A search space is a program of decisions: the list a controller walks and everything else is derived from.
+"""Decisions: the steps of the program that a controller walks and from which all else of a space is derived.
 
-Each decision is a value. `PickOp`, `PickNode` and `PickSkips` hold tokens; `MarkNode` and `NewCell` hold none and tell
-a controller what to remember and what to forget. From the list alone follow the number and ranges of tokens, the size
-of the space, random sampling and the words of an error message.
+Each decision is a value. `PickOp`, `PickNode` and `PickSkips` hold tokens. `MarkNode` and `NewCell` hold none; they
+tell a controller what to remember and what to forget.
 """
 
-import abc
 import dataclasses
-import functools
-import math
-from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-
-from enas_tf.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +91,10 @@ class MarkNode:
     is_given: bool = False
     num_tokens = 0
     num_values = 1
+    expected = "no token"
+
+    def token_name(self, index: int) -> str:
+        return self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,88 +105,10 @@ class NewCell:
     keeps_state: bool = False
     num_tokens = 0
     num_values = 1
+    expected = "no token"
+
+    def token_name(self, index: int) -> str:
+        return self.name
 
 
 Decision = PickOp | PickNode | PickSkips | MarkNode | NewCell
-
-
-class Architecture(abc.ABC):
-    """An immutable value decoded from tokens. It knows no framework."""
-
-    space_name: str
-
-    @abc.abstractmethod
-    def to_json(self) -> dict[str, Any]:
-        """The JSON form, with the key `space`; `architectures.from_json` is its inverse."""
-
-    @abc.abstractmethod
-    def to_arc(self) -> str:
-        """The arc string: the notation of the reference code where it can say what this architecture is."""
-
-    @abc.abstractmethod
-    def space(self) -> "Space":
-        """The space of the same kind and size, with all its operations, that holds this architecture."""
-
-    @abc.abstractmethod
-    def in_words(self) -> list[str]:
-        """One line of plain words per layer or block."""
-
-
-class Space(abc.ABC):
-    """What can be built. Subclasses are frozen dataclasses whose fields are the options of the space."""
-
-    name: str
-
-    @functools.cached_property
-    @abc.abstractmethod
-    def decisions(self) -> tuple[Decision, ...]:
-        """The program, in sampling order."""
-
-    @abc.abstractmethod
-    def decode(self, tokens: Sequence[int]) -> Architecture:
-        """The architecture of `tokens` (int [num_tokens]); raises `InputError` for a wrong token."""
-
-    @abc.abstractmethod
-    def encode(self, architecture: Architecture) -> np.ndarray:
-        """The tokens of `architecture`, int32 [num_tokens]; raises `InputError` when the space does not hold it."""
-
-    @functools.cached_property
-    def num_tokens(self) -> int:
-        return sum(decision.num_tokens for decision in self.decisions)
-
-    @functools.cached_property
-    def token_ranges(self) -> np.ndarray:
-        """Number of values of each token, int32 [num_tokens]."""
-        return np.array([d.num_values for d in self.decisions for _ in range(d.num_tokens)], np.int32)
-
-    @functools.cached_property
-    def size(self) -> int:
-        """Number of token sequences: the closed form of the space's size."""
-        return math.prod(decision.num_values**decision.num_tokens for decision in self.decisions)
-
-    def random_tokens(self, num: int, rng: np.random.Generator) -> np.ndarray:
-        """`num` sequences with every token uniform, int32 [num, num_tokens]."""
-        return rng.integers(0, self.token_ranges, (num, self.num_tokens), dtype=np.int32)
-
-    def check_tokens(self, tokens: Sequence[int]) -> np.ndarray:
-        """`tokens` as int32 [num_tokens]; raises `InputError` naming the first decision that is wrong."""
-        tokens = np.asarray(tokens)
-        if tokens.shape != (self.num_tokens,):
-            raise InputError(f"tokens of shape {list(tokens.shape)} do not fit {self}: expected [{self.num_tokens}].")
-        wrong = np.flatnonzero((tokens < 0) | (tokens >= self.token_ranges))
-        if wrong.size:
-            index = int(wrong[0])
-            decision, offset = self._decision_of(index)
-            raise InputError(
-                f'tokens[{index}] = {tokens[index]} is not valid for "{decision.token_name(offset)}": '
-                f"expected {decision.expected}."
-            )
-        return tokens.astype(np.int32)
-
-    def _decision_of(self, index: int) -> tuple[Decision, int]:
-        """The decision that token `index` belongs to, and the token's place within it."""
-        for decision in self.decisions:
-            if index < decision.num_tokens:
-                return decision, index
-            index -= decision.num_tokens
-        raise IndexError(index)

@@ -18,11 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from enas_tf.errors import InputError
-from enas_tf.options import option, require
-from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, PickOp, PickSkips, Space
+from enas_tf.errors import InputError, ref
+from enas_tf.options import Group, option, require
+from enas_tf.spaces.decisions import Decision, MarkNode, PickOp, PickSkips
+from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
+from enas_tf.spaces.vocabulary import LAYER_OPS
 
-#: In the numbering of the reference code (general_child.py; README of the reference).
+#: The operations of the paper.
 MACRO_OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
 SKIP_SOURCES = ("layers", "reference")
 #: An arc string of the paper's reading opens with this word; one without it is the reference's.
@@ -49,8 +51,9 @@ class MacroArchitecture(Architecture):
         require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
         for number, layer in enumerate(self.layers, start=1):
             allowed = skip_candidates(number, self.skip_sources)
-            if layer.op not in MACRO_OPS:
-                raise InputError(f"layer {number} has the operation {layer.op!r}: expected one of {MACRO_OPS}.")
+            if layer.op not in LAYER_OPS:
+                expected = ", ".join(LAYER_OPS)
+                raise InputError(f"layer {number} has the operation {layer.op!r}: expected one of {expected}.")
             if list(layer.skips) != sorted(set(layer.skips)) or not set(layer.skips) <= set(allowed):
                 raise InputError(
                     f"layer {number} has the skips {list(layer.skips)}: expected ascending numbers out of "
@@ -62,7 +65,9 @@ class MacroArchitecture(Architecture):
         return len(self.layers)
 
     def space(self) -> "MacroSpace":
-        return MacroSpace(num_layers=self.num_layers, skip_sources=self.skip_sources)
+        is_papers = all(layer.op in MACRO_OPS for layer in self.layers)
+        ops = MACRO_OPS if is_papers else LAYER_OPS.names
+        return MacroSpace(num_layers=self.num_layers, ops=ops, skip_sources=self.skip_sources)
 
     def to_json(self) -> dict[str, Any]:
         layers = [{"op": layer.op, "skips": list(layer.skips)} for layer in self.layers]
@@ -86,7 +91,7 @@ class MacroArchitecture(Architecture):
 
     @classmethod
     def from_arc(cls, arc: str) -> "MacroArchitecture":
-        """Reads `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
+        """Read `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
         is_papers = arc.strip().startswith(LAYERS_PREFIX)
         numbers = arc.strip().removeprefix(LAYERS_PREFIX).split()
         if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
@@ -98,7 +103,8 @@ class MacroArchitecture(Architecture):
                 f"(one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} layers "
                 f"or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
             )
-        space = MacroSpace(num_layers=depth, skip_sources="layers" if is_papers else "reference")
+        sources = "layers" if is_papers else "reference"
+        space = MacroSpace(num_layers=depth, ops=LAYER_OPS.names, skip_sources=sources)
         return space.decode([int(number) for number in numbers])
 
     def in_words(self) -> list[str]:
@@ -122,20 +128,18 @@ class MacroSpace(Space):
     """All networks of `num_layers` layers over `ops`: len(ops)^L 2^(L (L - 1) / 2) of them."""
 
     num_layers: int = option(12, "depth of a macro network (12 in the paper's search); a multiple of 3")
-    ops: tuple[str, ...] = option(MACRO_OPS, f"operations of the macro space, out of {', '.join(MACRO_OPS)}")
+    ops: tuple[str, ...] = option(MACRO_OPS, "operations of a layer of a macro network", items=LAYER_OPS)
     skip_sources: str = option(
         "layers",
         "what a skip bit means: layers = every earlier layer (the paper), reference = the stem and all but the "
         "previous layer (the authors' code)",
         choices=SKIP_SOURCES,
     )
-    name = "macro"
+    name, architecture = "macro", MacroArchitecture
 
     def __post_init__(self):
         require(self.num_layers >= 1, "num_layers", self.num_layers, "at least 1")
-        unknown = [op for op in self.ops if op not in MACRO_OPS]
-        is_valid = bool(self.ops) and not unknown and len(set(self.ops)) == len(self.ops)
-        require(is_valid, "ops", ",".join(self.ops), f"different names out of {', '.join(MACRO_OPS)}")
+        check_names("ops", self.ops, LAYER_OPS)
         require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
 
     @functools.cached_property
@@ -150,25 +154,18 @@ class MacroSpace(Space):
         return tuple(program)
 
     def decode(self, tokens: Sequence[int]) -> MacroArchitecture:
-        tokens = self.check_tokens(tokens)
+        columns = self.columns(self.check_tokens(tokens))
         layers = []
         for number in range(1, self.num_layers + 1):
-            start = number * (number - 1) // 2
-            bits = tokens[start + 1 : start + number]
+            op, bits = columns[f"layer_{number}/op"], columns[f"layer_{number}/skip"]
             candidates = skip_candidates(number, self.skip_sources)
             skips = tuple(node for node, bit in zip(candidates, bits, strict=True) if bit)
-            layers.append(MacroLayer(self.ops[tokens[start]], skips))
+            layers.append(MacroLayer(self.ops[op], skips))
         return MacroArchitecture(tuple(layers), self.skip_sources)
 
-    def encode(self, architecture: Architecture) -> np.ndarray:
-        if not isinstance(architecture, MacroArchitecture):
-            raise InputError(f"a {architecture.space_name} architecture is not one of the macro space.")
-        for mine, its, what in (
-            (self.num_layers, architecture.num_layers, "num_layers"),
-            (self.skip_sources, architecture.skip_sources, "skip_sources"),
-        ):
-            if mine != its:
-                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+    def encode(self, architecture: Buildable) -> np.ndarray:
+        self.check_fits(architecture, num_layers="num_layers", skip_sources="skip_sources")
+        assert isinstance(architecture, MacroArchitecture)
         tokens: list[int] = []
         for number, layer in enumerate(architecture.layers, start=1):
             if layer.op not in self.ops:
@@ -178,8 +175,12 @@ class MacroSpace(Space):
         return np.array(tokens, np.int32)
 
 
+MACRO = Group(MacroSpace(), stages=("search",))
+SPACES.register("macro", [MACRO], help="a whole convolutional network, layer by layer")(MacroSpace)
+
+
 def skip_candidates(number: int, skip_sources: str) -> range:
-    """The nodes that layer `number` (from 1) may skip to, in the order of its bits."""
+    """Return the nodes that layer `number` (from 1) may skip to, in the order of its bits."""
     return range(1, number) if skip_sources == "layers" else range(number - 1)
 
 
@@ -188,13 +189,16 @@ def node_name(node: int) -> str:
 
 
 def reduction_places(num_layers: int) -> tuple[int, int]:
-    """The two layers (from 1) behind which height and width are halved: at 1/3 and 2/3 of the depth.
+    """Return the two layers (from 1) behind which height and width are halved: at 1/3 and 2/3 of the depth.
 
-    Source: general_child.py, `pool_layers`. Raises `InputError` when the depth has no such thirds.
+    Source: general_child.py, `pool_layers`.
+
+    Raises:
+      InputError: the depth has no such thirds.
     """
     if num_layers % 3:
         raise InputError(
-            f"a network of {num_layers} layers (--num_layers, or the length of the architecture) cannot be built: "
-            "expected a multiple of 3, since reductions stand at 1/3 and 2/3 of the depth."
+            f"a network of {num_layers} layers ({ref('num_layers')}, or the length of the architecture) cannot be "
+            "built: expected a multiple of 3, since reductions stand at 1/3 and 2/3 of the depth."
         )
     return num_layers // 3, 2 * (num_layers // 3)

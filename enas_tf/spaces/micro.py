@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from enas_tf.errors import InputError
-from enas_tf.options import option, require
-from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, NewCell, PickNode, PickOp, Space
+from enas_tf.options import Group, option, require
+from enas_tf.spaces.decisions import Decision, MarkNode, NewCell, PickNode, PickOp
+from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
+from enas_tf.spaces.vocabulary import CELL_OPS
 
-#: The operations of the paper, in the numbering of the reference code (micro_child.py, `_enas_cell`).
+#: The operations of the paper.
 MICRO_OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
-#: All that a cell can be built of; arc strings number them in this order.
-CELL_OPS = (*MICRO_OPS, "sep_conv_7x7", "conv_1x1", "conv_3x3", "max_pool_5x5", "max_pool_7x7")
 MERGES = ("loose_ends", "all")
 CELLS = ("normal", "reduction")
 #: An arc string whose cells join all their nodes opens with this word.
@@ -56,13 +56,13 @@ class Cell:
         return tuple(node for node in range(self.num_nodes) if node not in used)
 
     def joined(self, merge: str) -> tuple[int, ...]:
-        """The nodes whose concatenation is the cell's output, before its 1x1 convolution."""
+        """Return the nodes whose concatenation is the cell's output, before its 1x1 convolution."""
         return self.loose_ends if merge == "loose_ends" else tuple(range(self.num_nodes))
 
 
 @dataclasses.dataclass(frozen=True)
 class MicroArchitecture(Architecture):
-    """The two cells, of equally many blocks. How many stand in a network and how wide they are is said elsewhere."""
+    """The two cells, of equally many blocks. Their number and width in a network are options of the child."""
 
     normal: Cell
     reduction: Cell
@@ -99,7 +99,7 @@ class MicroArchitecture(Architecture):
 
     def space(self) -> "MicroSpace":
         used = {op for cell in self.cells.values() for block in cell.blocks for op in block.ops}
-        ops = MICRO_OPS if used <= set(MICRO_OPS) else CELL_OPS
+        ops = MICRO_OPS if used <= set(MICRO_OPS) else CELL_OPS.names
         return MicroSpace(blocks=self.num_blocks, ops=ops, merge=self.merge)
 
     def to_json(self) -> dict[str, Any]:
@@ -112,8 +112,8 @@ class MicroArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "MicroArchitecture":
         try:
-            cells = [Cell(tuple(_read_block(row) for row in data[name])) for name in CELLS]
-            return cls(*cells, data["merge"])
+            normal, reduction = (Cell(tuple(_read_block(row) for row in data[name])) for name in CELLS)
+            return cls(normal, reduction, data["merge"])
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -123,7 +123,7 @@ class MicroArchitecture(Architecture):
             ) from error
 
     def to_arc(self) -> str:
-        """`input op input op` for each block, the normal cell before the reduction cell, as the reference stores it."""
+        """Return `input op input op` for each block, the normal cell first, as the reference stores it."""
         numbers = [
             str(number)
             for cell in self.cells.values()
@@ -136,7 +136,7 @@ class MicroArchitecture(Architecture):
 
     @classmethod
     def from_arc(cls, arc: str) -> "MicroArchitecture":
-        """Reads `input op input op ...`, operations numbered as in `CELL_OPS`; `all:` before it is the merge rule."""
+        """Read `input op input op ...`, operations numbered as in `CELL_OPS`; `all:` before it is the merge rule."""
         merge = "all" if arc.strip().startswith(ALL_PREFIX) else "loose_ends"
         numbers = arc.strip().removeprefix(ALL_PREFIX).split()
         if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
@@ -150,7 +150,7 @@ class MicroArchitecture(Architecture):
         # Of a block the string has input op input op, the tokens both inputs and then both operations.
         stored = zip(*[iter(int(number) for number in numbers)] * 4, strict=True)
         tokens = [number for first, op, second, other in stored for number in (first, second, op, other)]
-        return MicroSpace(blocks=blocks, ops=CELL_OPS, merge=merge).decode(tokens)
+        return MicroSpace(blocks=blocks, ops=CELL_OPS.names, merge=merge).decode(tokens)
 
     def in_words(self) -> list[str]:
         lines = []
@@ -181,19 +181,17 @@ class MicroSpace(Space):
     """
 
     blocks: int = option(5, "blocks of a cell: the nodes that are computed (5 in the paper, which counts 2 inputs in)")
-    ops: tuple[str, ...] = option(MICRO_OPS, f"operations of the micro space, out of {', '.join(CELL_OPS)}")
+    ops: tuple[str, ...] = option(MICRO_OPS, "operations of a cell", items=CELL_OPS)
     merge: str = option(
         "loose_ends",
         "what a cell puts out: loose_ends = the nodes that nothing reads (the paper), all = every node of the cell",
         choices=MERGES,
     )
-    name = "micro"
+    name, architecture = "micro", MicroArchitecture
 
     def __post_init__(self):
         require(self.blocks >= 1, "blocks", self.blocks, "at least 1")
-        unknown = [op for op in self.ops if op not in CELL_OPS]
-        is_valid = bool(self.ops) and not unknown and len(set(self.ops)) == len(self.ops)
-        require(is_valid, "ops", ",".join(self.ops), f"different names out of {', '.join(CELL_OPS)}")
+        check_names("ops", self.ops, CELL_OPS)
         require(self.merge in MERGES, "merge", self.merge, f"one of {', '.join(MERGES)}")
 
     @functools.cached_property
@@ -208,7 +206,7 @@ class MicroSpace(Space):
         Separable convolutions are favoured, and the normal cell's decisions nudged towards them, as in its code.
         """
         program: list[Decision] = []
-        favoured = tuple(op for op in self.ops if op.startswith("sep_conv"))
+        favoured = tuple(op for op in self.ops if CELL_OPS.is_favoured(op))
         for cell in CELLS:
             is_first = cell == CELLS[0]
             program.append(NewCell(cell, keeps_state=not is_first))
@@ -223,26 +221,22 @@ class MicroSpace(Space):
         return tuple(program)
 
     def decode(self, tokens: Sequence[int]) -> MicroArchitecture:
-        rows = self.check_tokens(tokens).reshape(2, self.blocks, 4).tolist()
-        cells = (
-            Cell(
-                tuple(Block((first, second), (self.ops[left], self.ops[right])) for first, second, left, right in cell)
-            )
-            for cell in rows
-        )
-        return MicroArchitecture(*cells, self.merge)
+        columns = self.columns(self.check_tokens(tokens))
+        normal, reduction = (self._decode_cell(cell, columns) for cell in CELLS)
+        return MicroArchitecture(normal, reduction, self.merge)
 
-    def encode(self, architecture: Architecture) -> np.ndarray:
-        if not isinstance(architecture, MicroArchitecture):
-            raise InputError(f"a {architecture.space_name} architecture is not one of the micro space.")
-        for mine, its, what in (
-            (self.blocks, architecture.num_blocks, "blocks"),
-            (self.merge, architecture.merge, "merge"),
-        ):
-            if mine != its:
-                raise InputError(
-                    f"the architecture has {what}={its}, the space has {what}={mine} (--cell_{what}): they must agree."
-                )
+    def _decode_cell(self, cell: str, columns: dict[str, Any]) -> Cell:
+        blocks = []
+        for block in range(1, self.blocks + 1):
+            name = f"{cell}/block_{block}"
+            first, second = (int(columns[f"{name}/input_{side}"]) for side in (1, 2))
+            left, right = (self.ops[columns[f"{name}/op_{side}"]] for side in (1, 2))
+            blocks.append(Block((first, second), (left, right)))
+        return Cell(tuple(blocks))
+
+    def encode(self, architecture: Buildable) -> np.ndarray:
+        self.check_fits(architecture, blocks="num_blocks", merge="merge")
+        assert isinstance(architecture, MicroArchitecture)
         tokens: list[int] = []
         for name, cell in architecture.cells.items():
             for block in cell.blocks:
@@ -253,3 +247,32 @@ class MicroSpace(Space):
                     )
                 tokens += [*block.inputs, *(self.ops.index(op) for op in block.ops)]
         return np.array(tokens, np.int32)
+
+
+MICRO = Group(MicroSpace(), prefix="cell_", stages=("search",))
+SPACES.register(
+    "micro",
+    [MICRO],
+    help="a normal and a reduction cell, of which networks of any size are built",
+    defaults={
+        # scripts/cifar10_micro_search.sh of the authors' code.
+        "channels": 20,
+        "batch_size": 160,
+        "epochs": 150,
+        "l2": 1e-4,
+        "updates_per_epoch": 30,
+        "samples_per_update": 10,
+        "tanh_constant": 1.1,
+        "op_tanh_reduce": 2.5,
+        "controller_learning_rate": 3.5e-3,
+        # scripts/cifar10_micro_final.sh.
+        "retrain_channels": 36,
+        "retrain_dropout": 0.2,
+        "retrain_drop_path_keep": 0.6,
+        "retrain_auxiliary_weight": 0.4,
+        "retrain_epochs": 630,
+        "retrain_batch_size": 144,
+        "retrain_min_learning_rate": 1e-4,
+        "retrain_l2": 2e-4,
+    },
+)(MicroSpace)

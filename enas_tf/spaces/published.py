@@ -1,4 +1,10 @@
-"""Architectures printed in papers and their code, as data: name -> (space, arc string in the source's notation)."""
+"""Architectures printed in papers and their code, as data: the space and the arc string in the source's notation."""
+
+from enas_tf.registry import Registry
+from enas_tf.spaces.space import SPACES, Architecture
+
+#: Name -> (space, arc string).
+PUBLISHED: Registry[tuple[str, str]] = Registry("published architecture")
 
 #: scripts/cifar10_macro_final.sh of the authors' code: 24 layers, four operations (no pooling), 98 of 276 skips.
 _ENAS_MACRO = """
@@ -34,12 +40,16 @@ _ENAS_MICRO = """
 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1
 """
 
-PUBLISHED: dict[str, tuple[str, str]] = {
-    "enas_macro": ("macro", " ".join(_ENAS_MACRO.split())),
-    "enas_micro": ("micro", " ".join(_ENAS_MICRO.split())),
-    # scripts/ptb_final.sh of the authors' code, whose training code for it they have declared wrong.
-    "enas_ptb": ("recurrent", "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"),
-    # README of Google Research's enas_lm: its own search, and the cell of DARTS in the same notation.
-    "enas_lm": ("recurrent", "enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2"),
-    "darts_ptb": ("recurrent", "enas_lm: 0 2 1 1 1 1 1 3 2 0 5 2 3 0 5 1"),
-}
+PUBLISHED.register("enas_macro")(("macro", " ".join(_ENAS_MACRO.split())))
+PUBLISHED.register("enas_micro")(("micro", " ".join(_ENAS_MICRO.split())))
+# scripts/ptb_final.sh of the authors' code, whose training code for it they have declared wrong.
+PUBLISHED.register("enas_ptb")(("recurrent", "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"))
+# README of Google Research's enas_lm: its own search, and the cell of DARTS in the same notation.
+PUBLISHED.register("enas_lm")(("recurrent", "enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2"))
+PUBLISHED.register("darts_ptb")(("recurrent", "enas_lm: 0 2 1 1 1 1 1 3 2 0 5 2 3 0 5 1"))
+
+
+def read_published(name: str) -> Architecture:
+    """Return the published architecture `name`."""
+    space, arc = PUBLISHED[name]
+    return SPACES[space].architecture.from_arc(arc)

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from enas_tf.errors import InputError
-from enas_tf.options import option, require
-from enas_tf.spaces.decisions import Architecture, Decision, MarkNode, PickNode, PickOp, Space
+from enas_tf.options import Group, option, require
+from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
+from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Baseline, Buildable, Space, check_names
+from enas_tf.spaces.vocabulary import ACTIVATIONS
 
-#: In the numbering of the first repository (ptb_enas_child.py).
-ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 #: In the numbering of enas_lm (child.py, `_rnn_fn`).
 ENAS_LM_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 OUTPUTS = ("loose_ends", "all_but_first")
@@ -85,10 +85,8 @@ class RecurrentArchitecture(Architecture):
         return {"space": "recurrent", "output": self.output, "nodes": nodes, "arc": self.to_arc()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture | LstmBaseline":
+    def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture":
         try:
-            if "lstm_like" in data:
-                return LstmBaseline(int(data["lstm_like"]))
             nodes = tuple(RecurrentNode(str(row["activation"]), row["previous"]) for row in data["nodes"])
             return cls(nodes, data["output"])
         except (KeyError, TypeError, ValueError) as error:
@@ -100,20 +98,24 @@ class RecurrentArchitecture(Architecture):
             ) from error
 
     def to_arc(self) -> str:
-        """The notation of the first repository."""
+        """Return the notation of the first repository."""
         tokens = " ".join(str(token) for token in self.space().encode(self))
         return tokens if self.output == "loose_ends" else f"{ALL_PREFIX} {tokens}"
 
     def to_enas_lm(self) -> str | None:
-        """The notation of enas_lm, without its prefix; None for what it cannot say: a node 0 that is not tanh."""
+        """Return the notation of enas_lm without its prefix; None for what it cannot say: a node 0 that is not tanh."""
         if self.nodes[0].activation != "tanh" or self.num_nodes == 1:
             return None
         pairs = ((node.previous, ENAS_LM_ACTIVATIONS.index(node.activation)) for node in self.nodes[1:])
         return " ".join(str(number) for pair in pairs for number in pair)
 
+    def other_forms(self) -> list[str]:
+        arc = self.to_enas_lm() if self.output == "all_but_first" else None
+        return [f"arc for enas_lm: {ENAS_LM_PREFIX} {arc}"] if arc else []
+
     @classmethod
     def from_arc(cls, arc: str) -> "RecurrentArchitecture":
-        """Reads either notation; raises `InputError`, and says which it looks like, when the length fits the other."""
+        """Read either notation; raise `InputError`, and say which it looks like, when the length fits the other."""
         word, numbers = _split(arc)
         if word == ENAS_LM_PREFIX:
             if not numbers or len(numbers) % 2:
@@ -138,7 +140,7 @@ class RecurrentArchitecture(Architecture):
 
 
 def _split(arc: str) -> tuple[str, list[int]]:
-    """The word before the integers, with its colon, and the integers."""
+    """Return the word before the integers, with its colon, and the integers."""
     match = re.fullmatch(r"\s*([a-z_]+:)?((\s*-?[0-9]+)*)\s*", arc)
     if not match or (match[1] or ENAS_LM_PREFIX) not in (ENAS_LM_PREFIX, ALL_PREFIX):
         raise InputError(
@@ -167,23 +169,37 @@ def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
 
 
 @dataclasses.dataclass(frozen=True)
-class LstmBaseline(Architecture):
-    """No architecture of the space: an LSTM with as many parameters as a cell of `nodes` nodes, to compare with."""
+class LstmBaseline(Baseline):
+    """An LSTM with as many parameters as a cell of `nodes` nodes."""
 
     nodes: int
-    space_name = "recurrent"
+    name, space_name = "lstm", "recurrent"
 
     def __post_init__(self):
         require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
 
+    @classmethod
+    def beside(cls, space: Space) -> "LstmBaseline":
+        return cls(space.nodes if isinstance(space, RecurrentSpace) else RecurrentSpace().nodes)
+
     def to_json(self) -> dict[str, Any]:
-        return {"space": "recurrent", "lstm_like": self.nodes, "arc": self.to_arc()}
+        return {"space": self.space_name, "baseline": self.name, "nodes": self.nodes, "arc": self.to_arc()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "LstmBaseline":
+        if type(data.get("nodes")) is not int:
+            raise InputError('the LSTM cannot be read: expected the key "nodes", a whole number.')
+        return cls(data["nodes"])
 
     def to_arc(self) -> str:
-        return f"lstm like {self.nodes} nodes"
+        return f"lstm:{self.nodes}"
 
-    def space(self) -> "RecurrentSpace":
-        raise InputError("an LSTM is not an architecture of the recurrent space: it has no tokens.")
+    @classmethod
+    def from_arc(cls, arc: str) -> "LstmBaseline":
+        nodes = arc.strip().removeprefix("lstm:").strip()
+        if not re.fullmatch("[0-9]{1,9}", nodes):
+            raise InputError(f"the baseline {arc!r} is not valid: expected lstm:8, say, for a cell of 8 nodes.")
+        return cls(int(nodes))
 
     def in_words(self) -> list[str]:
         return [f"baseline: an LSTM with as many parameters as a cell of {self.nodes} nodes"]
@@ -194,19 +210,17 @@ class RecurrentSpace(Space):
     """All cells of `nodes` nodes: 4^N (N - 1)! token sequences; the paper counts 4^N N!, see `size_in_paper`."""
 
     nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 9 in the published cell of enas_lm)")
-    activations: tuple[str, ...] = option(ACTIVATIONS, f"activations of the nodes, out of {', '.join(ACTIVATIONS)}")
+    activations: tuple[str, ...] = option(ACTIVATIONS.names, "activations of the nodes", items=ACTIVATIONS)
     output: str = option(
         "loose_ends",
         "what a cell puts out, as a mean: loose_ends = nodes that nothing reads (the paper), all_but_first (enas_lm)",
         choices=OUTPUTS,
     )
-    name = "recurrent"
+    name, architecture = "recurrent", RecurrentArchitecture
 
     def __post_init__(self):
         require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
-        unknown = [activation for activation in self.activations if activation not in ACTIVATIONS]
-        is_valid = bool(self.activations) and not unknown and len(set(self.activations)) == len(self.activations)
-        require(is_valid, "activations", ",".join(self.activations), f"different names out of {', '.join(ACTIVATIONS)}")
+        check_names("activations", self.activations, ACTIVATIONS)
         require(self.output in OUTPUTS, "output", self.output, f"one of {', '.join(OUTPUTS)}")
 
     @functools.cached_property
@@ -227,23 +241,16 @@ class RecurrentSpace(Space):
         return tuple(program)
 
     def decode(self, tokens: Sequence[int]) -> RecurrentArchitecture:
-        first, *rest = self.check_tokens(tokens).tolist()
-        nodes = [RecurrentNode(self.activations[first])]
-        nodes += [
-            RecurrentNode(self.activations[activation], previous)
-            for previous, activation in zip(rest[::2], rest[1::2], strict=True)
-        ]
+        columns = self.columns(self.check_tokens(tokens))
+        nodes = []
+        for number in range(self.nodes):
+            activation = self.activations[columns[f"node_{number}/activation"]]
+            nodes.append(RecurrentNode(activation, int(columns[f"node_{number}/previous"]) if number else None))
         return RecurrentArchitecture(tuple(nodes), self.output)
 
-    def encode(self, architecture: Architecture) -> np.ndarray:
-        if not isinstance(architecture, RecurrentArchitecture):
-            raise InputError(f"a {architecture.space_name} architecture is not one of the recurrent space.")
-        for mine, its, what in (
-            (self.nodes, architecture.num_nodes, "nodes"),
-            (self.output, architecture.output, "output"),
-        ):
-            if mine != its:
-                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+    def encode(self, architecture: Buildable) -> np.ndarray:
+        self.check_fits(architecture, nodes="num_nodes", output="output")
+        assert isinstance(architecture, RecurrentArchitecture)
         tokens: list[int] = []
         for number, node in enumerate(architecture.nodes):
             if node.activation not in self.activations:
@@ -253,3 +260,37 @@ class RecurrentSpace(Space):
             tokens += [] if node.previous is None else [node.previous]
             tokens.append(self.activations.index(node.activation))
         return np.array(tokens, np.int32)
+
+
+BASELINES.register("lstm", help="an LSTM of as many parameters as a cell of the recurrent space")(LstmBaseline)
+RECURRENT = Group(RecurrentSpace(), prefix="cell_", stages=("search",))
+SPACES.register(
+    "recurrent",
+    [RECURRENT],
+    help="the cell of a recurrent network, for language models",
+    defaults={
+        # enas_lm: child.py, controller.py and search.py, where the options are not those of LanguageConfig.
+        "batch_size": 128,
+        "epochs": 600,
+        "learning_rate": 20.0,
+        "restart_epochs": 0,
+        "momentum": 0.0,
+        "l2": 8e-7,
+        "clip_norm": 0.1,
+        "updates_per_epoch": 25,
+        "samples_per_update": 10,
+        "tanh_constant": 2.25,
+        "temperature": 5.0,
+        "controller_learning_rate": 5e-5,
+        "entropy_weight": 1e-5,
+        "baseline_decay": 0.999,
+        # Its final training on a GPU.
+        "retrain_epochs": 3000,
+        "retrain_batch_size": 64,
+        "retrain_learning_rate": 20.0,
+        "retrain_restart_epochs": 0,
+        "retrain_momentum": 0.0,
+        "retrain_l2": 8e-7,
+        "retrain_clip_norm": 0.25,
+    },
+)(RecurrentSpace)

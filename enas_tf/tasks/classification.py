@@ -1,18 +1,173 @@
-"""The task of telling classes apart: its loss and its metric."""
+"""The task of classifying images."""
 
-import tensorflow as tf
+import dataclasses
+
+from enas_tf.data.augmentation import AUGMENTATION
+from enas_tf.data.images import ImageData, Split
+from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
+from enas_tf.data.sources import DATA, load_images
+from enas_tf.errors import InputError, ref
+from enas_tf.models.images import ImageConfig
+from enas_tf.options import Config, Group, option, require
+from enas_tf.tasks.classification_problems import (
+    AccuracyJudge,
+    ImageChildProblem,
+    ImageSupernetProblem,
+    compile_measure,
+)
+from enas_tf.tasks.export import export_classifier
+from enas_tf.tasks.task import TASKS, Task
+
+#: Images of a test batch, and images whose logits are compared when a child is exported.
+_TEST_BATCH, _NUM_COMPARED = 256, 64
 
 
-def cross_entropy(labels: tf.Tensor, logits: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
-    """Mean cross-entropy in nats of `logits` [batch, classes] for `labels` int32 [batch]; float32 scalar."""
-    if not label_smoothing:
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    num_classes = logits.shape[-1]
-    targets = tf.one_hot(labels, num_classes, 1.0 - label_smoothing + label_smoothing / num_classes,
-                         label_smoothing / num_classes)  # fmt: skip
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(targets, logits))
+@dataclasses.dataclass(frozen=True)
+class ImageSearchConfig:
+    """How children share a step of a search."""
+
+    children_per_step: int = option(
+        1, "M: each training step draws this many children; each takes its part of the batch"
+    )
+
+    def __post_init__(self):
+        require(self.children_per_step >= 1, "children_per_step", self.children_per_step, "at least 1")
 
 
-def count_correct(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """How many of `logits` [batch, classes] have their maximum at `labels` int32 [batch]; float32 scalar."""
-    return tf.reduce_sum(tf.cast(tf.equal(tf.argmax(logits, axis=1, output_type=tf.int32), labels), tf.float32))
+@dataclasses.dataclass(frozen=True)
+class ImageRetrainConfig:
+    """Target and data of a child's training."""
+
+    label_smoothing: float = option(0.0, "share of the target spread evenly over all classes")
+    train_on: str = option(
+        "train",
+        "train = keep the validation part to watch; train+valid = train on both, for final numbers as papers do",
+        choices=("train", "train+valid"),
+    )
+
+    def __post_init__(self):
+        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share in [0, 1)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageDeviceConfig:
+    """How devices compute networks for images."""
+
+    sync_batch_norm: bool = option(
+        False, "statistics of batch normalisation in training are those of all devices that compute one child"
+    )
+    jit_compile: bool = option(
+        False,
+        "XLA compiles the gradients of a child that is retrained; for GPUs, on a CPU it is slower",
+        stages=("retrain",),
+    )
+
+
+IMAGE_SEARCH = Group(ImageSearchConfig(), stages=("search",))
+IMAGE_RETRAIN = Group(ImageRetrainConfig(), stages=("retrain",))
+IMAGE_DEVICE = Group(ImageDeviceConfig())
+
+
+class Classification(Task):
+    """Images to classes."""
+
+    name, metric, unit = "classification", "accuracy", "image"
+
+    def load(self, config):
+        return load_images(config[DATA])
+
+    def shape(self, data: ImageData) -> ImageConfig:
+        height, width, channels = data.image_shape
+        mean, variance = tuple(data.channel_mean.tolist()), tuple(data.channel_variance.tolist())
+        return ImageConfig(height, width, channels, data.num_classes, mean, variance)
+
+    def assumed_shape(self, config, recorded):
+        """Return the shape and the number of classes that are recorded, else those of CIFAR."""
+        height, width, channels = recorded.get("image_shape", (32, 32, 3))
+        num_classes = recorded.get("num_classes") or len(recorded.get("class_names", range(10)))
+        image = ImageConfig(height, width, channels, num_classes, (0.0,) * channels, (1.0,) * channels)
+        return image, f"{height}x{width}x{channels} images of {num_classes} classes"
+
+    def replica_options(self, config):
+        device = config[IMAGE_DEVICE]
+        return {"is_synchronized": device.sync_batch_norm, "jit_compile": device.jit_compile}
+
+    def shared_problem(self, config, supernet, data, batch_size):
+        children = config[IMAGE_SEARCH].children_per_step
+        if batch_size % children:
+            raise InputError(
+                f"{ref('batch_size')}={batch_size} does not split over {ref('children_per_step')}={children} children: "
+                "expected a multiple of it."
+            )
+        # Cutout is a regulariser of the final training only.
+        augmentation = dataclasses.replace(config[AUGMENTATION], cutout_size=0)
+        return ImageSupernetProblem(supernet, data, batch_size, children, augmentation)
+
+    def judge(self, config, supernet, data, batch_size, seed, replicas):
+        return AccuracyJudge(supernet, data.valid, batch_size, seed, replicas)
+
+    def check_training(self, config, data, batch_size):
+        steps_per_epoch(self._training_split(config, data), batch_size)
+
+    def child_problem(self, config, trainee, data, batch_size):
+        split, smoothing = self._training_split(config, data), config[IMAGE_RETRAIN].label_smoothing
+        return ImageChildProblem(trainee, split, batch_size, config[AUGMENTATION], data.channel_mean, smoothing)
+
+    def _training_split(self, config: Config, data: ImageData) -> Split:
+        """Return the images that a child is trained on."""
+        return data.train if _is_valid_held_out(config) else data.train.concatenate(data.valid)
+
+    def validate(self, config, child, data, batch_size):
+        if not _is_valid_held_out(config):
+            return None
+        measure, batches = compile_measure(child), evaluation_batches(data.valid, batch_size)
+        return lambda: {f"valid_{name}": value for name, value in measure(batches).items()}
+
+    def test(self, child, data):
+        return compile_measure(child)(evaluation_batches(data.test, _TEST_BATCH))
+
+    def find_mismatch(self, child, data, place):
+        if child.input_shape[1:] == data.image_shape and child.output_shape[-1] == data.num_classes:
+            return None
+        return (
+            f"classifies images of {list(child.input_shape[1:])} into {child.output_shape[-1]} classes, but "
+            f"{ref('dataset')}={data.name} has {data.num_classes} classes and images of {list(data.image_shape)}"
+        )
+
+    def names(self, data):
+        return "labels.txt", "\n".join(data.class_names) + "\n"
+
+    def export(self, child, directory, data):
+        return export_classifier(child, directory, data.test.images[:_NUM_COMPARED])
+
+    def summary(self, config, data):
+        height, width, channels = data.image_shape
+        parts = f"{len(data.train):,} train, {len(data.valid):,} valid, {len(data.test):,} test"
+        return {"data": f"{data.name}: {parts}; {height}x{width}x{channels}, {data.num_classes} classes"}
+
+    def batch_in_words(self, config, batch_size):
+        return f"{batch_size} images, {config[IMAGE_SEARCH].children_per_step} children per step"
+
+    def data_in_words(self, config, data):
+        num = len(data.train) + (0 if _is_valid_held_out(config) else len(data.valid))
+        return f"{num:,} images of {config[IMAGE_RETRAIN].train_on}"
+
+    def record(self, data):
+        return {
+            "name": data.name,
+            "image_shape": list(data.image_shape),
+            "class_names": list(data.class_names),
+            "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
+        }
+
+
+def _is_valid_held_out(config: Config) -> bool:
+    """Return whether a child is not trained on the validation part."""
+    return config[IMAGE_RETRAIN].train_on == "train"
+
+
+TASKS.register(
+    Classification.name,
+    [DATA, AUGMENTATION, IMAGE_SEARCH, IMAGE_RETRAIN, IMAGE_DEVICE],
+    help="to classify images",
+)(Classification())

@@ -1,4 +1,7 @@
-"""A retrained child to files: `child.keras`, and a SavedModel that is compared with it before anyone relies on it."""
+"""A trained child as files: a Keras file, and a SavedModel that is compared with the child.
+
+Where files go and what they replace is the caller's concern.
+"""
 
 from pathlib import Path
 
@@ -6,41 +9,40 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.runtime.files import replace_directory, replacement
-
 
 def save_keras(child: keras.Model, path: Path) -> None:
-    """Writes `child` aside and renames it to `path`.
+    """Write `child` to the Keras file `path`.
 
-    A classifier of images loads with Keras alone and can be evaluated at once; a language model needs enas_tf imported.
+    A classifier of images loads with Keras alone and can be evaluated at once. A language model loads where enas_tf is
+    imported.
     """
     if len(child.outputs) == 1:
         child.compile("sgd", loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    with replacement(path) as aside:
-        child.save(aside)
+    child.save(path)
 
 
 def export_classifier(child: keras.Model, directory: Path, images: np.ndarray) -> float:
-    """Writes `child` as a SavedModel with the signature `serving_default` (uint8 images to float32 logits).
+    """Write `child` as a SavedModel with the signature `serving_default`: uint8 images to float32 logits.
 
-    Returns the largest absolute difference between the logits of the SavedModel, loaded again, and the child's on
-    `images` (uint8 [n, height, width, channels]).
+    Returns:
+      The largest absolute difference between the logits of the SavedModel, loaded again, and the child's on `images`
+      (uint8 [n, height, width, channels]).
     """
-    with replace_directory(directory) as aside:
-        child.export(str(aside), verbose=False)
-        loaded = tf.saved_model.load(str(aside))  # Named, since its functions do not keep its variables alive.
-        return float(tf.reduce_max(tf.abs(loaded.serve(images) - child(images, training=False))))
+    child.export(str(directory), verbose=False)
+    loaded = tf.saved_model.load(str(directory))  # Named, since its functions do not keep its variables alive.
+    return float(tf.reduce_max(tf.abs(loaded.serve(images) - child(images, training=False))))
 
 
 def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) -> float:
-    """Writes a language model as a SavedModel with two signatures.
+    """Write a language model as a SavedModel with two signatures.
 
     `serving_default` scores: ids int32 [batch, time] to log_probs float32 [batch, time - 1], natural logs of the
     probability of each id but the first, given those before it in the row. `step` generates: ids int32 [batch] and a
     state float32 [batch, size], zeros at the beginning, to log_probs [batch, vocabulary] of the next id and the state.
 
-    Returns the largest absolute difference between the scores of the SavedModel, loaded again, and the child's on
-    `ids` (int32 [n, time]).
+    Returns:
+      The largest absolute difference between the scores of the SavedModel, loaded again, and the child's on `ids`
+      (int32 [n, time]).
     """
     size = child.input_shape[1][-1]
 
@@ -56,15 +58,22 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
     rows, states = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None, size], tf.float32, "state")
     archive.add_endpoint("serving_default", score, input_signature=[rows])
     archive.add_endpoint("step", step, input_signature=[tf.TensorSpec([None], tf.int32, "ids"), states])
-    with replace_directory(directory) as aside:
-        archive.write_out(str(aside), verbose=False)
-        loaded = tf.saved_model.load(str(aside))
-        found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
-        return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
+    archive.write_out(str(directory), verbose=False)
+    loaded = tf.saved_model.load(str(directory))
+    found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
+    return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
 
 
 def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
-    """Natural logs of the probability of each of `ids` int32 [batch, time] but the first: float32 [batch, time - 1]."""
+    """Return the natural log of the probability of each of `ids` but the first of a row.
+
+    Args:
+      child: a language model.
+      ids: int32 [batch, time].
+
+    Returns:
+      float32 [batch, time - 1].
+    """
     state = tf.zeros([tf.shape(ids)[0], child.input_shape[1][-1]])
     # All of a row is read, though the last logits score nothing: a row of one id has no other time step.
     logits, _ = child([ids, state], training=False)
@@ -72,7 +81,18 @@ def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
 
 
 def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, seed: int) -> np.ndarray:
-    """`num` ids, never `avoided`, drawn in turn from a language model that has read `start` int32 [n]: int32 [num]."""
+    """Draw `num` ids, one after the other, from a language model that has read `start`.
+
+    Args:
+      child: a language model.
+      start: int32 [n], n is at least 1.
+      num: how many ids are drawn.
+      avoided: an id that is never drawn.
+      seed: decides what is drawn.
+
+    Returns:
+      int32 [num].
+    """
     random, ids = np.random.default_rng(seed), []
     window, state = tf.constant(start[None], tf.int32), tf.zeros([1, child.input_shape[1][-1]])
     spec = [tf.TensorSpec([1, None], tf.int32), tf.TensorSpec(state.shape)]

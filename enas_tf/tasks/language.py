@@ -1,101 +1,145 @@
-"""The task of predicting the next token: its loss, its regularisation, and the perplexity of a whole text."""
+"""The task of language modelling: predicting the next token of a text."""
 
 import dataclasses
-import math
-from collections.abc import Callable
+import json
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from enas_tf.data.text_batches import evaluation_windows, in_rows
-from enas_tf.models.language import Reading
-from enas_tf.options import option, require
-from enas_tf.tasks.classification import cross_entropy
+from enas_tf.data.text import TEXT, TextData
+from enas_tf.data.text_batches import in_rows
+from enas_tf.data.text_sources import TEXT_SOURCE, load_text
+from enas_tf.errors import ref
+from enas_tf.models.language import TextShape
+from enas_tf.options import Group, option, require
+from enas_tf.tasks.export import export_language_model, sample_ids
+from enas_tf.tasks.language_measures import compile_reader, mean_cross_entropy, measure_text, perplexity
+from enas_tf.tasks.language_problems import (
+    RETRAIN_WINDOW,
+    REWARD,
+    WINDOW,
+    PerplexityJudge,
+    TextChildProblem,
+    TextSupernetProblem,
+    validation_rows,
+)
+from enas_tf.tasks.task import TASKS, Task
 
-#: Tokens that are read at once where no gradient limits them.
-_LONG_WINDOW = 512
+#: Rows and columns of the text whose scores are compared when a child is exported.
+_COMPARED = 4, 16
 
 
 @dataclasses.dataclass(frozen=True)
-class WindowConfig:
-    """Windows of text and what keeps states small and slow; the values of enas_lm's search (child.py)."""
+class AveragingConfig:
+    """When the averaging of weights begins (NT-ASGD); enas_lm's value."""
 
-    bptt: int = option(35, "tokens of a window, through which gradients flow")
-    random_bptt: bool = option(True, "draw the length of training windows around --bptt, as AWD-LSTM does")
-    activation_penalty: float = option(0.0, "weight of the mean square of the outputs after dropout in the loss")
-    slowness_penalty: float = option(1.0, "weight of the mean square of the outputs' change over a time step")
+    patience: int = option(
+        10, "weights are averaged once the validation loss exceeds the lowest of all but this many last epochs"
+    )
 
     def __post_init__(self):
-        require(self.bptt >= 1, "bptt", self.bptt, "at least 1")
-        require(self.activation_penalty >= 0, "activation_penalty", self.activation_penalty, "0 or more")
-        require(self.slowness_penalty >= 0, "slowness_penalty", self.slowness_penalty, "0 or more")
+        require(self.patience >= 1, "patience", self.patience, "at least 1")
 
 
-#: The final training's values (enas_lm, fixed_lib.py): alpha is 0.7, and there is no slowness term.
-RETRAIN_WINDOWS = WindowConfig(activation_penalty=0.7, slowness_penalty=0.0)
+AVERAGING = Group(AveragingConfig(), prefix="retrain_", stages=("retrain",))
 
 
-def penalty(reading: Reading, config: WindowConfig) -> tf.Tensor:
-    """Activation and temporal activation regularisation (Merity et al. 2018), float32 scalar.
+class LanguageModelling(Task):
+    """Text to the next token."""
 
-    Of the outputs after dropout as there; enas_lm takes its activation penalty before dropout.
-    """
-    total = tf.zeros([])
-    if config.activation_penalty:
-        total += config.activation_penalty * tf.reduce_mean(tf.square(reading.dropped))
-    if config.slowness_penalty:
-        # A window of one token has no change: the sum is divided by at least 1.
-        change = tf.square(reading.states[:, 1:] - reading.states[:, :-1])
-        count = tf.cast(tf.maximum(tf.size(change), 1), tf.float32)
-        total += config.slowness_penalty * tf.reduce_sum(change) / count
-    return total
+    name, metric, unit = "language_modelling", "perplexity", "token"
+
+    def load(self, config):
+        source = config[TEXT_SOURCE]
+        return load_text(source.dataset, source.data_dir, config[TEXT], source.limit_train)
+
+    def shape(self, data: TextData) -> TextShape:
+        return TextShape(data.vocab_size)
+
+    def assumed_shape(self, config, recorded):
+        """Return the size of the vocabulary that is recorded, else the largest one that the run allows."""
+        size = recorded.get("vocab_size", config[TEXT].vocab_size)
+        return TextShape(size), f"a vocabulary of {size:,}"
+
+    def shared_problem(self, config, supernet, data, batch_size):
+        return TextSupernetProblem(supernet, data, batch_size, config[WINDOW])
+
+    def judge(self, config, supernet, data, batch_size, seed, replicas):
+        return PerplexityJudge(supernet, data, batch_size, config[WINDOW], config[REWARD])
+
+    def check_training(self, config, data, batch_size):
+        in_rows(data.train, batch_size)
+        in_rows(data.valid, 1, "validation")
+        in_rows(data.test, 1, "test")
+
+    def child_problem(self, config, trainee, data, batch_size):
+        return TextChildProblem(trainee, data, batch_size, config[RETRAIN_WINDOW])
+
+    def validate(self, config, child, data, batch_size):
+        read, rows, size = compile_reader(child), validation_rows(data.valid, batch_size), child.input_shape[1][-1]
+        # Without gradients, windows can be longer.
+        length = 2 * config[RETRAIN_WINDOW].bptt
+
+        def measure() -> dict[str, float]:
+            loss = mean_cross_entropy(read, rows, length, size)
+            return {"valid_loss": loss, "valid_perplexity": perplexity(loss)}
+
+        return measure
+
+    def averaging_patience(self, config):
+        return config[AVERAGING].patience
+
+    def test(self, child, data):
+        return measure_text(child, data.test, "test")
+
+    def find_mismatch(self, child, data, place):
+        name, text = self.names(data)
+        # Vocabularies of one size may differ: large texts have as many entries as the option `vocab_size` allows.
+        if (place / name).read_bytes() == text.encode():
+            return None
+        return (
+            f"has a vocabulary of {child.output_shape[0][-1]:,} entries ({name} there), but the text of "
+            f"{ref('dataset')}={data.name} makes another one, of {data.vocab_size:,}"
+        )
+
+    def names(self, data):
+        return "vocabulary.json", json.dumps(dataclasses.asdict(data.vocabulary), ensure_ascii=False) + "\n"
+
+    def export(self, child, directory, data):
+        rows, columns = _COMPARED
+        return export_language_model(child, directory, np.array(data.test[: rows * columns]).reshape(rows, -1))
+
+    def sample(self, child, data, prompt, num, seed):
+        vocabulary = data.vocabulary
+        begun = vocabulary.encode(prompt)
+        if vocabulary.tokens == "word" and not prompt.endswith("\n"):
+            begun = begun[:-1]  # A text of words ends its last line; a prompt goes on in its own.
+        # Characters of a text without lines have no end of line.
+        line = vocabulary.unknown if vocabulary.end_of_line is None else vocabulary.end_of_line
+        start = np.array([line, *begun], np.int32)
+        ids = sample_ids(child, start, num, vocabulary.unknown, seed)
+        return vocabulary.decode(np.concatenate([begun, ids]))
+
+    def summary(self, config, data):
+        parts = ", ".join(f"{len(ids):,} {part}" for part, ids in data.parts().items())
+        return {"data": f"{data.name}: tokens: {parts}; vocabulary of {data.vocab_size:,} {data.vocabulary.tokens}s"}
+
+    def batch_in_words(self, config, batch_size):
+        return f"{batch_size} rows, windows of about {config[WINDOW].bptt} tokens"
+
+    def data_in_words(self, config, data):
+        return f"{len(data.train):,} tokens"
+
+    def record(self, data):
+        return {
+            "name": data.name,
+            "tokens": data.vocabulary.tokens,
+            "vocab_size": data.vocab_size,
+            "num_tokens": data.num_tokens,
+        }
 
 
-def window_scale(ids: tf.Tensor, config: WindowConfig) -> tf.Tensor:
-    """What the learning rate is multiplied with for a window `ids` [rows, time]: its length / bptt (enas_lm)."""
-    return tf.cast(tf.shape(ids)[1], tf.float32) / config.bptt
-
-
-def compile_reader(child: keras.Model) -> Callable:
-    """A traced function of (ids, targets, state) to (summed cross-entropy in nats, next state) by `child`."""
-    size = child.input_shape[1][-1]
-    ids, state = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, size], tf.float32)
-
-    @tf.function(autograph=False, input_signature=[ids, ids, state])
-    def read(ids, targets, state):
-        logits, state = child([ids, state], training=False)
-        return cross_entropy(targets, logits) * tf.cast(tf.size(ids), tf.float32), tf.cast(state, tf.float32)
-
-    return read
-
-
-def mean_cross_entropy(read: Callable, rows: np.ndarray, bptt: int, state_size: int, num_windows: int = 0) -> float:
-    """Nats per token of `rows` (int32 [rows, columns]), from a state of zeros that is carried from window to window.
-
-    Args:
-      read: (ids, targets, state) -> (summed cross-entropy, next state).
-      num_windows: how many windows are read; 0 = all of the text.
-    """
-    state, total, count = tf.zeros([len(rows), state_size]), 0.0, 0
-    for number, (ids, targets) in enumerate(evaluation_windows(rows, bptt), start=1):
-        loss, state = read(tf.constant(ids), tf.constant(targets), state)
-        total, count = total + float(loss), count + ids.size
-        if number == num_windows:
-            break
-    return total / count
-
-
-def measure_text(child: keras.Model, ids: np.ndarray, part: str) -> dict[str, float]:
-    """Loss (nats per token) and perplexity per token of a whole text, read as one row from its first token to its last.
-
-    `part` names the text in errors.
-    """
-    rows = in_rows(ids, 1, part)
-    loss = mean_cross_entropy(compile_reader(child), rows, _LONG_WINDOW, child.input_shape[1][-1])
-    return {"loss": loss, "perplexity": perplexity(loss)}
-
-
-def perplexity(cross_entropy: float) -> float:
-    """exp of nats per token; infinite rather than an error for a model that has diverged."""
-    return math.exp(cross_entropy) if cross_entropy < 700 else math.inf
+TASKS.register(
+    LanguageModelling.name,
+    [TEXT_SOURCE, TEXT, WINDOW, RETRAIN_WINDOW, REWARD, AVERAGING],
+    help="to predict the next token of a text",
+)(LanguageModelling())

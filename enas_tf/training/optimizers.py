@@ -6,12 +6,12 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from enas_tf.options import option, require
+from enas_tf.options import Group, option, require
 
 
 @dataclasses.dataclass(frozen=True)
 class SgdConfig:
-    """The reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
+    """Options of SGD; the reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
 
     learning_rate: float = option(0.05, "largest learning rate, at each restart")
     min_learning_rate: float = option(0.0005, "learning rate at the end of each cycle")
@@ -34,8 +34,13 @@ class SgdConfig:
         require(self.clip_norm > 0, "clip_norm", self.clip_norm, "above 0")
 
 
+SGD = Group(SgdConfig(), stages=("search",))
+#: The reference's values for a child where they differ from the search's (scripts/cifar10_macro_final.sh).
+RETRAIN_SGD = Group(SgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="retrain_", stages=("retrain",))
+
+
 def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) -> keras.optimizers.SGD:
-    """The optimizer, built for `variables`. The rate falls at every step (in the reference: once an epoch)."""
+    """Return an optimizer that is built for `variables`. Its rate falls at every step (in the reference: once an epoch)."""
     schedule = float(config.learning_rate)
     if config.restart_epochs:
         schedule = keras.optimizers.schedules.CosineDecayRestarts(
@@ -52,9 +57,9 @@ def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) ->
 class LossScale(tf.Module):
     """A factor of the loss that keeps the gradients of float16 above its smallest numbers (Micikevicius et al. 2018).
 
-    It is halved when a gradient is not finite, and that step is left out; after 2,000 steps without one it is doubled.
-    Those are the values of Keras' LossScaleOptimizer, whose place this takes: clipping stands between dividing by the
-    factor and the step.
+    The factor is halved when a gradient is not finite, and that step is left out. It is doubled after 2,000 steps
+    without such a gradient. Those are the values of Keras' LossScaleOptimizer. That class cannot be used: here
+    gradients are clipped after they were divided by the factor and before they are applied.
     """
 
     INITIAL, STEPS_TO_DOUBLE = 2.0**15, 2_000
@@ -66,7 +71,7 @@ class LossScale(tf.Module):
         self.num_finite = tf.Variable(0, trainable=False, aggregation=only_first, name="num_finite")
 
     def update(self, is_finite: tf.Tensor) -> None:
-        """After a step whose gradients were finite, or were not."""
+        """Adapt the factor after a step whose gradients were finite, or were not."""
         num = tf.where(is_finite, self.num_finite + 1, 0)
         is_long = num >= self.STEPS_TO_DOUBLE
         factor = tf.where(is_finite, tf.where(is_long, 2.0, 1.0), 0.5) * self.factor
@@ -75,12 +80,12 @@ class LossScale(tf.Module):
 
 
 def scaled(loss: tf.Tensor, loss_scale: LossScale | None) -> tf.Tensor:
-    """What gradients are taken of."""
+    """Return the scaled loss, whose gradients the optimizer gets."""
     return loss if loss_scale is None else loss * loss_scale.factor
 
 
 def tracked_scale(loss_scale: LossScale | None) -> dict[str, object]:
-    """What a checkpoint holds of it."""
+    """Return what a checkpoint holds of the loss scale."""
     return {} if loss_scale is None else {"loss_scale": list(loss_scale.variables)}
 
 
@@ -92,14 +97,17 @@ def apply_clipped(
     scale: tf.Tensor | None = None,
     loss_scale: LossScale | None = None,
 ) -> tf.Tensor:
-    """Clips by global norm, multiplies with `scale`, applies; returns the norm before clipping (float32 scalar).
+    """Clip gradients by their global norm, multiply them by `scale` and apply them.
 
-    With several replicas it is called by each, and what is clipped is the mean of their gradients. With a `loss_scale`
-    the gradients are those of the loss times its factor; where they are not finite only the count of steps goes on, and
-    the norm that is returned is 0, unless the factor cannot become smaller.
+    Each of several replicas calls it; then the mean of their gradients is clipped. With a `loss_scale` the gradients
+    are those of the loss times its factor. Where they are not finite, only the number of steps changes.
 
-    A gradient of a few rows of a bank (`tf.IndexedSlices`, no row twice) stays one where there is no momentum: the
-    other rows do not move then, and are not touched.
+    A gradient of some rows of a bank (`tf.IndexedSlices`, no row twice) is applied to these rows only where there is
+    no momentum, since the others do not move then.
+
+    Returns:
+      The norm before clipping, float32 scalar; 0 for a step that was left out, unless the factor of the loss cannot
+      become smaller.
     """
     context = tf.distribute.get_replica_context()
     if context.num_replicas_in_sync > 1:
@@ -126,7 +134,7 @@ def apply_clipped(
 
 
 def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> None:
-    """A step of the optimizer on every replica. Its own `apply` would sum the gradients over the replicas once more."""
+    """Update the weights of every replica. The optimizer's own `apply` would sum the gradients over replicas again."""
 
     def update():
         rate = optimizer.learning_rate
@@ -139,13 +147,13 @@ def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> No
             )
         optimizer.iterations.assign_add(1)
 
-    # All replicas have the same gradients by now, so the first one's are finite where all are.
+    # All replicas have the same gradients by now: where those of the first are finite, all are.
     first = None if is_finite is None else strategy.experimental_local_results(is_finite)[0]
     _only_if(first, update, optimizer)
 
 
 def _only_if(condition: tf.Tensor | None, update: Callable, optimizer) -> None:
-    """Updates, or, where the condition does not hold, counts the step only: the learning rate goes by it."""
+    """Call `update`; where the condition does not hold, only count the step, which decides the learning rate."""
     if condition is None:
         update()
         return
@@ -157,6 +165,6 @@ def _only_if(condition: tf.Tensor | None, update: Callable, optimizer) -> None:
 
 
 def _nothing(function: Callable) -> tf.Tensor:
-    """Calls `function`; a branch has to return a tensor."""
+    """Call `function` and return a tensor, as a branch has to."""
     function()
     return tf.constant(0)

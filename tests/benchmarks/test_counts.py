@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.worker import PARTS, open_run
+from benchmarks.parts import PARTS
+from benchmarks.worker import open_run
 from benchmarks.workloads import WORKLOADS
 
 RECORDED = json.loads((Path(__file__).parents[2] / "benchmarks" / "counts.json").read_text())["results"]

@@ -1,18 +1,22 @@
 """Every space once, with the small networks that the laws are tried on. A space that is not here fails."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.models.families import FAMILIES, Family
-from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
+from enas_tf.models.cell_config import CellChildConfig, CellNetworkConfig
+from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
-from enas_tf.spaces.decisions import Space
+from enas_tf.models.macro_config import MacroChildConfig, MacroNetworkConfig
+from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
-from enas_tf.spaces.micro import CELL_OPS, MicroSpace
+from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
+from enas_tf.spaces.space import Space
+from enas_tf.spaces.vocabulary import CELL_OPS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,22 +26,22 @@ class Case:
     name: str
     tiny: Space
     space: Space
-    network: NetworkConfig | LanguageConfig
-    child: ChildConfig | LanguageConfig
+    network: Any
+    child: Any
     shape: ImageConfig | TextShape
 
     @property
-    def family(self) -> Family:
-        return FAMILIES[self.space.name]
+    def networks(self) -> Networks:
+        return NETWORKS[self.space.name]
 
-    def build_supernet(self):
-        return self.family.supernet(self.space, self.network, self.shape)
+    def build_supernet(self, dtype: str = "float32"):
+        return self.networks.build_supernet(self.space, self.network, self.shape, dtype)
 
-    def build_child(self, architecture):
-        return self.family.build_child(architecture, self.child, self.shape)
+    def build_child(self, architecture, dtype: str = "float32"):
+        return self.networks.build_child(architecture, self.child, self.shape, dtype)
 
     def inputs(self, num: int) -> list[np.ndarray]:
-        """Random inputs of a child, `num` of them: images, or rows of ids and a state."""
+        """Return `num` random inputs of a child: images, or rows of ids and a state."""
         random = np.random.default_rng(0)
         if isinstance(self.shape, TextShape):
             ids = random.integers(0, self.shape.vocabulary_size, (num, 5), dtype=np.int32)
@@ -46,12 +50,12 @@ class Case:
         return [random.integers(0, 256, shape, dtype=np.uint8)]
 
     def run_supernet(self, supernet, inputs, tokens):
-        """Logits and the sum of squares of the chosen weights."""
+        """Return logits and the sum of squares of the chosen weights."""
         found, squares = supernet(*inputs, tokens)
         return (found if isinstance(found, tf.Tensor) else supernet.logits(found.dropped)), squares
 
     def run_child(self, child, inputs):
-        """Logits in training mode."""
+        """Return logits in training mode."""
         found = child(inputs if len(inputs) > 1 else inputs[0], training=True)
         return found[0] if isinstance(found, list | tuple) else found
 
@@ -59,30 +63,35 @@ class Case:
 IMAGE = ImageConfig(8, 8, 3, num_classes=5, mean=(120.0, 110.0, 100.0), variance=(3000.0, 3500.0, 4000.0))
 
 
-def _macro_case(skip_sources: str) -> Case:
+def macro_case(name: str, **options) -> Case:
+    """Return a case of the macro space; `options` are those of the space."""
     return Case(
-        name=f"macro-{skip_sources}",
-        tiny=MacroSpace(num_layers=3, ops=MACRO_OPS[:2], skip_sources=skip_sources),
-        space=MacroSpace(num_layers=6, skip_sources=skip_sources),
-        network=NetworkConfig(channels=6, dropout=0.0),
-        child=ChildConfig(channels=6, dropout=0.0),
+        name=f"macro-{name}",
+        tiny=MacroSpace(**options | {"num_layers": 3, "ops": MACRO_OPS[:2]}),
+        space=MacroSpace(**options),
+        network=MacroNetworkConfig(channels=6, dropout=0.0),
+        child=MacroChildConfig(channels=6, dropout=0.0),
         shape=IMAGE,
     )
 
 
-def _micro_case(name: str, **options) -> Case:
-    """`options` are the space's; the tiny one has the operation that the law of learning rewards last."""
+def micro_case(name: str, **options) -> Case:
+    """Return a case of the micro space; `options` are those of the space.
+
+    The tiny space has the operation that the law of learning rewards last.
+    """
     return Case(
         name=f"micro-{name}",
         tiny=MicroSpace(blocks=1, ops=("identity", "sep_conv_3x3")),
         space=MicroSpace(**options),
-        network=NetworkConfig(channels=4, dropout=0.0, cells_per_stage=2),
-        child=ChildConfig(channels=4, dropout=0.0, cells_per_stage=2),
+        network=CellNetworkConfig(channels=4, dropout=0.0, cells_per_stage=2),
+        child=CellChildConfig(channels=4, dropout=0.0, cells_per_stage=2),
         shape=IMAGE,
     )
 
 
-def _recurrent_case(output: str) -> Case:
+def recurrent_case(output: str) -> Case:
+    """Return a case of the recurrent space."""
     network = LanguageConfig(units=6, init_scale=0.3)
     return Case(
         name=f"recurrent-{output}",
@@ -95,12 +104,12 @@ def _recurrent_case(output: str) -> Case:
 
 
 CASES = [
-    _macro_case("layers"),
-    _macro_case("reference"),
-    _micro_case("paper", blocks=3),
-    _micro_case("other", blocks=2, ops=CELL_OPS[4:], merge="all"),
-    _recurrent_case("loose_ends"),
-    _recurrent_case("all_but_first"),
+    macro_case("layers", num_layers=6, skip_sources="layers"),
+    macro_case("reference", num_layers=6, skip_sources="reference"),
+    micro_case("paper", blocks=3),
+    micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
+    recurrent_case("loose_ends"),
+    recurrent_case("all_but_first"),
 ]
 
 
@@ -109,7 +118,7 @@ def case(request) -> Case:
     return request.param
 
 
-#: One of each family; what takes long is tried on the others by `-m slow`.
+#: One of each space; what takes long is tried on the others by `-m slow`.
 FIRST = ("macro-layers", "micro-other", "recurrent-loose_ends")
 
 

@@ -6,7 +6,7 @@ import pytest
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
-from enas_tf.search.searchers.reinforce import RandomSearcher
+from enas_tf.search.searchers.random import RandomSearcher
 from tests.conformance.test_replicas import assert_close, make_evaluator, make_trainer, two_devices
 
 
@@ -22,8 +22,8 @@ def test_search_in_loops_is_the_search(costly_case, is_shared):
         means = evaluator.prepare(RandomSearcher(costly_case.tiny), 0, 0, advanced.append)
         assert max(advanced) == steps_per_loop
         assert sum(advanced) == evaluator.num_steps(0) >= 3
-        assert evaluator._train_step.experimental_get_tracing_count() == 1
-        found.append((evaluator.supernet.trainable_variables, means["loss"]))
+        assert evaluator.step.traced.experimental_get_tracing_count() == 1
+        found.append((evaluator.problem.variables, means["loss"]))
     (expected, loss), (weights, its_loss) = found
     assert its_loss == pytest.approx(loss, rel=1e-6)
     if is_shared:  # Sums over devices are in no order.
@@ -39,6 +39,6 @@ def test_retraining_in_loops_is_the_retraining(costly_case, tmp_path):
         trainer = make_trainer(costly_case, Replicas(steps_per_loop=steps_per_loop))
         with Reporter(tmp_path / str(steps_per_loop)) as reporter:
             trainer.run(reporter, Checkpoints(tmp_path / str(steps_per_loop) / "checkpoints", trainer.tracked))
-        found.append(trainer.trainee.child.weights)
+        found.append(trainer.problem.trainee.child.weights)
     for mine, its in zip(*found, strict=True):
         np.testing.assert_array_equal(mine.numpy(), its.numpy(), err_msg=mine.path)

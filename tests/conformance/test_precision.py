@@ -11,7 +11,7 @@ from enas_tf.models.images import ImageConfig
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.replicas import PRECISIONS, Replicas
 from enas_tf.runtime.reporting import Reporter
-from enas_tf.search.searchers.reinforce import RandomSearcher
+from enas_tf.search.searchers.random import RandomSearcher
 from tests.conformance.test_replicas import make_evaluator, make_trainer
 
 MIXED = [precision for precision in PRECISIONS if precision != "float32"]
@@ -40,14 +40,14 @@ def test_the_network_is_the_same(case, precision):
     case = with_larger_images(case)
     keras.utils.set_random_seed(1)
     full = case.build_supernet()
-    short = case.family.supernet(case.space, case.network, case.shape, dtype=precision)
+    short = case.build_supernet(precision)
     for variable, other in zip(full.trainable_variables, short.trainable_variables, strict=True):
         variable.assign(variable + 0.1 * keras.random.normal(variable.shape))
         other.assign(variable)
     tokens = case.space.random_tokens(1, np.random.default_rng(5))[0]
     architecture, inputs = case.space.decode(tokens), [tf.constant(part) for part in case.inputs(16)]
-    child = case.family.build_child(architecture, case.child, case.shape, dtype=precision)
-    case.family.inherit_weights(child, short, architecture)
+    child = case.build_child(architecture, precision)
+    case.networks.inherit_weights(child, short, architecture)
     expected, squares = case.run_supernet(full, inputs, tokens)
     found, its_squares = case.run_supernet(short, inputs, tokens)
     assert float(its_squares) == pytest.approx(float(squares))
@@ -65,8 +65,8 @@ def test_what_is_costly_is_computed_in_the_shorter_type(case, precision):
     """All convolutions and matrix products but the last, which makes the logits, in supernet and child."""
     inputs = [tf.constant(part) for part in case.inputs(4)]
     tokens = tf.constant(case.space.random_tokens(1, np.random.default_rng(5))[0])
-    supernet = case.family.supernet(case.space, case.network, case.shape, dtype=precision)
-    child = case.family.build_child(case.space.decode(tokens.numpy()), case.child, case.shape, dtype=precision)
+    supernet = case.build_supernet(precision)
+    child = case.build_child(case.space.decode(tokens.numpy()), precision)
     for function in (
         lambda: case.run_supernet(supernet, inputs, tokens),
         lambda: case.run_child(child, inputs),
@@ -83,14 +83,14 @@ def test_search_and_retraining_learn(costly_case, precision, tmp_path):
     for name in ("float32", precision):
         replicas = Replicas(precision=name)
         evaluator = make_evaluator(costly_case, replicas)
-        before = [weight.numpy() for weight in evaluator.supernet.trainable_variables]
+        before = [weight.numpy() for weight in evaluator.problem.variables]
         evaluator.start(0)
         means = evaluator.prepare(RandomSearcher(costly_case.tiny), 0)
         assert np.isfinite(list(means.values())).all()
         assert means["gradient_norm"] > 0
-        after = evaluator.supernet.trainable_variables
+        after = evaluator.problem.variables
         moved[name] = np.concatenate([(v.numpy() - old).ravel() for v, old in zip(after, before, strict=True)])
-        assert ("loss_scale" in evaluator.tracked) == (name == "mixed_float16")
+        assert ("shared_loss_scale" in evaluator.tracked) == (name == "mixed_float16")
     # Steps of clipped gradients: lengths are alike, and so is the direction.
     lengths = {name: np.linalg.norm(vector) for name, vector in moved.items()}
     assert lengths[precision] == pytest.approx(lengths["float32"], rel=0.1)
@@ -98,4 +98,4 @@ def test_search_and_retraining_learn(costly_case, precision, tmp_path):
     trainer = make_trainer(costly_case, Replicas(precision=precision))
     with Reporter(tmp_path) as reporter:
         trainer.run(reporter, Checkpoints(tmp_path / "checkpoints", trainer.tracked))
-    assert all(np.isfinite(variable.numpy()).all() for variable in trainer.trainee.trainable_variables)
+    assert all(np.isfinite(variable.numpy()).all() for variable in trainer.problem.variables)

@@ -1,33 +1,42 @@
 """Law 5: two replicas with synchronised batch statistics take the steps of one device with the same global batch."""
 
 import dataclasses
+import types
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.text import TextData, Vocabulary
 from enas_tf.errors import InputError
 from enas_tf.models.language import TextShape
+from enas_tf.options import Config
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.devices import build_strategy
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
-from enas_tf.search.evaluators.language import LanguageEvaluator, RewardConfig
-from enas_tf.search.evaluators.shared import SharedTrainingConfig, SharedWeightsEvaluator
-from enas_tf.search.searchers.reinforce import RandomSearcher
-from enas_tf.tasks.language import WindowConfig
-from enas_tf.training.optimizers import SgdConfig
-from enas_tf.training.retrain import ChildTrainer, RetrainConfig
-from enas_tf.training.retrain_language import AveragingConfig, LanguageTrainer
+from enas_tf.search.evaluators.shared import SHARED, SharedTrainingConfig, SharedWeightsEvaluator
+from enas_tf.search.searchers.random import RandomSearcher
+from enas_tf.tasks.classification import IMAGE_SEARCH, ImageSearchConfig
+from enas_tf.tasks.language import AVERAGING, AveragingConfig
+from enas_tf.tasks.language_problems import RETRAIN_WINDOW, WINDOW, WindowConfig
+from enas_tf.tasks.task import TASKS
+from enas_tf.training.child import ChildTrainer, RetrainConfig
+from enas_tf.training.optimizers import SGD, SgdConfig
 
 BATCH, SEED = 8, 5
-SGD = SgdConfig(restart_epochs=2, clip_norm=1.0)
-PLAIN = SgdConfig(learning_rate=0.5, restart_epochs=0, momentum=0.0, clip_norm=0.5)
-WINDOW = WindowConfig(bptt=6, activation_penalty=0.5)
+IMAGE_SGD = SgdConfig(restart_epochs=2, clip_norm=1.0)
+TEXT_SGD = SgdConfig(learning_rate=0.5, restart_epochs=0, momentum=0.0, clip_norm=0.5)
+OPTIONS = Config(
+    {
+        SHARED: SharedTrainingConfig(BATCH),
+        WINDOW: WindowConfig(bptt=6, activation_penalty=0.5),
+        RETRAIN_WINDOW: WindowConfig(bptt=6, activation_penalty=0.5),
+        AVERAGING: AveragingConfig(1),
+    }
+)
 
 
 def make_data(shape):
@@ -56,29 +65,38 @@ def small(network):
     return dataclasses.replace(network, cells_per_stage=1) if hasattr(network, "cells_per_stage") else network
 
 
-def make_evaluator(case, replicas, children=1):
-    keras.utils.set_random_seed(0)
-    with replicas.strategy.scope():
-        supernet = case.family.supernet(case.tiny, small(case.network), case.shape, dtype=replicas.precision)
-        data = make_data(case.shape)
-        if isinstance(case.shape, TextShape):
-            return LanguageEvaluator(supernet, data, BATCH, PLAIN, WINDOW, RewardConfig(), SEED, replicas)
-        config = SharedTrainingConfig(batch_size=BATCH, children_per_step=children)
-        return SharedWeightsEvaluator(supernet, data, config, SGD, AugmentationConfig(), SEED, replicas)
+def sgd_of(case):
+    return TEXT_SGD if isinstance(case.shape, TextShape) else IMAGE_SGD
 
 
-def make_trainer(case, replicas):
+def make_evaluator(case, replicas, children=1) -> SharedWeightsEvaluator:
+    """Build an evaluator of a tiny space as a run does."""
     keras.utils.set_random_seed(0)
+    values = {case.networks.network: small(case.network), SGD: sgd_of(case), IMAGE_SEARCH: ImageSearchConfig(children)}
+    run = types.SimpleNamespace(
+        config=OPTIONS.replace(values),
+        seed=SEED,
+        space=case.tiny,
+        networks=case.networks,
+        task=TASKS[case.networks.task],
+        data=make_data(case.shape),
+        shape=case.shape,
+        replicas=replicas,
+    )
+    return SharedWeightsEvaluator.build(run)
+
+
+def make_trainer(case, replicas) -> ChildTrainer:
+    """Build a trainer of a child as a run does."""
+    keras.utils.set_random_seed(0)
+    task, config, data = TASKS[case.networks.task], small(case.child), make_data(case.shape)
     architecture = case.tiny.decode(case.tiny.random_tokens(1, np.random.default_rng(1))[0])
     with replicas.strategy.scope():
-        config = small(case.child)
-        child = case.family.build_child(architecture, config, case.shape, dtype=replicas.precision)
-        trainee = case.family.trainee(child, architecture, config, case.shape)
-        data = make_data(case.shape)
-        if isinstance(case.shape, TextShape):
-            return LanguageTrainer(trainee, data, 2, BATCH, PLAIN, WINDOW, AveragingConfig(1), SEED, replicas)
-        config = RetrainConfig(retrain_epochs=2, retrain_batch_size=BATCH)
-        return ChildTrainer(trainee, data, config, SGD, AugmentationConfig(), SEED, replicas)
+        child = case.networks.build_child(architecture, config, case.shape, dtype=replicas.precision)
+        trainee = case.networks.build_trainee(child, architecture, config, case.shape)
+        problem = task.child_problem(OPTIONS, trainee, data, BATCH)
+        validate, patience = task.validate(OPTIONS, child, data, BATCH), task.averaging_patience(OPTIONS)
+        return ChildTrainer(problem, validate, RetrainConfig(2, BATCH), sgd_of(case), replicas, SEED, patience)
 
 
 def assert_close(found, expected):
@@ -97,7 +115,7 @@ def test_two_replicas_search_as_one_device(costly_case):
     found = []
     for replicas in (Replicas(), Replicas(two_devices(), is_synchronized=True)):
         evaluator = make_evaluator(case, replicas)
-        weights = evaluator.supernet.trainable_variables
+        weights = evaluator.problem.variables
         before = [weight.numpy() for weight in weights]
         evaluator.start(0)
         means = evaluator.prepare(RandomSearcher(case.tiny), 0)
@@ -123,12 +141,12 @@ def test_two_replicas_retrain_as_one_device(costly_case, tmp_path):
             trainer.run(reporter, Checkpoints(place / "checkpoints", trainer.tracked))
         found.append(trainer)
     one, two = found
-    assert_close(two.trainee.child.weights, one.trainee.child.weights)
+    assert_close(two.problem.trainee.child.weights, one.problem.trainee.child.weights)
     # A checkpoint of two devices goes on on one.
     again = make_trainer(case, Replicas())
     with Reporter(tmp_path / "2") as reporter:
         again.run(reporter, Checkpoints(tmp_path / "2" / "checkpoints", again.tracked))
-    assert_close(again.trainee.child.weights, one.trainee.child.weights)
+    assert_close(again.problem.trainee.child.weights, one.problem.trainee.child.weights)
 
 
 @pytest.mark.parametrize("name", ["macro-layers", "micro-other"])
@@ -140,9 +158,9 @@ def test_each_replica_has_children_of_its_own(case_list, name):
     for evaluator in (expected, found):
         evaluator.start(0)
         evaluator.prepare(RandomSearcher(case.tiny), 0)
-    assert_close(found.supernet.trainable_variables, expected.supernet.trainable_variables)
+    assert_close(found.problem.variables, expected.problem.variables)
 
 
 def test_a_batch_has_to_split_over_the_replicas():
-    with pytest.raises(InputError, match="--batch_size=9 does not split over 2 replicas: expected a multiple of 2"):
+    with pytest.raises(InputError, match="^batch_size=9 does not split over 2 replicas: expected a multiple of 2"):
         Replicas(two_devices()).check_divides("batch_size", 9)

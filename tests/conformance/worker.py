@@ -42,7 +42,7 @@ def main() -> None:
         found[f"{case.name}/loss"] = means["loss"]
         found[f"{case.name}/rewards"] = rewards.numpy()
         found[f"{case.name}/score"] = evaluator.score(tokens[0])
-        for kind, layer in (("supernet", evaluator.supernet), ("controller", searcher.controller)):
+        for kind, layer in (("supernet", evaluator.problem.supernet), ("controller", searcher.controller)):
             for number, weight in enumerate(layer.trainable_variables):
                 found[f"{case.name}/{kind}/{number}"] = weight.numpy()
     np.savez(PATH, **found)

@@ -1,13 +1,14 @@
-"""Numbers of the policies against those of the reference's controllers."""
+"""Numbers of the policies against those of the reference's controllers, and the options that each space reads."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.controller.policy import Controller, ControllerConfig
+from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig
 from enas_tf.spaces.decisions import PickNode
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.micro import MicroSpace
+from enas_tf.spaces.recurrent import RecurrentSpace
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def controller():
 
 
 def scaled(controller, factor):
-    """A policy with larger weights than its initial ones."""
+    """Return a copy of a policy whose weights are multiplied by `factor`."""
     copy = Controller(controller.space, controller.config)
     for mine, its in zip(copy.trainable_variables, controller.trainable_variables, strict=True):
         mine.assign(factor * its)
@@ -35,18 +36,18 @@ def test_weights_start_in_a_tenth(controller):
 
 
 def test_weights_start_different(controller):
-    """A Keras initializer keeps its seed: one for all weights would give them all the same numbers."""
+    """A single Keras initializer would give all weights the same numbers, since it keeps its seed."""
     starts = [variable.numpy().ravel()[:64] for variable in controller.trainable_variables]
     assert len({values.tobytes() for values in starts}) == len(starts)
 
 
 def test_probabilities_stay_within_the_bounds_of_the_tanh(controller):
-    """With c = 1.5: at most 0.80 for one of six operations, and within [0.047, 0.953] for a skip."""
+    """With c = 1.5 they are at most 0.80 for one of six operations, and in [0.047, 0.953] for a skip."""
     walk = scaled(controller, 1000.0).sample(200, tf.constant([0, 1]))
     largest = max(float(tf.reduce_max(probs)) for probs in walk.op_probabilities.values())
     bound = np.exp(1.5) / (np.exp(1.5) + 5 * np.exp(-1.5))
     assert 0.5 < largest <= bound + 1e-6
-    # A walk is 4 operations and 6 skips; none can be less likely than the bound says.
+    # A walk is 4 operations and 6 skips, and the bound limits the probability of each from below.
     least = 4 * np.log(np.exp(-1.5) / (np.exp(-1.5) + 5 * np.exp(1.5))) + 6 * np.log(1 / (1 + np.exp(3.0)))
     assert float(tf.reduce_min(walk.log_prob)) >= least - 1e-4
 
@@ -62,7 +63,7 @@ def test_temperature_flattens():
 
 
 def test_skip_divergence_is_the_kl_of_what_is_sampled():
-    """With zero attention every skip has probability 1/2, and one layer k has k - 1 of them."""
+    """With zero attention every skip has probability 1/2, and layer k has k - 1 skips."""
     space = MacroSpace(num_layers=3)
     controller = Controller(space, ControllerConfig(skip_target=0.4))
     controller.attention.assign(tf.zeros_like(controller.attention))
@@ -81,7 +82,7 @@ def test_log_prob_is_differentiable(controller):
 
 @pytest.fixture(scope="module")
 def micro_controller():
-    """With the constants of scripts/cifar10_micro_search.sh."""
+    """Return a controller with the constants of scripts/cifar10_micro_search.sh."""
     return Controller(MicroSpace(), ControllerConfig(tanh_constant=1.1, op_tanh_reduce=2.5))
 
 
@@ -90,14 +91,14 @@ def test_number_of_weights_of_the_micro_policy_is_the_references(micro_controlle
 
 
 def test_favoured_operations_begin_as_likely_as_in_the_reference(micro_controller):
-    """0.315 for each separable convolution of the normal cell, 0.254 of the reduction cell."""
+    """Probabilities of a separable convolution are 0.315 in the normal cell and 0.254 in the reduction cell."""
     probabilities = micro_controller.sample(2, tf.constant([0, 1])).op_probabilities
     np.testing.assert_allclose(probabilities["normal/block_1/op_1"][0], [0.315] * 2 + [0.123] * 3, atol=2e-3)
     np.testing.assert_allclose(probabilities["reduction/block_5/op_2"][1], [0.254] * 2 + [0.164] * 3, atol=2e-3)
 
 
 def test_a_reduction_cell_depends_on_the_normal_one():
-    """The LSTM's state is carried over: the same reduction cell is not equally likely behind every normal cell."""
+    """The LSTM state is carried over, so the probability of a reduction cell depends on the normal cell."""
     space = MicroSpace(blocks=1)
     controller = scaled(Controller(space), 20.0)
     tokens = np.array([[0, 0, 0, 0, 1, 0, 2, 2], [1, 1, 4, 3, 1, 0, 2, 2]])
@@ -106,7 +107,7 @@ def test_a_reduction_cell_depends_on_the_normal_one():
 
 
 def test_inputs_are_told_apart_by_attention_alone():
-    """The anchors of both inputs are zero: which one was picked says nothing to the next decision."""
+    """The anchors of both inputs are zero, so the next decision does not depend on which one was picked."""
     space = MicroSpace(blocks=1)
     controller = scaled(Controller(space), 5.0)
     walks = controller.score(np.array([[0, 0, 1, 1, 0, 0, 0, 0], [1, 0, 1, 1, 0, 0, 0, 0]]))
@@ -114,3 +115,18 @@ def test_inputs_are_told_apart_by_attention_alone():
     for probabilities in walks.op_probabilities.values():
         np.testing.assert_allclose(probabilities[0], probabilities[1], atol=1e-6)
     assert abs(float(walks.log_prob[0] - walks.log_prob[1])) > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("space", "special"),
+    [
+        (MacroSpace(num_layers=4), {"skip_target"}),
+        (MicroSpace(), {"learned_bias", "fixed_bias"}),
+        (RecurrentSpace(), {"distance_penalty"}),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_a_space_reads_the_options_of_its_decisions(space, special):
+    general = {"hidden_size", "tanh_constant", "op_tanh_reduce", "temperature"}
+    assert {option.name for option in CONTROLLER.options if option.is_read(space)} == general | special
+    assert {option.stages for option in CONTROLLER.options} == {("search",)}

@@ -1,10 +1,10 @@
-"""Laws of augmentation, on images whose pixels tell where they came from."""
+"""Laws of augmentation, on images whose pixels show their original places."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.data.augmentation import AugmentationConfig, augment_batch
+from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig, augment_batch
 from enas_tf.errors import InputError
 
 BATCH, HEIGHT, WIDTH = 64, 6, 8
@@ -13,7 +13,7 @@ SEED = tf.constant([3, 4])
 
 
 def numbered_images():
-    """uint8 [64, 6, 8, 2]: the channels hold row and column, neither of which comes near the fill colour."""
+    """Return uint8 [64, 6, 8, 2] whose channels hold row and column, numbers far from the fill colour."""
     rows, columns = np.meshgrid(np.arange(HEIGHT), np.arange(WIDTH), indexing="ij")
     return np.tile(np.stack([rows, columns], axis=-1).astype(np.uint8), (BATCH, 1, 1, 1))
 
@@ -39,7 +39,7 @@ def test_a_crop_is_a_window_of_the_padded_image(augment_option):
             windows[window.tobytes()] = (top, left, False)
             windows[np.ascontiguousarray(window[:, ::-1]).tobytes()] = (top, left, True)
     found = [windows[image.tobytes()] for image in augment(augment=augment_option, crop_padding=padding)]
-    # Each image has its own offsets, all of them occur, and rows do not follow columns.
+    # Each image has its own offsets, all offsets occur, and those of rows do not depend on those of columns.
     assert {top for top, _, _ in found} == {left for _, left, _ in found} == set(range(2 * padding + 1))
     assert len({(top, left) for top, left, _ in found}) > 2 * padding + 1
     assert {flipped for _, _, flipped in found} == ({False, True} if augment_option == "crop_flip" else {False})
@@ -56,7 +56,7 @@ def test_cutout_is_a_clipped_square_of_the_fill_colour():
     assert areas.max() == size * size
     assert areas.min() < size * size  # clipped at a border
     assert min(rows.min(), columns.min()) >= size // 2  # the centre lies within the image
-    assert len({row.tobytes() for row in is_fill}) > 10  # each image has its own
+    assert len({row.tobytes() for row in is_fill}) > 10  # each image has its own square
 
 
 def test_cutout_reaches_all_corners_alike():
@@ -81,5 +81,11 @@ def test_a_float_colour_is_rounded():
 
 @pytest.mark.parametrize("options", [{"augment": "flip"}, {"crop_padding": -1}, {"cutout_size": -1}])
 def test_wrong_options_are_named(options):
-    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+    with pytest.raises(InputError, match=f"{next(iter(options))}="):
         AugmentationConfig(**options)
+
+
+def test_the_search_does_not_cut_out():
+    stages = {option.name: option.stages for option in AUGMENTATION.options}
+    assert stages.pop("cutout_size") == ("retrain",)
+    assert set(stages.values()) == {("search", "retrain")}

@@ -1,4 +1,4 @@
-"""Images brought to one size."""
+"""Laws of resizing."""
 
 import numpy as np
 
@@ -18,7 +18,7 @@ def test_a_plain_image_keeps_its_colour(monkeypatch):
 
 def test_shrinking_averages():
     stripes = np.zeros((1, 8, 8, 1), np.uint8)
-    stripes[:, :, ::2] = 200  # without antialiasing, every other column is all that is read
+    stripes[:, :, ::2] = 200  # without antialiasing only every other column would be read
     assert 60 < resize_array(stripes, 2).min() <= resize_array(stripes, 2).max() < 140
 
 

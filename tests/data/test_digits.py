@@ -1,4 +1,4 @@
-"""The bundled digits, whole: every image is used once, and the parts never change."""
+"""The bundled digits: every image is used once, and the parts never change."""
 
 import numpy as np
 from sklearn.datasets import load_digits

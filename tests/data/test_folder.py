@@ -16,7 +16,7 @@ def write(path, value, size=(6, 6), channels=3):
 
 
 def write_classes(directory, names=("cat", "dog"), count=10, **options):
-    """`count` images per class, of the colour 10 * class + number."""
+    """Write `count` images per class, with the colour 10 * class + number."""
     for label, name in enumerate(names):
         for number in range(count):
             write(directory / name / f"{number}.png", 10 * label + number, **options)
@@ -73,7 +73,7 @@ def test_other_files_are_ignored(tmp_path):
 def test_images_of_different_sizes_need_image_size(tmp_path):
     write_classes(tmp_path)
     write(tmp_path / "dog" / "wide.png", 7, size=(6, 9))
-    with pytest.raises(InputError, match=r"cat.0\.png is 6x6 and .*wide\.png is 6x9 pixels.*--image_size=32"):
+    with pytest.raises(InputError, match=r"cat.0\.png is 6x6 and .*wide\.png is 6x9 pixels.*image_size=32"):
         load(tmp_path)
     assert load(tmp_path, image_size=5).image_shape == (5, 5, 3)
 

@@ -1,4 +1,4 @@
-"""Archives of arrays: what is read, and what each wrong array is answered with."""
+"""Archives of arrays: the arrays that are read, and the message about each wrong array."""
 
 import numpy as np
 import pytest

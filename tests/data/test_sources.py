@@ -1,4 +1,4 @@
-"""What holds for every image source: the registry, the checks, and the parts that are split off."""
+"""The steps that all image sources share: the table of sources, the checks, and the parts that are split off."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 
 from enas_tf.data import sources
 from enas_tf.data.images import Parts, Split
-from enas_tf.data.sources import DataConfig, load_images
+from enas_tf.data.sources import DATA, DataConfig, load_images
 from enas_tf.errors import InputError
 
 
@@ -18,7 +18,7 @@ def make_split(labels, size=4):
 
 @pytest.fixture
 def load(monkeypatch):
-    """Loads parts made by the test, as if a source had read them."""
+    """Return a function that loads parts of the test as if a source had read them."""
 
     def load_parts(train, valid=None, test=None, classes=2, **options):
         parts = Parts(tuple("abc"[:classes]), train, valid, test)
@@ -68,7 +68,7 @@ def test_all_parts_are_resized(load):
         ({"train": make_split([])}, "train part .*is empty"),
         ({"train": make_split([0, 1] * 9), "test": make_split([-1, -1])}, r"test part .*-1\.\.-1.*expected 0\.\.1"),
         ({"train": make_split([0, 2] * 9), "classes": 3}, r"no image of class 1.*found 0, 2\. Number"),
-        ({"train": make_split([0, 1] * 9), "test": make_split([0, 1], size=5)}, r"\[5, 5, 1\].*--image_size=32"),
+        ({"train": make_split([0, 1] * 9), "test": make_split([0, 1], size=5)}, r"\[5, 5, 1\].*image_size=32"),
         ({"train": make_split([0, 1])}, "No validation images"),
     ],
 )
@@ -95,7 +95,7 @@ def test_unknown_data_sets_are_refused(dataset, message):
     "options", [{"image_size": 0}, {"valid_fraction": 0.0}, {"valid_fraction": 1.0}, {"limit_train": 0}]
 )
 def test_wrong_options_are_named(options):
-    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+    with pytest.raises(InputError, match=f"{next(iter(options))}="):
         DataConfig(**options)
 
 
@@ -103,6 +103,18 @@ def test_every_option_has_a_text():
     assert all(field.metadata["help"] for field in dataclasses.fields(DataConfig))
 
 
+def test_the_place_of_the_data_decides_nothing():
+    assert [option.name for option in DATA.options if not option.decides] == ["data_dir"]
+
+
+def test_messages_write_options_as_a_launcher_does():
+    with pytest.raises(InputError) as caught:
+        load_images(DataConfig(dataset="pydoc"))
+    message = caught.value.render(lambda name: f"--{name}")
+    assert message.startswith("--dataset=pydoc is text")
+    assert message.endswith("--space=recurrent is for text.")
+
+
 def test_text_is_no_set_of_images():
-    with pytest.raises(InputError, match=r"--dataset=pydoc is text.*digits.*--space=recurrent"):
+    with pytest.raises(InputError, match=r"dataset=pydoc is text.*digits.*space=recurrent"):
         load_images(DataConfig(dataset="pydoc"))

@@ -40,6 +40,6 @@ def test_first_shuffled_is_a_reproducible_choice():
     chosen = first_shuffled(100, 30, seed=4)
     assert len(set(chosen.tolist())) == 30
     assert chosen.min() >= 0
-    assert chosen.max() >= 30  # not merely the first ones
+    assert chosen.max() >= 30  # not only the first ones
     np.testing.assert_array_equal(chosen, first_shuffled(100, 60, seed=4)[:30])
     assert len(first_shuffled(5, 30, seed=4)) == 5

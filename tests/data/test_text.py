@@ -1,4 +1,4 @@
-"""Laws of vocabularies: what is an entry, and that text and token ids are told from each other."""
+"""Laws of vocabularies: which tokens are entries, and that text and token ids are converted into each other."""
 
 import dataclasses
 
@@ -26,7 +26,7 @@ def test_a_text_comes_back(text, tokens):
 
 @pytest.mark.parametrize("tokens", ["word", "char"])
 def test_ids_come_back(tokens):
-    """Any ids of a text whose last line ends; `<unk>` as a word is a word, as a character it is spelled out."""
+    """This holds for ids that end a line; ids of characters are without `<unk>`, whose text has 5 characters."""
     vocabulary = build(TEXT, tokens)
     first = 0 if tokens == "word" else 1
     ids = np.append(np.random.default_rng(0).integers(first, len(vocabulary), 500), vocabulary.end_of_line)
@@ -43,7 +43,7 @@ def test_every_line_ends_with_eos():
     words = [vocabulary.entries[index] for index in vocabulary.encode(TEXT)]
     assert words == ["the", "cat", "sat", "<eos>", "<eos>", "on", "the", "mat", ",", "the", "cat", "<eos>"]
     np.testing.assert_array_equal(vocabulary.encode(TEXT.removesuffix("\n")), vocabulary.encode(TEXT))
-    # Other separators part words, as they do for str.split, but no lines.
+    # Other separators separate words, as in str.split, but not lines.
     assert list(split_tokens("a\x0cb\u2028c\r\nd", "word")) == ["a", "b", "c", "<eos>", "d", "<eos>"]
 
 
@@ -100,7 +100,7 @@ def test_ids_beyond_the_entries_are_refused(ids):
         (("<unk>", "<eos>", "a", "a"), "word", "4 entries.*each once"),
         (("a", "b"), "char", "different single characters and <unk>"),
         (("<unk>", "ab"), "char", "different single characters"),
-        (("<unk>", "<eos>"), "syllable", "--tokens=syllable is not valid: expected one of word, char"),
+        (("<unk>", "<eos>"), "syllable", "tokens=syllable is not valid: expected one of word, char"),
     ],
 )
 def test_wrong_vocabularies_are_refused(entries, tokens, message):
@@ -111,7 +111,7 @@ def test_wrong_vocabularies_are_refused(entries, tokens, message):
 @pytest.mark.parametrize("options", [{"tokens": "syllable"}, {"vocab_size": 1}, {"vocab_size": -5}])
 def test_wrong_options_are_named(options):
     ((name, value),) = options.items()
-    with pytest.raises(InputError, match=f"--{name}={value} is not valid: expected "):
+    with pytest.raises(InputError, match=f"{name}={value} is not valid: expected "):
         TextConfig(**options)
 
 

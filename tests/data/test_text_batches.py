@@ -1,11 +1,12 @@
-"""Laws of windows of text: every target once, states that can be carried on, and lengths drawn from (seed, epoch)."""
+"""Laws of windows of text: every target occurs once, windows are adjacent, lengths depend on (seed, epoch) only."""
 
 import itertools
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from enas_tf.data.text_batches import evaluation_windows, in_rows, training_windows, windows
+from enas_tf.data.text_batches import TextStream, evaluation_windows, in_rows, training_windows, windows
 from enas_tf.errors import InputError
 
 STREAM = np.arange(1003, dtype=np.int32)
@@ -97,9 +98,9 @@ def test_windows_are_made_as_they_are_asked_for():
 @pytest.mark.parametrize(
     ("count", "batch_size", "message"),
     [
-        (7, 4, "validation part of the data has 7 tokens, but --batch_size=4 needs at least 8.*--batch_size=3 or less"),
-        (1, 1, "validation part of the data has 1 tokens, but --batch_size=1 needs at least 2.*use a longer text"),
-        (7, 0, "--batch_size=0 is not valid"),
+        (7, 4, "validation part of the data has 7 tokens, but batch_size=4 needs at least 8.*batch_size=3 or less"),
+        (1, 1, "validation part of the data has 1 tokens, but batch_size=1 needs at least 2.*use a longer text"),
+        (7, 0, "batch_size=0 is not valid"),
     ],
 )
 def test_rows_without_a_target_are_refused(count, batch_size, message):
@@ -109,7 +110,7 @@ def test_rows_without_a_target_are_refused(count, batch_size, message):
 
 
 def test_the_training_part_may_be_limited_too_much():
-    with pytest.raises(InputError, match=r"training part .*larger --limit_train\)\.$"):
+    with pytest.raises(InputError, match=r"training part .*larger limit_train\)\.$"):
         in_rows(STREAM[:7], 4)
 
 
@@ -122,5 +123,55 @@ def test_the_training_part_may_be_limited_too_much():
     ],
 )
 def test_a_window_needs_a_token(call):
-    with pytest.raises(InputError, match="--bptt=0 is not valid: expected a number of tokens per window, 1 or more"):
+    with pytest.raises(InputError, match="bptt=0 is not valid: expected a number of tokens per window, 1 or more"):
         call()
+
+
+class TestStream:
+    ROWS = in_rows(STREAM, 4)
+
+    def expect(self, batches, seed, epoch, first_window=0, is_random=True):
+        expected = training_windows(self.ROWS, 20, seed, epoch, is_random, first_window)
+        for (ids, targets), (its_ids, its_targets) in zip(batches, expected, strict=True):
+            assert tf.is_tensor(ids)
+            assert ids.dtype == targets.dtype == tf.int32
+            np.testing.assert_array_equal(ids, its_ids)
+            np.testing.assert_array_equal(targets, its_targets)
+
+    def test_an_epoch_is_its_windows_in_order(self):
+        for is_random, seed, epoch in ((False, 0, 0), (True, 0, 0), (True, 0, 1), (True, 1, 0)):
+            self.expect(TextStream(self.ROWS, 20, is_random).batches(epoch, 0, seed), seed, epoch, 0, is_random)
+
+    def test_other_seeds_and_epochs_have_other_windows(self):
+        stream = TextStream(self.ROWS, 20, is_random=True)
+        lengths = {
+            tuple(ids.shape[1] for ids, _ in stream.batches(epoch, 0, seed)) for seed in (1, 2) for epoch in (0, 1)
+        }
+        assert len(lengths) == 4
+
+    @pytest.mark.parametrize("first_step", [1, 7, 1000])
+    def test_an_epoch_is_resumed_in_its_middle(self, first_step):
+        stream = TextStream(self.ROWS, 20, is_random=True)
+        unbroken = list(stream.batches(3, 0, seed=1))
+        resumed = list(stream.batches(3, first_step, seed=1))
+        self.expect(resumed, 1, 3, first_step)
+        assert len(resumed) == len(unbroken[first_step:])
+
+    def test_a_consumer_may_stop_early(self):
+        stream = TextStream(self.ROWS, 20, is_random=True)
+        next(stream.batches(0, 0, seed=1))
+        self.expect(stream.batches(0, 1, seed=1), 1, 0, 1)
+
+    @pytest.mark.parametrize("is_random", [False, True])
+    def test_it_counts_steps_and_tokens(self, is_random):
+        stream = TextStream(self.ROWS, 20, is_random)
+        assert (stream.unit, stream.steps_per_epoch) == ("tokens", 13)  # 249 columns of targets
+        batches = list(stream.batches(2, 0, seed=1))
+        assert stream.num_steps(2, seed=1) == len(batches)
+        assert stream.count_units(2, 0, seed=1) == 4 * 249
+        assert stream.count_units(2, 3, seed=1) == sum(tf.size(ids).numpy() for ids, _ in batches[3:])
+        assert stream.count_units(2, len(batches), seed=1) == 0
+
+    def test_a_window_needs_a_token(self):
+        with pytest.raises(InputError, match="bptt=0 is not valid"):
+            TextStream(self.ROWS, 0, is_random=True)

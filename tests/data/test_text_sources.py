@@ -1,4 +1,4 @@
-"""Sources of text: Python's help topics, directories and sets of TFDS that the tests write, and WikiText if there."""
+"""Sources of text: Python's help topics, directories and sets of TFDS that the tests write, and WikiText on disk."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from enas_tf.data import sources, text_sources
 from enas_tf.data.text import TextConfig
-from enas_tf.data.text_sources import load_pydoc, load_text
+from enas_tf.data.text_sources import TEXT_SOURCE, TextSourceConfig, load_pydoc, load_text
 from enas_tf.errors import InputError
 
 TEXT_DIR = os.environ.get("ENAS_TF_TEXT_DIR")
@@ -72,7 +72,7 @@ def test_a_model_of_pydoc_meets_unknown_words():
     data = load("pydoc")
     unknown = [np.mean(ids == data.vocabulary.unknown) for ids in data.parts().values()]
     assert 0.005 < unknown[0] < max(unknown) < 0.15
-    assert np.bincount(data.train).min() >= 2  # what comes once is unknown
+    assert np.bincount(data.train).min() >= 2  # words that occur once are unknown
 
 
 # Directories
@@ -105,7 +105,7 @@ def test_limit_train_keeps_the_first_tokens(tmp_path, tokens):
     whole, limited = (load(f"text:{write(tmp_path)}", tokens, limit_train=limit) for limit in (None, 3))
     assert len(limited.train) == 3
     assert whole.vocabulary.decode(whole.train[:3]) == limited.vocabulary.decode(limited.train)
-    assert set(limited.train) | {0, 1} == set(range(limited.vocab_size))  # no entry that is not in the tokens kept
+    assert set(limited.train) | {0, 1} == set(range(limited.vocab_size))  # every entry occurs in the tokens kept
     assert len(limited.test) == len(whole.test)
     for limit in (0, 1000):
         assert_equal(load(f"text:{tmp_path}", tokens, limit_train=limit), whole)
@@ -137,7 +137,7 @@ def test_a_missing_file_is_named(tmp_path, part):
         load(f"text:{tmp_path}")
 
 
-# The registry
+# The table of sources
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_missing_file_is_named(tmp_path, part):
         ("txt:here", r"Did you mean text:PATH\?"),
         ("digits", "holds images, but the recurrent space needs text: expected pydoc, text:PATH, tfds:NAME"),
         ("folder:images", "folder:images holds images"),
-        ("text:", "--dataset=text: is not complete: expected text:PATH"),
+        ("text:", "dataset=text: is not complete: expected text:PATH"),
         ("tfds", "is not complete: expected tfds:NAME"),
         ("pydoc:here", "expected pydoc alone"),
         ("text:nowhere", r"text:nowhere: no such directory\. Expected one with the files train\.txt, valid\.txt"),
@@ -165,15 +165,26 @@ def test_every_kind_is_text_or_images():
 
 
 def test_a_negative_limit_is_refused():
-    with pytest.raises(InputError, match=r"--limit_train=-1 is not valid: expected a number of tokens"):
+    with pytest.raises(InputError, match=r"limit_train=-1 is not valid: expected a number of tokens"):
         load("pydoc", limit_train=-1)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_the_limit_of_a_config_is_positive(limit):
+    with pytest.raises(InputError, match=rf"limit_train={limit} is not valid: expected a number of tokens, 1 or more"):
+        TextSourceConfig(limit_train=limit)
+
+
+def test_options_are_read_as_a_group():
+    assert TEXT_SOURCE.build({"dataset": "text:here", "limit_train": 5}) == TextSourceConfig("text:here", None, 5)
+    assert [option.name for option in TEXT_SOURCE.options if not option.decides] == ["data_dir"]
 
 
 # TensorFlow Datasets
 
 
 def make(directory, splits, features=None):
-    """A data set `made` with an example per string of `splits[name]`."""
+    """Write a data set `made` with an example per string of `splits[name]`; return its directory."""
     tfds = pytest.importorskip("tensorflow_datasets")
     features = {"words": tfds.features.Text()} if features is None else features
 

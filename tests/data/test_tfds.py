@@ -17,7 +17,7 @@ TFDS_DIR = Path(os.environ.get("ENAS_TF_TFDS_DIR", Path(__file__).parents[3] / "
 
 
 def write(directory, counts, shape=(4, 4, 3), sizes=(4,), features=None, file_format=None):
-    """A data set `made` of `counts[split]` images: image k is filled with k, of class k % 2, as wide as `sizes` say."""
+    """Write a data set `made`: image k of `counts[split]` is full of k, its class is k % 2, its width in `sizes`."""
     features = features or {
         "image": tfds.features.Image(shape=shape, encoding_format="png"),
         "label": tfds.features.ClassLabel(names=["cat", "dog"]),
@@ -79,7 +79,7 @@ def test_missing_parts(tmp_path, counts, sizes):
 
 def test_images_of_different_sizes_need_image_size(tmp_path):
     write(tmp_path, {"train": 40, "test": 4}, shape=(None, None, 3), sizes=(4, 5))
-    with pytest.raises(InputError, match=r"made.* differ in size \(4x[45] and 4x[45] pixels.*--image_size=32"):
+    with pytest.raises(InputError, match=r"made.* differ in size \(4x[45] and 4x[45] pixels.*image_size=32"):
         load(tmp_path)
     assert load(tmp_path, image_size=5).image_shape == (5, 5, 3)
 
@@ -125,7 +125,7 @@ def test_without_a_network_it_fails_fast(tmp_path, monkeypatch):
 
     monkeypatch.setattr(requests.Session, "request", refuse)
     start = time.monotonic()
-    with pytest.raises(InputError, match=rf"mnist/.* is not at {tmp_path}.*could not be downloaded.*--data_dir"):
+    with pytest.raises(InputError, match=rf"mnist/.* is not at {tmp_path}.*could not be downloaded.*data_dir"):
         load(tmp_path, "mnist")
     assert time.monotonic() - start < 5
     assert not list(tmp_path.iterdir())
@@ -140,6 +140,6 @@ def test_cifar10():
     assert (data.image_shape, data.num_classes) == ((32, 32, 3), 10)
     assert [len(data.train), len(data.valid), len(data.test)] == [45000, 5000, 10000]
     assert np.bincount(data.valid.labels).tolist() == [500] * 10
-    # The mean colour and its deviation, as often printed for CIFAR-10 in units of 0..1.
+    # The mean colour and its deviation in units of 0..1, as they are often published for CIFAR-10.
     np.testing.assert_allclose(data.channel_mean / 255, [0.4914, 0.4822, 0.4465], atol=0.01)
     np.testing.assert_allclose(np.sqrt(data.channel_variance) / 255, [0.247, 0.2435, 0.2616], atol=0.005)

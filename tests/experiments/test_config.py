@@ -1,4 +1,4 @@
-"""Flags are a thin skin over configs: nothing is lost or renamed between the two, and every preset can be built."""
+"""Options follow from registrations: what a run reads, what is refused, the defaults, and what decides a stage."""
 
 import dataclasses
 import importlib
@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enas_tf import registry
 from enas_tf.errors import InputError
-from enas_tf.experiments import config as configs
-from enas_tf.experiments.config import GROUPS, Config, RunConfig, define_flags, flag_values, read_config, to_flagfile
-from enas_tf.experiments.defaults import SPACE_DEFAULTS, SPACE_FLAGS, foreign_flags
-from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ImageConfig
-from enas_tf.models.language import TextShape
-from enas_tf.options import option
-from enas_tf.spaces.architectures import SPACES, read_architecture
-from enas_tf.tasks.tasks import TASKS
+from enas_tf.experiments.config import RUN, every_option, read_options, to_flagfile, unread_options
+from enas_tf.launch.flags import define_options, read_config
+from enas_tf.models.networks import NETWORKS
+from enas_tf.search.searchers.searcher import SEARCHERS
+from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.space import SPACES
+from enas_tf.tasks.task import TASKS
+from enas_tf.training.optimizers import RETRAIN_SGD, SGD
 
 PRESETS = sorted((Path(__file__).parents[2] / "flags").glob("*.flags"))
 FLAG_TYPES = {
@@ -27,152 +27,186 @@ FLAG_TYPES = {
     str: "string",
     tuple: "comma separated list of strings",
 }
-DEFAULTS = Config(**{group: default for group, (default, _) in GROUPS.items()})
-FIELDS = [(group, field) for group, (default, _) in GROUPS.items() for field in dataclasses.fields(default)]
+OPTIONS = every_option()
 
 
-def parse(values, *arguments) -> Config:
+def parse(values, *arguments):
     values(["test", *arguments])
-    return read_config(values)
+    return read_config()
 
 
-def test_every_group_is_a_field_of_the_config():
-    assert [(field.name, field.type) for field in dataclasses.fields(Config)] == [
-        (group, type(default)) for group, (default, _) in GROUPS.items()
-    ]
+@pytest.mark.parametrize("name", OPTIONS)
+def test_every_option_is_a_flag(own_flags, name):
+    define_options()
+    offers = [option for _, option in OPTIONS[name]]
+    assert len({option.kind for option in offers}) == 1
+    assert all(option.help for option in offers)
+    flag = own_flags[name]
+    assert flag.value is None, "what is not given has the default of what was chosen"
+    assert flag.flag_type() == ("string enum" if offers[0].choices else FLAG_TYPES[offers[0].kind])
+    assert not offers[0].choices or tuple(flag.parser.enum_values) == offers[0].choices
 
 
-@pytest.mark.parametrize(("group", "field"), FIELDS, ids=lambda value: getattr(value, "name", value))
-def test_every_option_is_a_flag(own_flags, group, field):
-    define_flags()
-    default, prefix = GROUPS[group]
-    flag, value = own_flags[prefix + field.name], getattr(default, field.name)
-    assert flag.help
-    assert flag.default == (list(value) if isinstance(value, tuple) else value)
-    choices = field.metadata["choices"]
-    assert flag.flag_type() == ("string enum" if choices else FLAG_TYPES[configs._kind(field)])
-    assert not choices or tuple(flag.parser.enum_values) == choices
-
-
-def test_flags_without_arguments_are_the_defaults(own_flags):
-    define_flags()
-    assert parse(own_flags) == DEFAULTS
-
-
-def test_every_space_is_a_group_and_a_row_in_each_table():
-    assert all(isinstance(GROUPS[name][0], space) for name, space in SPACES.items())
-    assert SPACE_DEFAULTS.keys() == SPACE_FLAGS.keys() == SPACES.keys()
-
-
-@pytest.mark.parametrize("space", SPACES)
-def test_the_tables_of_a_space_name_flags(space):
-    assert {*SPACE_FLAGS[space], *SPACE_DEFAULTS[space]} <= flag_values(DEFAULTS).keys()
-    assert not set(SPACE_DEFAULTS[space]) & set(foreign_flags(space)), "a default of a flag that is not read"
-
-
-@pytest.mark.parametrize("space", SPACES)
-def test_a_space_has_defaults_of_its_own(own_flags, space):
-    define_flags()
-    expected = flag_values(DEFAULTS) | SPACE_DEFAULTS[space] | {"space": space}
-    config = parse(own_flags, f"--space={space}")
-    assert flag_values(config) == expected
-    assert config.space is getattr(config, space)
+@pytest.mark.parametrize("entry", [e for kind in registry.Registry.every for e in kind.entries()], ids=lambda e: e.name)
+def test_a_component_gives_defaults_of_options_that_its_runs_read(entry):
+    if entry.defaults:
+        assert entry.kind == "space"
+        options = read_options({"space": entry.name}).option_values()
+        for name, value in entry.defaults.items():
+            assert options[name] == value
 
 
 def test_the_help_names_the_defaults_of_a_space(own_flags):
-    define_flags()
-    assert "--space=micro: 20" in own_flags["channels"].help
+    define_options()
+    assert "[default: 36; 20 with the space micro]" in own_flags["channels"].help
 
 
-def test_what_is_given_wins_over_the_default_of_a_space(own_flags):
+def test_what_is_given_wins_over_the_default_of_a_space():
     """A value that is the component's default too: what counts is that it was given."""
-    define_flags()
-    assert parse(own_flags, "--space=micro", "--channels=36").network.channels == 36
+    assert read_options({"space": "micro", "channels": 36}).option_values()["channels"] == 36
+    assert read_options({"space": "micro"}).option_values()["channels"] == 20
 
 
-def test_a_kind_of_option_without_a_flag_is_refused(own_flags):
-    """A field of a new type cannot become a flag of a wrong one without a word."""
-
-    @dataclasses.dataclass(frozen=True)
-    class Odd:
-        table: dict = option(None, "a table")  # noqa: RUF009
-
-    with pytest.raises(KeyError):
-        configs._define("odd_table", dataclasses.fields(Odd)[0], None)
+def test_two_groups_have_options_of_their_own():
+    config = read_options({"l2": 0.5, "retrain_l2": 0.25})
+    assert (config[SGD].l2, config[RETRAIN_SGD].l2) == (0.5, 0.25)
 
 
-def other_value(field, value):
-    """A valid value of `field` that is not `value`, where there is one."""
-    if field.metadata["choices"]:
-        return next((choice for choice in field.metadata["choices"] if choice != value), value)
-    kind = configs._kind(field)
-    if kind is bool:
+def other_value(option, value):
+    """Return a valid value of `option` that is not `value`, where there is one."""
+    if option.choices:
+        return next((choice for choice in option.choices if choice != value), value)
+    if option.kind is bool:
         return not value
-    if kind is tuple:
+    if option.kind is tuple:
         return value[:2]
-    if kind is str:
+    if option.kind is str:
         return "folder:a directory, with=signs"
-    return kind(
-        7 if value is None else value / 2 if value and kind is float else 2 * value or 0.25 + 1.75 * (kind is int)
-    )
+    if value is None:
+        return 7
+    return option.kind(value / 2 if value and option.kind is float else 2 * value or 0.25 + 1.75 * (option.kind is int))
 
 
 @pytest.mark.parametrize("space", SPACES)
 def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path, space):
-    define_flags()
-    defaults, groups, foreign = parse(own_flags, f"--space={space}"), {}, set(foreign_flags(space))
-    for group, (_, prefix) in GROUPS.items():
-        old = getattr(defaults, group)
-        moved = [field for field in dataclasses.fields(old) if prefix + field.name not in {"space", *foreign}]
-        groups[group] = dataclasses.replace(old, **{f.name: other_value(f, getattr(old, f.name)) for f in moved})
-    config = Config(**groups)
-    before, after = flag_values(defaults), flag_values(config)
-    assert {name for name in before if before[name] == after[name]} == {"space", *foreign}
+    define_options()
+    defaults = read_options({"space": space})
+    given = {o.name: other_value(o, value) for o, value in defaults.options() if o.name not in ("space", "searcher")}
+    config = read_options({"space": space, **given})
+    before, after = defaults.option_values(), config.option_values()
+    assert {name for name in before if before[name] == after[name]} == {"space", "searcher", "evaluator"}
     path = tmp_path / "run.flags"
     path.write_text(to_flagfile(config))
     assert parse(own_flags, f"--flagfile={path}") == config
 
 
 @pytest.mark.parametrize("space", SPACES)
-def test_a_flagfile_of_defaults_names_the_space_alone(own_flags, space):
-    define_flags()
-    assert to_flagfile(parse(own_flags, f"--space={space}")) == f"--space={space}\n"
+def test_a_flagfile_of_defaults_names_the_space_alone(space):
+    assert to_flagfile(read_options({"space": space})) == f"--space={space}\n"
 
 
-@pytest.mark.parametrize("space", SPACES)
-def test_a_flagfile_says_values_that_another_space_has_as_defaults(own_flags, tmp_path, space):
-    define_flags()
-    config = dataclasses.replace(DEFAULTS, run=RunConfig(space=space))
+def test_a_flagfile_names_the_searcher(own_flags, tmp_path):
+    define_options()
+    config = read_options({"searcher": "random"})
     path = tmp_path / "run.flags"
     path.write_text(to_flagfile(config))
+    assert path.read_text() == "--space=macro\n--searcher=random\n"
     assert parse(own_flags, f"--flagfile={path}") == config
 
 
-@pytest.mark.parametrize(("space", "name"), [(space, name) for space in SPACES for name in foreign_flags(space)])
-def test_flags_of_another_space_are_refused(own_flags, space, name):
-    define_flags()
-    group, field = next((group, f) for group, f in FIELDS if GROUPS[group][1] + f.name == name)
-    value = other_value(field, getattr(GROUPS[group][0], field.name))
-    value = ",".join(value) if isinstance(value, tuple) else value
+def foreign(space):
+    return sorted(OPTIONS.keys() - read_options({"space": space}).option_values().keys())
+
+
+@pytest.mark.parametrize(("space", "name"), [(space, name) for space in SPACES for name in foreign(space)])
+def test_options_of_another_space_are_refused(space, name):
+    _, option = OPTIONS[name][0]
+    value = other_value(option, option.field.default)
     with pytest.raises(InputError) as error:
-        parse(own_flags, f"--space={space}", f"--{name}={value}")
-    for word in (f"--{name}={value} ", "belongs to the", f"--space={space}"):
-        assert word in str(error.value)
-    assert any(f"--{flag}" in str(error.value) for flag in SPACE_FLAGS[space])
+        read_options({"space": space, name: value})
+    shown = ",".join(value) if isinstance(value, tuple) else value
+    assert str(error.value).startswith(f"{name}={shown} ")
+    assert re.search("leave it out|expected (ops|cell_ops|cell_activations) with names out of", str(error.value))
+    assert unread_options({"space": space, name: value}) == {name}
+
+
+@pytest.mark.parametrize("name", ["entropy_weight", "controller_learning_rate", "hidden_size", "skip_target"])
+def test_options_of_another_searcher_are_refused(name):
+    """Even with the value that is the default there: given is given."""
+    _, option = OPTIONS[name][0]
+    with pytest.raises(InputError, match=f"{name}=.* belongs to the reinforce searcher, while searcher=random"):
+        read_options({"searcher": "random", name: option.field.default})
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "words"),
+    [
+        ("micro", "skip_weight", "spaces with skip connections"),
+        ("recurrent", "learned_bias", "favours"),
+        ("macro", "distance_penalty", "near"),
+    ],
+)
+def test_options_for_other_decisions_are_refused(space, name, words):
+    with pytest.raises(InputError, match=f"^{name}=0.5 is for .*{words}.*the {space} space is none of these"):
+        read_options({"space": space, name: 0.5})
+
+
+def test_an_unknown_option_is_refused_with_a_guess():
+    with pytest.raises(InputError, match=r"there is no option epocs\. Did you mean epochs"):
+        read_options({"epocs": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("epochs", "3", "a whole number"),
+        ("epochs", True, "a whole number"),
+        ("l2", "small", "a number"),
+        ("deterministic", 1, "True or False"),
+        ("ops", "conv_3x3", "names separated by commas"),
+        ("space", "tiny", "one of macro, micro, recurrent"),
+        ("epochs", None, "a whole number"),
+    ],
+)
+def test_values_of_another_type_are_refused(name, value, expected):
+    with pytest.raises(InputError, match=f"^{name}={re.escape(str(value))} is not valid: expected {expected}"):
+        read_options({name: value})
 
 
 PREFIXED = {
-    "macro": ("l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels"),
+    "macro": ("l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels", "retrain_epochs"),
     "micro": ("cell_blocks", "cells_per_stage", "retrain_cells_per_stage"),
     "recurrent": ("cell_nodes", "units", "retrain_units", "bptt", "retrain_bptt", "drop_state", "retrain_patience"),
 }
 
 
 @pytest.mark.parametrize(("space", "name"), [(space, name) for space, names in PREFIXED.items() for name in names])
-def test_errors_name_the_flag_with_its_prefix(own_flags, space, name):
-    define_flags()
-    with pytest.raises(InputError, match=f"^--{name}=-"):
-        parse(own_flags, f"--space={space}", f"--{name}=-1")
+def test_errors_name_the_option_with_its_prefix(space, name):
+    kind = OPTIONS[name][0][1].kind
+    with pytest.raises(InputError, match=f"^{name}=-") as error:
+        read_options({"space": space, name: kind(-1)})
+    assert error.value.render(lambda option: f"--{option}").startswith(f"--{name}=-")
+
+
+#: Options that change nothing of what a stage computes: where things are, how many devices share it, how it is watched.
+WITHOUT_EFFECT = {"data_dir", "strategy", "steps_per_loop", "min_entropy", "derive_samples", "derive_batches"}
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_option_decides_a_stage(space):
+    config = read_options({"space": space})
+    search, retrain = config.stage_values("search"), config.stage_values("retrain")
+    left_out = config.option_values().keys() - search.keys() - retrain.keys()
+    assert left_out <= WITHOUT_EFFECT
+    assert {"seed", "deterministic", "precision"} <= search.keys() & retrain.keys()
+    assert {"space", "searcher", "evaluator", "epochs", "batch_size"} <= search.keys() - retrain.keys()
+    assert {"retrain_epochs", "retrain_l2"} <= retrain.keys() - search.keys()
+    assert not search.keys() & {"cutout_size", "jit_compile"}
+
+
+def test_a_stage_of_random_search_does_not_depend_on_the_controller():
+    assert "hidden_size" not in read_options({"searcher": "random"}).stage_values("search")
+    assert "hidden_size" in read_options({}).stage_values("search")
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
@@ -182,31 +216,47 @@ def test_a_preset_parses_and_builds(own_flags, path):
     assert command, f"{path.name} should open with the command that uses it"
     launcher = importlib.import_module(command[1])
     launcher.define_flags()
+    define_options()
     config = parse(own_flags, f"--flagfile={path}")
-    family, task = FAMILIES[config.run.space], TASKS[config.run.space]
+    networks, child = config.networks, config[config.networks.child]
     shape = shape_of(config)
     if command[1].endswith(".search"):
-        supernet = family.supernet(config.space, task.network(config), shape)
+        supernet = networks.build_supernet(config.space, config[networks.network], shape)
         assert supernet.space == config.space
         architecture = config.space.decode(config.space.random_tokens(1, np.random.default_rng(0))[0])
     else:
         architecture = read_architecture(own_flags["architecture"].value)
-    cost = family.count(architecture, task.child(config), shape)
+    cost = networks.count(architecture, child, shape)
     if cost.parameters < 5e6:
-        child = family.build_child(architecture, task.child(config), shape)
-        assert sum(int(np.prod(variable.shape)) for variable in child.trainable_variables) == cost.parameters
-        assert family.trainee(child, architecture, task.child(config), shape).trainable_variables
+        model = networks.build_child(architecture, child, shape)
+        assert sum(int(np.prod(variable.shape)) for variable in model.trainable_variables) == cost.parameters
+        assert networks.build_trainee(model, architecture, child, shape).trainable_variables
 
 
 def shape_of(config):
-    """What networks are told of the data: those that come with packages are read, CIFAR's shape stands for others."""
-    task = TASKS[config.run.space]
-    if config.data.dataset in ("digits", "pydoc"):
-        return task.shape(task.load(config))
-    if task.unit == "token":
-        return TextShape(config.text.vocab_size)
-    return ImageConfig(32, 32, 3, 10, (0.0,) * 3, (1.0,) * 3)
+    """Return what networks are told of the data: of sets in packages, or what is assumed for others."""
+    if config.option_values()["dataset"] in ("digits", "pydoc"):
+        return config.task.shape(config.task.load(config))
+    return config.task.assumed_shape(config, {})[0]
 
 
 def test_there_are_presets():
     assert PRESETS
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_every_space_has_networks_of_a_task(space):
+    entry = NETWORKS.entry(space)
+    assert entry.groups == (entry.component.network, entry.component.child)
+    assert entry.component.task in TASKS
+
+
+def test_the_choices_are_what_is_registered():
+    options = {option.name: option for option in RUN.options}
+    assert options["space"].choices == tuple(SPACES)
+    assert options["searcher"].choices == tuple(SEARCHERS)
+
+
+def test_configs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read_options({}).run.seed = 1

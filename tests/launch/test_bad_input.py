@@ -101,7 +101,7 @@ def test_flags_of_a_search(refuse, flags, words):
         (["--image_size=6"], ["6x6", "--image_size="]),
         (["--stem=imagenet"], ["8x8", "--image_size=32"]),
         (["--num_layers=6"], ["--num_layers=6", "the macro space", "--space=micro", "--cell_blocks"]),
-        (["--skip_weight=0.5"], ["--skip_weight=0.5", "the macro space", "--space=micro"]),
+        (["--skip_weight=0.5"], ["--skip_weight=0.5", "spaces with skip connections", "the micro space is none"]),
         (["--retrain_channel_growth=2"], ["--retrain_channel_growth=2", "the macro space", "--space=micro"]),
         (["--ops=conv_3x3"], ["--ops=conv_3x3", "--cell_ops", "identity", "max_pool_7x7"]),
         (["--space=macro"], ["--cell_blocks=1", "the micro space", "--space=macro", "--num_layers"]),
@@ -167,8 +167,8 @@ def write_texts(directory: Path, **contents: bytes) -> None:
         (["--batch_size=26"], ["--batch_size=26", "training", "50 tokens", "at least 52", "--batch_size=25"]),
         (["--batch_size=0"], ["--batch_size=0", "at least 1"]),
         (["--limit_train=7"], ["--batch_size=4", "7 tokens", "--limit_train"]),
-        (["--children_per_step=2"], ["--children_per_step=2", "--space=recurrent", "--units"]),
-        (["--channels=8"], ["--channels=8", "the macro and micro spaces", "--space=recurrent", "--units"]),
+        (["--children_per_step=2"], ["--children_per_step=2", "the classification task", "--space=recurrent", "--vocab_size"]),
+        (["--channels=8"], ["--channels=8", "the macro space and the micro space", "--space=recurrent", "--units"]),
         (["--cell_ops=identity"], ["--cell_ops=identity", "the micro space", "--cell_activations", "sigmoid"]),
         (["--cell_blocks=2"], ["--cell_blocks=2", "the micro space", "--cell_nodes"]),
     ],
@@ -328,8 +328,7 @@ def test_arc_strings(refuse, arc, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["0 1 0 1 0 1 0 1", "--cell_blocks=2"], ["cells of 1 blocks", "--cell_blocks=2", "--cell_blocks=1"]),
-        (["0 1 0 1 0 1 0 1"], ["cells of 1 blocks", "--cell_blocks=5", "--cell_blocks=1"]),
+        (["0 1 0 1 0 1 0 1", "--cell_blocks=2"], ["with --cell_blocks=1, but --cell_blocks=2", "reads it as it is"]),
         (["0 1 0 1 0 1", "--cell_blocks=1"], ["6 integers", "8 for every block", "--space=macro"]),
         (["0 1 0 1 2 1 0 1", "--cell_blocks=1"], ["tokens[4] = 2", "reduction/block_1/input_1"]),
         (["0 10 0 1 0 1 0 1", "--cell_blocks=1"], ["tokens[2] = 10", "normal/block_1/op_1", "sep_conv_3x3"]),
@@ -364,7 +363,7 @@ def test_arc_strings_of_recurrent_cells(refuse, arguments, words):
 
 def test_an_lstm_has_no_shared_weights(refuse):
     flags = ["--weights=shared", "--architecture=lstm"]
-    refuse("evaluate", [*SMALL_TEXT, *flags], ["--weights=shared", "LSTM", "the searched space"])
+    refuse("evaluate", [*SMALL_TEXT, *flags], ["--weights=shared", "lstm:2, a baseline", "the searched space"])
 
 
 @pytest.mark.parametrize(
@@ -406,10 +405,10 @@ def test_an_architecture_of_the_workdir_that_is_none(refuse, tmp_path):
     ("launcher", "words"),
     [
         ("derive", ["run", "no searched weights", "enas_tf.launch.search"]),
-        ("retrain", ["run", "no architecture.json", "--architecture="]),
+        ("retrain", ["run", "no architecture.json", "--architecture,"]),
         ("evaluate", ["run", "no retrained child", "enas_tf.launch.retrain"]),
         ("export", ["run", "no retrained child", "enas_tf.launch.retrain"]),
-        ("describe", ["run", "no architecture.json", "--architecture="]),
+        ("describe", ["run", "no architecture.json", "--architecture,"]),
     ],
 )
 def test_stages_whose_input_is_not_there(refuse, launcher, words):

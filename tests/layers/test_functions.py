@@ -1,4 +1,4 @@
-"""The fast forms equal the plain ones, values and gradients, also in a branch within a loop, where they are used."""
+"""Laws of functions: fast and plain forms have equal values and gradients, also in a branch inside a loop."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def random(*shape, seed=0):
 
 
 def differentiate(function, x):
-    """The value at `x` and the gradient of a sum with a weight of its own for every element."""
+    """Return the value at `x`, and the gradient of the sum of all elements with random weights."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         y = function(x)
@@ -49,7 +49,7 @@ def test_pools_with_a_stride_are_those_of_tensorflow(kind, size, shape):
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 0)], ids=str)
 def test_pools_in_a_branch_within_a_loop(order):
-    """Three steps of a loop, each of which picks its operation by a tensor."""
+    """A loop has three steps, and a tensor picks the operation of each."""
     x = random(2, 6, 6, 3)
     plain = [
         lambda x: tf.nn.avg_pool2d(x, 3, strides=1, padding="SAME"),
@@ -80,7 +80,7 @@ def test_pools_in_a_branch_within_a_loop(order):
 
 @pytest.mark.parametrize("fan_in", [4, 900])
 def test_he_normal_has_the_deviation_of_its_fan_in(fan_in):
-    """Whatever the shape: a normal of deviation s = sqrt(2 / fan_in) cut at 2 s has the deviation 0.8796 s."""
+    """A normal distribution of deviation s = sqrt(2 / fan_in) that is cut at 2 s has the deviation 0.8796 s."""
     values = functions.he_normal(fan_in)((10, 100, 100)).numpy()
     deviation = np.sqrt(2.0 / fan_in)
     assert values.std() == pytest.approx(0.8796 * deviation, rel=0.02)

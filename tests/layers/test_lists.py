@@ -1,3 +1,5 @@
+"""Laws of lists: what is pushed is read, and a list that grows in a loop has a gradient."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,7 +8,7 @@ from enas_tf.layers import lists
 
 
 def make(dtype):
-    """A list of a vector and a matrix."""
+    """Return a list of a vector and a matrix."""
     values = lists.push(lists.new_list(dtype), tf.constant([1.0, 2.0], dtype))
     return lists.push(values, tf.constant([[3.0], [4.0], [5.0]], dtype))
 
@@ -26,7 +28,7 @@ def test_a_wrong_shape_is_an_error():
 
 @tf.function(autograph=False)
 def powers(x, num):
-    """x^2, x^3, ... behind one another, and the gradient of x^3 + the last."""
+    """Push x^2, x^3, ...; return x^2 and the gradient of the sum of x^3 and the last power."""
     with tf.GradientTape() as tape:
         tape.watch(x)
         values = lists.push(lists.new_list(x.dtype), x)

@@ -1,4 +1,4 @@
-"""What cells are made of: a run, of fixed and of sampled numbers, is its formula, and so is its gradient."""
+"""Laws of recurrent cells: outputs and gradients of fixed and of sampled cells equal their formulas."""
 
 import functools
 
@@ -7,34 +7,28 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.layers import recurrence
-from enas_tf.spaces import recurrent
+from enas_tf.ops.activations import ACTIVATIONS
 
-ACTIVATIONS = tuple(recurrence.ACTIVATIONS)
-# Without 0, where the slope of relu jumps.
-POINTS = np.array([-40.0, -3.0, -0.5, -1e-3, 1e-3, 0.5, 3.0, 40.0], np.float32)
+NAMES = tuple(ACTIVATIONS)
+FUNCTIONS = [ACTIVATIONS[name] for name in NAMES]
 
 
 def sigmoid(z):
     return (1 + np.tanh(z / 2)) / 2
 
 
-#: Value and slope.
-PLAIN = {
-    "tanh": (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "relu": (lambda z: np.maximum(z, 0), lambda z: np.where(z > 0, 1.0, 0.0)),
-    "identity": (lambda z: z, np.ones_like),
-    "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
-}
+#: Name of an activation -> the same in NumPy.
+PLAIN = {"tanh": np.tanh, "relu": lambda z: np.maximum(z, 0), "identity": lambda z: z, "sigmoid": sigmoid}
 
 
 def make_cell(activations, previous, averaged):
-    """`activations` by name; a cell whose numbers are Python's."""
+    """Return a fixed cell with `activations` by name."""
     shares = [1 / len(averaged) if node in averaged else 0.0 for node in range(len(activations))]
-    return recurrence.HighwayCell(ACTIVATIONS, [ACTIVATIONS.index(name) for name in activations], previous, shares)
+    return recurrence.HighwayCell(FUNCTIONS, [NAMES.index(name) for name in activations], previous, shares)
 
 
 def sampled(cell):
-    """The same cell, with tensors for numbers."""
+    """Return the same cell with tensors as indices and shares."""
     return recurrence.HighwayCell(
         cell.activations,
         [tf.constant(number) for number in cell.chosen],
@@ -43,7 +37,7 @@ def sampled(cell):
     )
 
 
-#: Every activation, a node that two others read, loose ends, a first node that is put out, a cell of one node.
+#: Every activation, a node that two others read, a mean of several nodes, an output of the first node, a single node.
 CELLS = {
     "chain": make_cell(("tanh", "relu", "identity", "sigmoid"), [0, 1, 2], [3]),
     "fork": make_cell(("relu", "tanh", "sigmoid", "tanh", "identity"), [0, 0, 1, 1], [2, 3, 4]),
@@ -53,7 +47,7 @@ CELLS = {
 
 
 def make_run(cell, time=5, batch=3, units=4):
-    """Products, state, kernels and a mask that drops some, all of them large enough to bend every activation."""
+    """Return products, state, kernels and a mask, large enough to reach the nonlinear range of every activation."""
     random = np.random.default_rng(0)
     shapes = [(batch, time, 2 * units), (batch, units), *[(units, 2 * units)] * cell.num_nodes]
     mask = random.choice([0.0, 2.0], size=(batch, units))
@@ -62,7 +56,7 @@ def make_run(cell, time=5, batch=3, units=4):
 
 
 def run_plainly(cell, products, state, kernels, mask):
-    """The run in plain NumPy, float64."""
+    """Compute the outputs in NumPy, float64."""
     outputs, numbers = [], list(cell.previous)
     products, state, mask = (np.asarray(array, np.float64) for array in (products, state, mask))
     for t in range(products.shape[1]):
@@ -70,7 +64,7 @@ def run_plainly(cell, products, state, kernels, mask):
         for node, kernel in enumerate(kernels):
             source = nodes[numbers[node - 1]] if node else state
             z, gate = np.split((mask * source) @ np.asarray(kernel) + (0 if node else products[:, t]), 2, axis=1)
-            value = PLAIN[ACTIVATIONS[cell.chosen[node]]][0](z)
+            value = PLAIN[NAMES[cell.chosen[node]]](z)
             nodes.append(sigmoid(gate) * value + (1 - sigmoid(gate)) * source)
         state = sum(share * value for share, value in zip(cell.shares, nodes, strict=True))
         outputs.append(state)
@@ -78,7 +72,7 @@ def run_plainly(cell, products, state, kernels, mask):
 
 
 def gradients_of(run, products, state, kernels):
-    """Outputs, and gradients of a function of them that weighs each differently."""
+    """Return the outputs, and the gradients of a sum of their squares with different weights."""
     leaves = [products, state, *kernels]
     with tf.GradientTape() as tape:
         tape.watch(leaves)
@@ -88,33 +82,8 @@ def gradients_of(run, products, state, kernels):
     return outputs, tape.gradient(total, leaves)
 
 
-def test_every_activation_of_the_space_is_there():
-    assert ACTIVATIONS == recurrent.ACTIVATIONS
-    assert set(ACTIVATIONS) == set(PLAIN)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_and_its_gradient_are_their_formulas(name):
-    value, slope = PLAIN[name]
-    y = recurrence.ACTIVATIONS[name].call(tf.constant(POINTS))
-    np.testing.assert_allclose(y, value(POINTS), rtol=1e-5, atol=1e-6)
-    gradient = recurrence.ACTIVATIONS[name].gradient(y, tf.constant(POINTS))
-    np.testing.assert_allclose(gradient, POINTS * slope(POINTS), rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_an_activation_has_tensorflow_s_slope_at_zero(name):
-    """Products are exactly 0 where all that a node reads is dropped, or is the zeros of a dead relu."""
-    zero = tf.constant([0.0])
-    with tf.GradientTape() as tape:
-        tape.watch(zero)
-        y = recurrence.ACTIVATIONS[name].call(zero)
-    found = recurrence.ACTIVATIONS[name].gradient(y, tf.ones_like(y))
-    np.testing.assert_array_equal(found, tape.gradient(y, zero))
-
-
 def test_a_closed_gate_keeps_what_was_there_and_an_open_one_does_not():
-    """A gate far below 0 lets through the state, one far above 0 the new content."""
+    """A gate far below 0 keeps the state, and a gate far above 0 takes the new content."""
     cell, product = make_cell(("identity",), [], [0]), tf.constant([[0.7, 0.7, -50.0, 50.0]])
     step = cell.step(product, tf.constant([[0.3, 0.3]]), [tf.zeros([2, 4])], None)
     np.testing.assert_allclose(step.output, [[0.3, 0.7]], atol=1e-6)
@@ -122,7 +91,7 @@ def test_a_closed_gate_keeps_what_was_there_and_an_open_one_does_not():
 
 @pytest.mark.parametrize("name", CELLS)
 def test_a_run_is_its_formula(name):
-    """With and without dropout, of a fixed and of a sampled cell."""
+    """This holds with and without dropout, for fixed and for sampled cells."""
     cell = CELLS[name]
     products, state, kernels, mask = make_run(cell)
     for mask_or_none, factors in ((mask, mask), (None, tf.ones_like(mask))):
@@ -135,7 +104,7 @@ def test_a_run_is_its_formula(name):
 @pytest.mark.parametrize("time", [1, 5])
 @pytest.mark.parametrize("name", CELLS)
 def test_the_gradient_of_a_run_is_tensorflow_s_own(name, time):
-    """Of the inputs, the state and every kernel."""
+    """This holds for the gradients of the inputs, the state and every kernel."""
     cell = CELLS[name]
     products, state, kernels, mask = make_run(cell, time)
 
@@ -157,12 +126,12 @@ def test_the_gradient_of_a_run_is_tensorflow_s_own(name, time):
 
 
 def test_one_trace_runs_every_cell():
-    """And windows of every length, with a batch that the trace does not know."""
+    """The trace serves windows of every length and batches of every size too."""
 
     @tf.function(autograph=False)
     def run(chosen, previous, products, state, kernels, mask):
         shares = [tf.constant(1.0) / 3] * 3
-        cell = recurrence.HighwayCell(ACTIVATIONS, tf.unstack(chosen), tf.unstack(previous), shares)
+        cell = recurrence.HighwayCell(FUNCTIONS, tf.unstack(chosen), tf.unstack(previous), shares)
         return gradients_of(lambda p, s, k: recurrence.run_cell(cell, p, s, k, mask), products, state, kernels)
 
     free = [
@@ -174,7 +143,7 @@ def test_one_trace_runs_every_cell():
     numbers = [tf.TensorSpec([3], tf.int32), tf.TensorSpec([2], tf.int32)]
     compiled = run.get_concrete_function(*numbers, *free)
     for chosen, previous, time, batch in (((0, 1, 2), (0, 1), 4, 3), ((3, 3, 0), (0, 0), 1, 2)):
-        cell = make_cell([ACTIVATIONS[number] for number in chosen], list(previous), [0, 1, 2])
+        cell = make_cell([NAMES[number] for number in chosen], list(previous), [0, 1, 2])
         products, state, kernels, mask = make_run(cell, time, batch)
         outputs, _ = compiled(tf.constant(chosen), tf.constant(previous), products, state, kernels, mask)
         np.testing.assert_allclose(outputs, run_plainly(cell, products, state, kernels, mask), rtol=1e-4, atol=1e-5)
@@ -192,7 +161,7 @@ def test_multiply_last_is_a_product_over_the_last_axis(shape):
 
 @pytest.mark.parametrize("time", [1, 6])
 def test_run_over_time_is_a_plain_loop(time):
-    """From the state that is given, in the order of time, each row for itself; `time` is not known to the trace."""
+    """It starts from the given state and computes each row independently; `time` is unknown to the trace."""
     random = np.random.default_rng(1)
     inputs = random.normal(size=(2, time, 3)).astype(np.float32)
     start = random.normal(size=(2, 4)).astype(np.float32)

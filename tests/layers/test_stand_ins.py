@@ -1,4 +1,4 @@
-"""Stand-ins are the stock layers: results, gradients and moving averages, in training and out of it."""
+"""Laws of stand-ins: results, gradients and moving averages equal those of stock layers, in training and without."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from enas_tf.layers.stand_ins import FusedBatchNormalization, SlicedCropping2D
 
 
 def run(make, dtype, training, trainable=True):
-    """Result, gradients of the input and of scale and offset, and all weights afterwards."""
+    """Return the dtype, the result, the gradients of input, scale and offset, and all weights after the call."""
     layer = make(momentum=0.9, epsilon=1e-3, dtype=dtype)
     x = tf.constant(np.random.default_rng(0).normal(1.0, 2.0, (4, 3, 5, 2)).astype(np.float32))
     layer.build(x.shape)
@@ -36,7 +36,7 @@ def test_in_mixed_precision_statistics_are_float32(dtype):
     computed, found = run(FusedBatchNormalization, dtype, True)
     _, expected = run(FusedBatchNormalization, "float32", True)
     assert computed == tf.as_dtype(dtype.removeprefix("mixed_"))
-    # Moving averages see the input's rounding alone.
+    # Moving averages differ only by the rounding of the input.
     for mine, its in zip(found[-2:], expected[-2:], strict=True):
         np.testing.assert_allclose(mine, its, rtol=2e-3, atol=1e-3)
 

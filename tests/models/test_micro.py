@@ -8,11 +8,12 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ChildConfig, ImageConfig, NetworkConfig
-from enas_tf.models.micro_child import build_micro_child, cell_kinds, count_micro_child, inherit_weights
+from enas_tf.models.cell_config import CellChildConfig, CellNetworkConfig, cell_kinds
+from enas_tf.models.images import ImageConfig
+from enas_tf.models.micro_child import build_micro_child, count_micro_child
 from enas_tf.models.micro_supernet import MicroSupernet
 from enas_tf.models.micro_training import MicroTrainee
+from enas_tf.models.networks import NETWORKS
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.micro import MicroSpace
 
@@ -35,8 +36,8 @@ def test_reductions_stand_where_the_reference_has_them(cells_per_stage, reductio
 
 
 def test_parameters_of_the_published_cells():
-    """At 5 @ 36; the reference code makes 3.89 M of it: its outputs are wider, ours are projected once."""
-    cost = count_micro_child(read_architecture("enas_micro"), ChildConfig(channels=36, cells_per_stage=5), CIFAR)
+    """At 5 @ 36. The reference code makes 3.89 M of it: its outputs are wider, ours are projected once."""
+    cost = count_micro_child(read_architecture("enas_micro"), CellChildConfig(channels=36, cells_per_stage=5), CIFAR)
     assert cost.parameters == 3_186_900
 
 
@@ -44,7 +45,7 @@ def test_graph_does_not_grow_with_the_number_of_cells():
     nodes = {}
     for num in (2, 5):
         space = MicroSpace(blocks=1)
-        supernet = MicroSupernet(space, NetworkConfig(channels=2, cells_per_stage=num), SMALL)
+        supernet = MicroSupernet(space, CellNetworkConfig(channels=2, cells_per_stage=num), SMALL)
         forward = tf.function(supernet, autograph=False)
         tokens = tf.TensorSpec([space.num_tokens], tf.int32)
         graph = forward.get_concrete_function(tf.TensorSpec([2, 8, 8, 1], tf.uint8), tokens).graph.as_graph_def()
@@ -55,11 +56,11 @@ def test_graph_does_not_grow_with_the_number_of_cells():
 def test_large_images_have_a_stem_of_their_own():
     """One cell per stage and a stem that halves three times: still one function in search and child."""
     keras.utils.set_random_seed(0)
-    network = NetworkConfig(channels=2, dropout=0.0, cells_per_stage=1, stem="imagenet")
+    network = CellNetworkConfig(channels=2, dropout=0.0, cells_per_stage=1, stem="imagenet")
     supernet = MicroSupernet(ONE_BLOCK.space(), network, CIFAR)
-    config = dataclasses.replace(network.as_child(), dropout=0.0)
+    config = dataclasses.replace(NETWORKS["micro"].as_child(network), dropout=0.0)
     child = build_micro_child(ONE_BLOCK, config, CIFAR)
-    inherit_weights(child, supernet, ONE_BLOCK)
+    NETWORKS["micro"].inherit_weights(child, supernet, ONE_BLOCK)
     images = make_images(4, CIFAR)
     logits, squares = tf.function(supernet, autograph=False)(images, ONE_BLOCK.space().encode(ONE_BLOCK))
     np.testing.assert_allclose(logits, child(images, training=True), atol=2e-4)
@@ -72,26 +73,26 @@ def test_large_images_have_a_stem_of_their_own():
 @pytest.mark.parametrize(
     ("image", "stem", "words"),
     [
-        (ImageConfig(6, 6, 3, 10, (0.0,) * 3, (1.0,) * 3), "cifar", "6x6.*2 reductions.*4 divides.*--image_size"),
-        (ImageConfig(2, 2, 3, 10, (0.0,) * 3, (1.0,) * 3), "cifar", "2x2.*4 divides.*--image_size=4"),
-        (SMALL, "imagenet", "8x8.*5 reductions.*32 divides.*--image_size=32"),
+        (ImageConfig(6, 6, 3, 10, (0.0,) * 3, (1.0,) * 3), "cifar", "6x6.*2 reductions.*4 divides.*image_size"),
+        (ImageConfig(2, 2, 3, 10, (0.0,) * 3, (1.0,) * 3), "cifar", "2x2.*4 divides.*image_size=4"),
+        (SMALL, "imagenet", "8x8.*5 reductions.*32 divides.*image_size=32"),
     ],
 )
 def test_images_too_small_are_refused(image, stem, words):
     with pytest.raises(InputError, match=words):
-        MicroSupernet(ONE_BLOCK.space(), NetworkConfig(stem=stem), image)
+        MicroSupernet(ONE_BLOCK.space(), CellNetworkConfig(stem=stem), image)
     with pytest.raises(InputError, match=words):
-        build_micro_child(ONE_BLOCK, ChildConfig(stem=stem), image)
+        build_micro_child(ONE_BLOCK, CellChildConfig(stem=stem), image)
     with pytest.raises(InputError, match=words):
-        count_micro_child(ONE_BLOCK, ChildConfig(stem=stem), image)
+        count_micro_child(ONE_BLOCK, CellChildConfig(stem=stem), image)
 
 
 @pytest.fixture(scope="module")
 def trainee() -> MicroTrainee:
     keras.utils.set_random_seed(0)
-    config = ChildConfig(channels=4, dropout=0.0, cells_per_stage=1, drop_path_keep=0.6, auxiliary_weight=0.4)
+    config = CellChildConfig(channels=4, dropout=0.0, cells_per_stage=1, drop_path_keep=0.6, auxiliary_weight=0.4)
     child = build_micro_child(ONE_BLOCK, config, SMALL)
-    return FAMILIES["micro"].trainee(child, ONE_BLOCK, config, SMALL)
+    return NETWORKS["micro"].build_trainee(child, ONE_BLOCK, config, SMALL)
 
 
 def test_drop_path_is_depth_times_progress(trainee):
@@ -120,10 +121,10 @@ def test_nothing_is_dropped_at_the_beginning(trainee):
     assert float(tf.reduce_max(tf.abs(later[0] - logits))) > 1e-3
 
 
-def test_the_auxiliary_classifier_stands_behind_the_first_cell_after_the_second_reduction():
+def test_the_auxiliary_classifier_stands_after_the_first_cell_after_the_second_reduction():
     """Cell 2 n + 2 of 3 n + 2, with 128 and then 768 channels (facts of micro_child.py)."""
-    config = ChildConfig(channels=4, dropout=0.0, cells_per_stage=2, auxiliary_weight=0.4)
-    trainee = FAMILIES["micro"].trainee(build_micro_child(ONE_BLOCK, config, SMALL), ONE_BLOCK, config, SMALL)
+    config = CellChildConfig(channels=4, dropout=0.0, cells_per_stage=2, auxiliary_weight=0.4)
+    trainee = NETWORKS["micro"].build_trainee(build_micro_child(ONE_BLOCK, config, SMALL), ONE_BLOCK, config, SMALL)
     before = keras.Model(trainee.model.inputs, trainee.model.get_layer("auxiliary_window").input)
     assert "cell_6_merge_bn" in {layer.name for layer in before.layers}
     assert not any(layer.name.startswith("cell_7") for layer in before.layers)
@@ -150,8 +151,23 @@ def test_everything_that_is_trained_is_tracked(trainee):
 
 
 def test_a_child_without_extras_has_no_second_classifier():
-    config = ChildConfig(channels=2, cells_per_stage=1)
+    config = CellChildConfig(channels=2, cells_per_stage=1)
     child = build_micro_child(ONE_BLOCK, config, SMALL)
     trainee = MicroTrainee(child, ONE_BLOCK, config, SMALL)
     assert len(trainee.trainable_variables) == len(child.trainable_variables)
     assert len(trainee.predict(make_images(2, SMALL), tf.constant(1.0), tf.constant([0, 1]))) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"channels": 0}, {"cells_per_stage": 0}, {"stem": "none"}, {"drop_path_keep": 0.0}, {"auxiliary_weight": -1.0}],
+    ids=str,
+)
+def test_wrong_options_are_named(options):
+    (name, value) = next(iter(options.items()))
+    makes = (
+        [CellChildConfig] if name in ("drop_path_keep", "auxiliary_weight") else [CellChildConfig, CellNetworkConfig]
+    )
+    for make in makes:
+        with pytest.raises(InputError, match=f"{name}={value}"):
+            make(**options)

@@ -9,12 +9,8 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.models.language import LanguageConfig, TextShape, draw_masks, embed
-from enas_tf.models.recurrent_child import (
-    build_recurrent_child,
-    child_units,
-    count_recurrent_child,
-    inherit_weights,
-)
+from enas_tf.models.networks import NETWORKS
+from enas_tf.models.recurrent_child import build_recurrent_child, child_units, count_recurrent_child
 from enas_tf.models.recurrent_supernet import RecurrentSupernet
 from enas_tf.models.recurrent_training import RecurrentTrainee
 from enas_tf.ops.costs import Cost
@@ -154,7 +150,7 @@ def test_parameters_of_the_published_cells(name, units, millions):
 
 
 def test_parameters_of_the_supernet_of_enas_lm():
-    """16.56 M: an embedding, a first layer that is tanh, and W_k [4, k, H, 2 H] for the nodes k = 1..9 behind it.
+    """16.56 M: an embedding, a first layer that is tanh, and W_k [4, k, H, 2 H] for the nodes k = 1..9 after it.
 
     Ours has the same but for the three activations that the first node may also pick.
     """
@@ -328,7 +324,7 @@ def test_supernet_and_trainee_drop_alike(output):
     supernet = RecurrentSupernet(space, CONFIG, TEXT)
     tokens = space.encode(dataclasses.replace(WORKED_EXAMPLE, output=output))
     child = make_child(space.decode(tokens))
-    inherit_weights(child, supernet, space.decode(tokens))
+    NETWORKS["recurrent"].inherit_weights(child, supernet, space.decode(tokens))
     trainee = RecurrentTrainee(child, space.decode(tokens), CONFIG, TEXT)
     ids, state = make_window(trainee)
     for seed in (None, tf.constant([7, 8])):
@@ -344,5 +340,5 @@ def test_supernet_and_trainee_drop_alike(output):
     ids=str,
 )
 def test_wrong_options_are_named(options):
-    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+    with pytest.raises(InputError, match=f"{next(iter(options))}="):
         LanguageConfig(**options)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from enas_tf.ops.op import CELL_OPS
 from enas_tf.pictures import draw, to_pixels, to_svg
-from enas_tf.pictures.canvas import OP_COLOURS
 from enas_tf.spaces.architectures import read_architecture
-from enas_tf.spaces.micro import CELL_OPS, Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.micro import Block, Cell, MicroArchitecture, MicroSpace
 
 
 def sample(seed: int, **space) -> MicroArchitecture:
@@ -25,10 +25,10 @@ ARCHITECTURES = {
     "chain_fan": MicroArchitecture(CHAIN, FAN),
     "fan_chain_all": MicroArchitecture(FAN, CHAIN, "all"),
     "one_block": sample(0, blocks=1),
-    "seven_blocks": sample(1, blocks=7, ops=CELL_OPS),
-    "seven_blocks_all": sample(2, blocks=7, ops=CELL_OPS, merge="all"),
+    "seven_blocks": sample(1, blocks=7, ops=tuple(CELL_OPS)),
+    "seven_blocks_all": sample(2, blocks=7, ops=tuple(CELL_OPS), merge="all"),
     "twelve_blocks": sample(3, blocks=12),
-} | {f"random_{seed}": sample(seed, ops=CELL_OPS) for seed in range(4, 8)}
+} | {f"random_{seed}": sample(seed, ops=tuple(CELL_OPS)) for seed in range(4, 8)}
 
 
 class Edge(NamedTuple):
@@ -109,7 +109,7 @@ def test_every_operation_is_one_arc_in_its_colour(axes, edges, parts):
     arcs = [artist.get_gid() for artist in axes.get_children() if (artist.get_gid() or "").startswith("edge_")]
     assert sorted(arcs) == sorted(edge.gid for edge in edges)
     for edge in edges:
-        assert to_hex(parts[edge.gid].get_edgecolor()) == OP_COLOURS[edge.op]
+        assert to_hex(parts[edge.gid].get_edgecolor()) == CELL_OPS[edge.op].colour
 
 
 def test_names_of_arcs_are_in_the_svg(architecture, edges):

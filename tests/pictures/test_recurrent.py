@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from enas_tf.pictures import draw, to_pixels, to_svg
-from enas_tf.pictures.recurrent import ACTIVATION_COLOURS, place_nodes
-from enas_tf.spaces.recurrent import ACTIVATIONS, OUTPUTS, LstmBaseline, RecurrentArchitecture, RecurrentSpace
+from enas_tf.pictures.recurrent import place_nodes
+from enas_tf.spaces.recurrent import OUTPUTS, LstmBaseline, RecurrentArchitecture, RecurrentSpace
+from enas_tf.spaces.vocabulary import ACTIVATIONS
 
 
 def sample(nodes: int, seed: int, output: str = "loose_ends") -> RecurrentArchitecture:
@@ -155,14 +156,6 @@ def test_children_are_a_row_below_and_neighbours_a_column_apart(architecture):
     for depth in set(depths):
         row = sorted(column for column, its in zip(columns, depths, strict=True) if its == depth)
         assert all(right - left >= 1 for left, right in itertools.pairwise(row))
-
-
-def test_activations_differ_in_colour():
-    from matplotlib.colors import to_rgb
-
-    assert set(ACTIVATION_COLOURS) == set(ACTIVATIONS)
-    for one, other in itertools.combinations(ACTIVATION_COLOURS.values(), 2):
-        assert np.linalg.norm(np.subtract(to_rgb(one), to_rgb(other))) > 0.2
 
 
 def test_the_same_architecture_gives_the_same_bytes(architecture, svg):

@@ -1,4 +1,4 @@
-"""Laws of checkpoints: what is restored goes on bit by bit, and no half of a file is ever restored."""
+"""Laws of checkpoints: a restored run computes the same bits, and damaged files are never restored."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ INPUTS = tf.constant(np.random.default_rng(0).normal(size=(8, 3)), tf.float32)
 
 
 class Network(keras.layers.Layer):
-    """Dropout, batch norm and layers held in a list: the kinds of state a Keras layer has."""
+    """A layer with all kinds of state of a Keras layer: dropout, batch norm, layers in a list, weights in a list."""
 
     def __init__(self, units: int):
         super().__init__()
@@ -40,7 +40,7 @@ class Network(keras.layers.Layer):
 
 
 class Run:
-    """Everything a training has to remember, freshly made and differently seeded each time."""
+    """All state of a training, newly made with other seeds each time."""
 
     def __init__(self, directory, optimizer="adam", units=4, dtype=tf.float32):
         self.network = Network(units)
@@ -79,7 +79,7 @@ def equal(a, b):
 
 
 def damage(path: Path, kind: str):
-    """Spoils a file: as a killed writer, a full disk or a bad one would."""
+    """Damage a file as a killed process, a full disk or a defective disk does."""
     content = path.read_bytes()
     if kind == "missing":
         path.unlink()
@@ -152,7 +152,7 @@ def test_without_a_checkpoint_nothing_happens(tmp_path):
 def test_the_last_two_are_kept_and_the_newest_is_taken(tmp_path):
     value = tf.Variable(0)
     checkpoints = Checkpoints(tmp_path, {"value": value})
-    for epoch in (1, 2, 3, 3):  # stopped by a signal within epoch 4, epoch 3 is saved again
+    for epoch in (1, 2, 3, 3):  # a run that is stopped by a signal saves epoch 3 again
         value.assign_add(1)
         checkpoints.save(epoch)
     assert len(list(tmp_path.glob("*.index"))) == 2
@@ -216,7 +216,7 @@ class TestDamage:
         Checkpoints(tmp_path, {"value": value}).save(1)
         value.assign(tf.ones(50))
         damage(parts(tmp_path, 1)[part], "truncated")
-        with pytest.warns(RuntimeWarning), pytest.raises(InputError, match="--overwrite") as caught:
+        with pytest.warns(RuntimeWarning), pytest.raises(InputError, match="afresh with overwrite") as caught:
             Checkpoints(tmp_path, {"value": value}).restore_latest()
         assert str(tmp_path) in str(caught.value)
         assert np.all(value.numpy() == 1.0)
@@ -225,7 +225,7 @@ class TestDamage:
     def test_what_a_killed_save_left_is_ignored_and_overwritten(self, tmp_path, part, recwarn):
         value = tf.Variable(tf.zeros(50))
         Checkpoints(tmp_path, {"value": value}).save(1)
-        for name, path in parts(tmp_path, 1).items():  # ckpt-2, half written, which the state file does not name
+        for name, path in parts(tmp_path, 1).items():  # ckpt-2 is partly written and not in the state file
             shutil.copy(path, parts(tmp_path, 2)[name])
         damage(parts(tmp_path, 2)[part], "truncated")
 

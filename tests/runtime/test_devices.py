@@ -1,4 +1,4 @@
-"""Which devices and processes a run is told of; joining them is tried by the stories."""
+"""The devices and processes that a run finds. Stories test that processes join."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Laws of files that are whole or absent."""
+"""Laws of atomic files: a reader never sees a part of one."""
 
 import errno
 import json
@@ -23,7 +23,7 @@ def tree(directory: Path) -> dict[str, str]:
 
 @pytest.fixture
 def child(tmp_path):
-    """A directory with one old file."""
+    """Return a directory with one old file."""
     path = tmp_path / "child"
     path.mkdir()
     (path / "old.txt").write_text("old")

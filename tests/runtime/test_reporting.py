@@ -1,4 +1,4 @@
-"""Laws of reporting: three sinks, one truth, no step twice; plain text where nobody looks at a terminal."""
+"""Laws of reporting: all three sinks get the same numbers, each step once; without a terminal text is plain."""
 
 import io
 import json
@@ -10,7 +10,7 @@ import rich.console
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.runtime.reporting import Reporter
 
 
@@ -23,7 +23,7 @@ def steps(workdir):
 
 
 def scalars(workdir, phase, tag="loss"):
-    """(step, value) of every event in the files in order of steps, without the purges TensorBoard may do."""
+    """Return (step, value) of all events in the files, sorted, also of those that TensorBoard would hide."""
     found = []
     for path in (workdir / "tensorboard" / phase).iterdir():
         for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
@@ -33,7 +33,7 @@ def scalars(workdir, phase, tag="loss"):
 
 
 def run(workdir, first, last, sign=1.0, phases=("search", "controller")):
-    """Reports the epochs first..last-1 of each phase."""
+    """Report the epochs first..last-1 of each phase."""
     with Reporter(workdir) as reporter:
         for epoch in range(first, last):
             for phase in phases:
@@ -42,7 +42,7 @@ def run(workdir, first, last, sign=1.0, phases=("search", "controller")):
 
 @pytest.fixture
 def terminal():
-    """A console that believes to be a terminal; what it prints is in `.file`."""
+    """Return a console that behaves as on a terminal and prints to its `file`."""
     return rich.console.Console(file=io.StringIO(), force_terminal=True, width=60)
 
 
@@ -206,6 +206,16 @@ class TestPipe:
         assert lines[2:] == ["Start", "  data        " + "x" * 200, "  batch size  128 [per replica]"]
         assert "\x1b" not in "".join(lines)
 
+    def test_options_are_written_as_the_face_writes_them(self, tmp_path, capsys):
+        for options in ({}, {"write_option": lambda name: f"--{name}"}):
+            with Reporter(tmp_path, **options) as reporter:
+                reporter.say(f"use {ref('overwrite')}")
+                reporter.block(f"Not {ref('seed')}", {f"{ref('epochs')}=1": f"{ref('workdir')}", "x": "y"})
+        assert capsys.readouterr().out.splitlines() == [
+            *("use overwrite", "Not seed", "  epochs=1  workdir", "  x         y"),
+            *("use --overwrite", "Not --seed", "  --epochs=1  --workdir", "  x           y"),
+        ]
+
     def test_progress_prints_nothing(self, tmp_path, capsys):
         with Reporter(tmp_path) as reporter, reporter.progress("search", 2) as advance:
             advance(1)
@@ -228,7 +238,7 @@ class TestTerminal:
         assert "search [1]" in shown
         assert "2/2" in shown
         assert "/s" in shown
-        # The line begins where the bar was erased: nothing of the bar stands before it.
+        # The line begins where the bar was erased.
         (line,) = [part for part in shown.splitlines() if "epoch 1/1" in part]
         assert line.rpartition("\x1b[2K")[2].startswith("search      epoch 1/1  loss 0.5")
 
@@ -240,6 +250,11 @@ class TestTerminal:
         assert shown.count("x") == 100
         assert "128 [per replica]" in shown
         assert "Start [a]" in shown
+
+    def test_a_block_writes_options(self, tmp_path, terminal):
+        with Reporter(tmp_path, console=terminal, write_option=lambda name: f"--{name}") as reporter:
+            reporter.block("Start", {"data": f"of {ref('dataset')}"})
+        assert "of --dataset" in terminal.file.getvalue()
 
 
 def test_a_workdir_that_cannot_be_used_is_named(tmp_path):

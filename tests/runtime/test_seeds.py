@@ -1,4 +1,4 @@
-"""Seeds are functions of what they are for: equal for equal purposes, different for different ones."""
+"""Laws of seeds: they are equal for equal arguments and different for different ones."""
 
 import itertools
 

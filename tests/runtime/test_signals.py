@@ -1,6 +1,6 @@
-"""Signals: what is under way is finished and saved, and the exit code says that the run can go on."""
+"""Laws of signals: the current step is finished and saved, and the exit code says that the run can be resumed."""
 
-# ruff: noqa: PT012  What is sent and what must not follow it belong together.
+# ruff: noqa: PT012  The signal and the line that must not be reached belong into one block.
 
 import os
 import signal
@@ -45,7 +45,7 @@ def test_before_the_first_step_there_is_nothing_to_save():
 
 
 def test_a_signal_after_the_last_step_leaves_behind_it():
-    """What follows the steps, as a checkpoint of the epoch, is done."""
+    """The code after the steps, such as a checkpoint of the epoch, is run."""
     log = []
     with pytest.raises(Interrupted), handled_signals():
         with stepping(lambda: log.append("saved")) as after_step:

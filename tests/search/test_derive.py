@@ -1,15 +1,21 @@
 """Derive ranks proposals: the best first, of equals the cheaper, each once. No network is needed to see that."""
 
 import csv
+import dataclasses
 import io
+import itertools
+import math
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from enas_tf.models.macro_config import MacroChildConfig
 
-from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ChildConfig, ImageConfig
-from enas_tf.search.derive import DeriveConfig, derive, to_csv, to_markdown
+from enas_tf.errors import InputError
+from enas_tf.models.images import ImageConfig
+from enas_tf.models.networks import NETWORKS
+from enas_tf.search.derive import DeriveConfig, derive, rank, to_csv, to_markdown
+from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.macro import MacroSpace
 
 SPACE = MacroSpace(num_layers=3)
@@ -43,7 +49,7 @@ class KnownEvaluator:
 
 def count(architecture):
     image = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
-    return FAMILIES["macro"].count(architecture, ChildConfig(channels=4), image)
+    return NETWORKS["macro"].count(architecture, MacroChildConfig(channels=4), image)
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_of_perplexities_the_lowest_is_first(evaluator):
     evaluator.metric, evaluator.is_higher_better = "valid_perplexity", False
     found = derive(FixedSearcher(), evaluator, count, DeriveConfig(derive_samples=4), seed=0)
     assert [candidate.value for candidate in found] == [0.25, 0.5, 0.5]
-    assert to_csv(found).startswith("rank,valid_perplexity,")
+    assert to_csv(found).startswith("rank,arc,valid_perplexity,")
 
 
 def test_each_proposal_is_judged_once_on_the_batches_asked_for(candidates, evaluator):
@@ -81,12 +87,29 @@ def test_candidates_are_what_their_tokens_say(candidates):
 
 def test_the_table_holds_every_candidate(candidates):
     rows = list(csv.reader(io.StringIO(to_csv(candidates))))
-    assert rows[0] == ["rank", "valid_accuracy", "parameters", "flops", "tokens"]
+    assert rows[0] == ["rank", "arc", "valid_accuracy", "parameters", "flops"]
     assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
     for row, candidate in zip(rows[1:], candidates, strict=True):
-        assert float(row[1]) == pytest.approx(candidate.value)
-        assert [int(row[2]), int(row[3])] == [candidate.cost.parameters, candidate.cost.flops]
-        assert tuple(map(int, row[4].split())) == candidate.tokens
+        assert read_architecture(row[1], "macro") == candidate.architecture
+        assert float(row[2]) == pytest.approx(candidate.value)
+        assert [int(row[3]), int(row[4])] == [candidate.cost.parameters, candidate.cost.flops]
+
+
+def test_a_row_of_the_table_is_read_back(candidates, tmp_path):
+    path = tmp_path / "candidates.csv"
+    path.write_text(to_csv(candidates))
+    for place, candidate in enumerate(candidates, start=1):
+        assert read_architecture(f"{path}#{place}", "macro") == candidate.architecture
+    with pytest.raises(InputError, match=r"no candidate of rank '4': expected 1\.\.3"):
+        read_architecture(f"{path}#4", "macro")
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("is_higher_better", [True, False])
+def test_a_score_that_is_no_number_comes_last_and_changes_no_other_place(candidates, odd, is_higher_better):
+    spoiled = [dataclasses.replace(candidates[0], value=odd), *candidates]
+    for order in itertools.permutations(spoiled):
+        assert rank(list(order), is_higher_better) == [*rank(candidates, is_higher_better), spoiled[0]]
 
 
 def test_the_table_for_tensorboard_holds_the_best(candidates):

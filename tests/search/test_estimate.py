@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from enas_tf.search.estimate import Estimate, estimate
 from enas_tf.search.loop import SearchConfig
-from enas_tf.search.searchers.reinforce import RandomSearcher
+from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 
 STEP, TRACE, REWARD = 0.02, 0.3, 0.03
@@ -52,6 +52,12 @@ def test_it_times_what_comes_after_the_traces():
 def test_an_epoch_of_one_step_has_its_trace_for_a_time():
     found = estimate(RandomSearcher(MacroSpace(num_layers=3)), SlowEvaluator(num=1), SearchConfig(), seed=0)
     assert found.step == found.first_step
+
+
+def test_an_evaluator_without_steps_has_rewards_only():
+    found = estimate(RandomSearcher(MacroSpace(num_layers=3)), SlowEvaluator(num=0), SearchConfig(), seed=0)
+    assert (found.first_step, found.step) == (0.0, 0.0)
+    assert found.reward >= REWARD
 
 
 def test_an_epoch_is_steps_rewards_and_updates():

@@ -18,7 +18,7 @@ from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import Interrupted, handled_signals
 from enas_tf.search.loop import SearchConfig, search
-from enas_tf.search.searchers.reinforce import RandomSearcher
+from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.training.health import Recovery
 
@@ -32,19 +32,17 @@ NUM_ADVANCES = sum(STEPS) + CONFIG.epochs * CONFIG.updates_per_epoch
 class CountingEvaluator:
     """Its weight is the sum of the numbers of all steps; a reward is the weight and the number of rewards so far."""
 
-    steps_per_epoch = 3
-
     def __init__(self, action):
         self.weight, self.mean = tf.Variable(0.0), keras.metrics.Mean("weight")
         self.tracked = {"weight": self.weight, "mean": self.mean}
-        self.action, self.log, self.problem = action, [], None
+        self.action, self.log, self.failure = action, [], None
 
     def num_steps(self, epoch):
         return STEPS[epoch]
 
     def start(self, epoch, step=0, first_reward=0, attempt=0):
         self.next_step, self.next_reward = min(sum(STEPS[:epoch]) + step, sum(STEPS[: epoch + 1])), first_reward
-        self.problem, self.attempt = None, attempt
+        self.failure, self.attempt = None, attempt
 
     def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):
         if first_step == 0:
@@ -57,7 +55,7 @@ class CountingEvaluator:
             self.next_step += 1
             advance(1)
         if not math.isfinite(float(self.weight)):
-            self.problem = "a step has a loss of nan"
+            self.failure = "a step has a loss of nan"
         return {"weight": float(self.mean.result())}
 
     def evaluate(self, tokens):
@@ -136,6 +134,6 @@ def test_a_divergence_that_comes_again_is_the_end(tmp_path):
         if (name, number) == ("step", STEPS[0]):
             evaluator.weight.assign(np.nan)
 
-    with pytest.raises(InputError, match=r"diverged: a step has a loss of nan.*--learning_rate"):
+    with pytest.raises(InputError, match=r"diverged: a step has a loss of nan.*learning_rate"):
         run(tmp_path, action)
     assert len(records(tmp_path)) == 2, "the first epoch was well"

@@ -12,8 +12,9 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.data.sources import DataConfig, load_images
-from enas_tf.models.families import FAMILIES
-from enas_tf.models.images import ChildConfig, ImageConfig
+from enas_tf.models.images import ImageConfig
+from enas_tf.models.macro_config import MacroChildConfig
+from enas_tf.models.networks import NETWORKS
 from enas_tf.spaces.architectures import read_architecture
 
 DIGITS = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
@@ -57,8 +58,10 @@ def test_candidates_are_ranked_and_the_first_is_the_architecture(finished):
     assert 1 <= len(rows) <= 3
     assert accuracies == sorted(accuracies, reverse=True)
     architecture = read_architecture(str(finished / "architecture.json"))
-    assert " ".join(map(str, architecture.space().encode(architecture))) == rows[0]["tokens"]
-    cost = FAMILIES["macro"].count(architecture, ChildConfig(channels=4), DIGITS)
+    assert rows[0]["arc"] == architecture.to_arc()
+    for number, row in enumerate(rows, start=1):
+        assert read_architecture(f"{finished / 'candidates.csv'}#{number}", "macro").to_arc() == row["arc"]
+    cost = NETWORKS["macro"].count(architecture, MacroChildConfig(channels=4), DIGITS)
     assert (int(rows[0]["parameters"]), int(rows[0]["flops"])) == (cost.parameters, cost.flops)
     assert read_json(finished / "architecture.json")["valid_accuracy"] == pytest.approx(accuracies[0], abs=1e-6)
 

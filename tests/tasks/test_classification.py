@@ -1,37 +1,142 @@
-"""The loss and the metric of telling classes apart are their formulas."""
+"""The task of classification: which images a child sees, what a run is told, and which input is refused."""
 
+import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from enas_tf.tasks.classification import count_correct, cross_entropy
+from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig
+from enas_tf.errors import InputError, render
+from enas_tf.models.macro_config import MacroNetworkConfig
+from enas_tf.models.networks import NETWORKS
+from enas_tf.models.trainee import Trainee
+from enas_tf.options import Config
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.spaces.macro import MacroSpace
+from enas_tf.tasks.classification import (
+    IMAGE_DEVICE,
+    IMAGE_RETRAIN,
+    IMAGE_SEARCH,
+    ImageDeviceConfig,
+    ImageRetrainConfig,
+    ImageSearchConfig,
+)
+from enas_tf.tasks.task import TASKS
+from tests.tasks.small import UNVARIED, image_shape, make_dense_child, make_images
 
-LOGITS = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
-LABELS = np.array([0, 1, 2, 3, 0, 1, 2], np.int32)
-
-
-def log_softmax(logits):
-    return logits - np.log(np.sum(np.exp(logits), axis=1, keepdims=True))
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
-def test_cross_entropy(smoothing):
-    """The target gives 1 - s to the label, and s / classes to every class, the label included."""
-    targets = (1 - smoothing) * np.eye(4)[LABELS] + smoothing / 4
-    expected = -np.mean(np.sum(targets * log_softmax(LOGITS), axis=1))
-    found = cross_entropy(tf.constant(LABELS), tf.constant(LOGITS), smoothing)
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-
-
-def test_smoothing_is_least_at_its_own_target():
-    """With smoothing, certainty is punished: the best logits are the logarithms of the target."""
-    best = np.log(0.9 * np.eye(4)[LABELS] + 0.1 / 4).astype(np.float32)
-    losses = [float(cross_entropy(tf.constant(LABELS), tf.constant(scale * best), 0.1)) for scale in (0.8, 1.0, 1.2)]
-    assert losses[1] == min(losses)
+TASK = TASKS["classification"]
+DATA = make_images(32, 8, num_classes=4)
+SPACE = MacroSpace(num_layers=3, ops=("conv_3x3", "max_pool_3x3"))
 
 
-def test_count_correct():
-    found = count_correct(tf.constant(LABELS), tf.constant(LOGITS))
-    assert float(found) == np.sum(LOGITS.argmax(axis=1) == LABELS)
-    assert float(count_correct(tf.constant(LABELS), tf.one_hot(LABELS, 4))) == len(LABELS)
-    assert float(count_correct(tf.constant(LABELS), tf.one_hot((LABELS + 1) % 4, 4))) == 0
+@pytest.fixture(scope="module")
+def supernet():
+    return NETWORKS["macro"].build_supernet(SPACE, MacroNetworkConfig(channels=4), image_shape(4))
+
+
+def training_on(parts: str) -> Config:
+    return UNVARIED.replace({IMAGE_RETRAIN: ImageRetrainConfig(train_on=parts)})
+
+
+class TestTrainingPart:
+    def test_train_and_valid_uses_both_parts(self):
+        config, child = training_on("train+valid"), make_dense_child()
+        split = TASK.child_problem(config, Trainee(child), DATA, 16).split
+        assert len(split) == 40
+        np.testing.assert_array_equal(split.images, np.concatenate([DATA.train.images, DATA.valid.images]))
+        np.testing.assert_array_equal(split.labels, np.concatenate([DATA.train.labels, DATA.valid.labels]))
+        assert TASK.validate(config, child, DATA, 16) is None, "images that are trained on cannot watch the training"
+        assert TASK.data_in_words(config, DATA) == "40 images of train+valid"
+        TASK.check_training(config, DATA, 40)
+
+    def test_train_leaves_the_validation_part_to_watch(self):
+        config, child = training_on("train"), make_dense_child()
+        problem = TASK.child_problem(config, Trainee(child), DATA, 16)
+        np.testing.assert_array_equal(problem.split.images, DATA.train.images)
+        found = TASK.validate(config, child, DATA, 16)()
+        logits = child(DATA.valid.images, training=False).numpy()
+        assert found["valid_accuracy"] == np.mean(logits.argmax(axis=1) == DATA.valid.labels)
+        log_probs = keras.ops.log_softmax(logits).numpy()
+        assert found["valid_loss"] == pytest.approx(-np.mean(log_probs[np.arange(8), DATA.valid.labels]), rel=1e-5)
+        assert TASK.data_in_words(config, DATA) == "32 images of train"
+        with pytest.raises(InputError, match="32 images, but batch_size=40"):
+            TASK.check_training(config, DATA, 40)
+
+
+class TestSearch:
+    def test_cutout_is_for_children_only(self, supernet):
+        config = Config({AUGMENTATION: AugmentationConfig(augment="none", cutout_size=4)})
+        searched = TASK.shared_problem(config, supernet, DATA, 32)
+        retrained = TASK.child_problem(config, Trainee(make_dense_child()), DATA, 32)
+        for problem, is_cut in ((searched, False), (retrained, True)):
+            images, _ = next(problem.stream.batches(0, 0, 1))
+            known = {image.tobytes() for image in DATA.train.images}
+            assert ({image.tobytes() for image in images.numpy()} == known) != is_cut
+
+    @pytest.mark.parametrize(("batch_size", "children"), [(8, 3), (1, 2), (100, 64)])
+    def test_a_batch_has_to_split_over_the_children(self, batch_size, children, supernet):
+        config = Config({IMAGE_SEARCH: ImageSearchConfig(children_per_step=children)})
+        with pytest.raises(InputError, match=f"^batch_size={batch_size} .* children_per_step={children} "):
+            TASK.shared_problem(config, supernet, DATA, batch_size)
+
+    def test_too_few_images_for_a_batch(self, supernet):
+        with pytest.raises(InputError, match="batch_size=33"):
+            TASK.shared_problem(UNVARIED, supernet, DATA, 33)
+        with pytest.raises(InputError, match="batch_size=9"):
+            TASK.judge(UNVARIED, supernet, DATA, 9, 0, Replicas())
+
+
+class TestShape:
+    def test_that_of_the_data(self):
+        shape = TASK.shape(DATA)
+        assert (shape.height, shape.width, shape.channels, shape.num_classes) == (8, 8, 1, 4)
+        assert shape.mean == pytest.approx([DATA.train.images.mean()], rel=1e-5)
+        assert shape.variance == pytest.approx([DATA.train.images.var()], rel=1e-5)
+
+    @pytest.mark.parametrize(
+        ("recorded", "words"),
+        [
+            ({}, "32x32x3 images of 10 classes"),
+            (TASK.record(DATA), "8x8x1 images of 4 classes"),
+            (TASK.record(DATA) | {"num_classes": 7}, "8x8x1 images of 7 classes"),
+            ({"image_shape": (16, 12, 2)}, "16x12x2 images of 10 classes"),
+        ],
+    )
+    def test_one_that_is_assumed(self, recorded, words):
+        shape, found = TASK.assumed_shape(UNVARIED, recorded)
+        assert found == words
+        assert words.startswith(f"{shape.height}x{shape.width}x{shape.channels} ")
+        assert words.endswith(f" {shape.num_classes} classes")
+        assert len(shape.mean) == len(shape.variance) == shape.channels
+
+
+def test_a_child_of_other_data_is_named(tmp_path):
+    assert TASK.find_mismatch(make_dense_child(), DATA, tmp_path) is None
+    found = render(TASK.find_mismatch(make_dense_child(num_classes=5), DATA, tmp_path))
+    assert "into 5 classes" in found
+    assert "dataset=random has 4 classes and images of [8, 8, 1]" in found
+
+
+def test_what_a_run_is_told_of_the_data():
+    assert TASK.names(DATA) == ("labels.txt", "a\nb\nc\nd\n")
+    assert TASK.summary(UNVARIED, DATA) == {"data": "random: 32 train, 8 valid, 8 test; 8x8x1, 4 classes"}
+    config = Config({IMAGE_SEARCH: ImageSearchConfig(children_per_step=2)})
+    assert TASK.batch_in_words(config, 16) == "16 images, 2 children per step"
+    assert TASK.record(DATA)["images"] == {"train": 32, "valid": 8, "test": 8}
+
+
+def test_devices_are_told_what_the_task_has_options_for():
+    config = Config({IMAGE_DEVICE: ImageDeviceConfig(sync_batch_norm=True)})
+    replicas = Replicas(**TASK.replica_options(config))
+    assert (replicas.is_synchronized, replicas.jit_compile) == (True, False)
+
+
+def test_a_classifier_writes_no_text():
+    with pytest.raises(InputError, match="only language models write text"):
+        TASK.sample(make_dense_child(), DATA, "once", 3, 0)
+
+
+def test_wrong_options_are_named():
+    with pytest.raises(InputError, match="^label_smoothing=1.0"):
+        ImageRetrainConfig(label_smoothing=1.0)
+    with pytest.raises(InputError, match="^children_per_step=0"):
+        ImageSearchConfig(children_per_step=0)

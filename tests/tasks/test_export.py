@@ -1,4 +1,4 @@
-"""Language models that leave: a SavedModel scores and generates as the child does, and sampling is a function."""
+"""Exported children: a SavedModel computes what the child does, and samples are a function of a seed."""
 
 import keras
 import numpy as np
@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_child import build_recurrent_child
+from enas_tf.runtime.files import replace_directory
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
-from enas_tf.tasks.export import export_language_model, sample_ids, save_keras, score_ids
+from enas_tf.tasks.export import export_classifier, export_language_model, sample_ids, save_keras, score_ids
 
 VOCABULARY = 9
 ROWS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7), dtype=np.int32)
@@ -89,14 +90,32 @@ def test_a_step_is_the_child_s(exported):
 
 
 def test_an_export_takes_the_place_of_another(tmp_path):
+    """It is written beside its place and renamed, as a stage does."""
     child, ids = make_child("cell"), tf.constant(ROWS)
-    export_language_model(child, tmp_path / "model", ROWS)
-    for variable in child.trainable_variables:
-        variable.assign(-0.5 * variable)
-    assert export_language_model(child, tmp_path / "model", ROWS) < 1e-5
+    for factor in (1.0, -0.5):
+        for variable in child.trainable_variables:
+            variable.assign(factor * variable)
+        with replace_directory(tmp_path / "model") as aside:
+            assert export_language_model(child, aside, ROWS) < 1e-5
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     np.testing.assert_allclose(loaded.signatures["serving_default"](ids)["log_probs"], score_ids(child, ids), atol=1e-5)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_classifier_is_exported_with_its_logits(tmp_path):
+    """The SavedModel takes bytes; the Keras file can be evaluated at once."""
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input((6, 6, 3), dtype="uint8")
+    x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
+    child = keras.Model(inputs, keras.layers.Dense(4)(x))
+    images = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
+    assert 0 <= export_classifier(child, tmp_path / "model", images) < 1e-5
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(loaded.serve(images), child(images), atol=1e-5)
+    save_keras(child, tmp_path / "child.keras")
+    labels = np.argmax(child(images), axis=1)
+    kept = keras.models.load_model(tmp_path / "child.keras")
+    assert kept.evaluate(images, labels, verbose=0, return_dict=True)["accuracy"] == 1.0
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -1,182 +1,100 @@
-"""Predicting the next token: penalties and perplexity are their formulas, and a text is measured once and in order."""
+"""The task of language modelling: samples, what a run is told of its text, and which input is refused."""
 
-import math
+import json
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from enas_tf.data.text_batches import in_rows
-from enas_tf.errors import InputError
-from enas_tf.models.language import LanguageConfig, Reading, TextShape
+from enas_tf.data.text import TEXT, TextConfig, TextData, Vocabulary
+from enas_tf.errors import InputError, render
+from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_child import build_recurrent_child
-from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
-from enas_tf.tasks.language import (
-    WindowConfig,
-    compile_reader,
-    mean_cross_entropy,
-    measure_text,
-    penalty,
-    perplexity,
-    window_scale,
-)
+from enas_tf.options import Config
+from enas_tf.spaces.recurrent import RecurrentArchitecture
+from enas_tf.tasks.language import AVERAGING, AveragingConfig
+from enas_tf.tasks.language_problems import RETRAIN_WINDOW, WINDOW, WindowConfig
+from enas_tf.tasks.task import TASKS
+from tests.tasks.small import PATTERN, VOCABULARY, make_text
 
-VOCABULARY = 10
-#: Longer than two of the windows in which a text is measured.
-STREAM = np.random.default_rng(0).integers(0, VOCABULARY, 1100, dtype=np.int32)
-
-
-def make_child(architecture):
-    keras.utils.set_random_seed(2)
-    return build_recurrent_child(architecture, LanguageConfig(units=5, init_scale=0.9), TextShape(VOCABULARY))
+TASK = TASKS["language_modelling"]
+DATA, DEFAULTS = make_text(), Config({})
 
 
 @pytest.fixture(scope="module")
 def child():
-    return make_child(RecurrentArchitecture.from_arc("0 0 1 1 3"))
+    keras.utils.set_random_seed(1)
+    architecture = RecurrentArchitecture.from_arc("0 0 1")
+    return build_recurrent_child(architecture, LanguageConfig(units=5, init_scale=0.9), TASK.shape(DATA))
 
 
-@pytest.fixture(scope="module")
-def run_child(child):
-    """Traced, since the child is slow step by step; any number of rows of any length."""
-    signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, 5])]
-    return tf.function(lambda *inputs: child(list(inputs)), autograph=False, input_signature=signature)
+class TestSample:
+    def test_it_goes_on_from_the_prompt_in_its_line(self, child):
+        found = TASK.sample(child, DATA, "a b a", 6, seed=3)
+        assert found.startswith(("a b a ", "a b a\n"))
+        assert len(found.replace("\n", " <eos> ").split()) == 9
+        assert found == TASK.sample(child, DATA, "a b a", 6, seed=3) != TASK.sample(child, DATA, "a b a", 6, seed=4)
+        assert "<unk>" not in found
+
+    def test_a_prompt_may_end_its_line(self, child):
+        assert TASK.sample(child, DATA, "a b\n", 4, seed=3).startswith("a b\n")
+
+    def test_characters(self):
+        vocabulary = Vocabulary(("<unk>", "a", "b", "\n"), "char")
+        ids = np.tile(np.array([1, 2, 3], np.int32), 20)
+        data = TextData("characters", vocabulary, ids, ids, ids)
+        keras.utils.set_random_seed(1)
+        architecture = RecurrentArchitecture.from_arc("0 0 1")
+        child = build_recurrent_child(architecture, LanguageConfig(units=5), TASK.shape(data))
+        found = TASK.sample(child, data, "abba", 5, seed=0)
+        assert found.startswith("abba")
+        assert len(found) == 9
 
 
-def cross_entropies(run_child, rows, state=None):
-    """Of every target of `rows` [n, columns], read as one window each, from a state of zeros: [n, columns - 1]."""
-    logits, _ = run_child(rows[:, :-1], np.zeros([len(rows), 5], np.float32) if state is None else state)
-    logits = logits.numpy().astype(np.float64)
-    chosen = np.take_along_axis(logits, rows[:, 1:, None], axis=2)[..., 0]
-    return np.log(np.sum(np.exp(logits), axis=2)) - chosen
+class TestValidation:
+    def test_its_rows_and_windows(self, child):
+        """Loss and perplexity of the validation part in ten rows at most, whatever the windows."""
+        config = Config({RETRAIN_WINDOW: WindowConfig(bptt=6)})
+        found = TASK.validate(config, child, DATA, 64)()
+        longer = TASK.validate(Config({RETRAIN_WINDOW: WindowConfig(bptt=500)}), child, DATA, 10)()
+        assert found["valid_loss"] == pytest.approx(longer["valid_loss"], rel=1e-5)
+        assert found["valid_perplexity"] == pytest.approx(np.exp(found["valid_loss"]))
+
+    def test_a_short_text(self, child):
+        short = make_text(valid=PATTERN[:5])
+        assert np.isfinite(TASK.validate(DEFAULTS, child, short, 64)()["valid_loss"])
 
 
-def make_reading(time, seed=0):
-    random = np.random.default_rng(seed)
-    states, dropped = random.normal(size=(2, 3, time, 4)).astype(np.float32)
-    return Reading(tf.constant(states), tf.constant(dropped), tf.constant(states[:, -1]))
+def test_texts_that_are_too_short_to_train_on():
+    TASK.check_training(DEFAULTS, DATA, 150)
+    with pytest.raises(InputError, match="training part .* 300 tokens, but batch_size=151"):
+        TASK.check_training(DEFAULTS, DATA, 151)
+    with pytest.raises(InputError, match="validation part .* 1 tokens"):
+        TASK.check_training(DEFAULTS, make_text(valid=PATTERN[:1]), 10)
 
 
-@pytest.mark.parametrize(("activation", "slowness"), [(0.7, 0.0), (0.0, 1.3), (0.7, 1.3)])
-def test_penalties_are_their_formulas(activation, slowness):
-    """The first on outputs after dropout, the second on outputs before it."""
-    reading = make_reading(time=6)
-    states, dropped = reading.states.numpy(), reading.dropped.numpy()
-    expected = activation * np.mean(dropped**2) + slowness * np.mean(np.diff(states, axis=1) ** 2)
-    config = WindowConfig(activation_penalty=activation, slowness_penalty=slowness)
-    assert float(penalty(reading, config)) == pytest.approx(expected, rel=1e-5)
+def test_a_child_of_another_vocabulary_is_named(child, tmp_path):
+    name, text = TASK.names(DATA)
+    assert name == "vocabulary.json"
+    assert json.loads(text) == {"entries": list(VOCABULARY.entries), "tokens": "word"}
+    (tmp_path / name).write_text(text)
+    assert TASK.find_mismatch(child, DATA, tmp_path) is None
+    other = TextData("other", Vocabulary(("<unk>", "<eos>", *"abce")), PATTERN, PATTERN, PATTERN)
+    found = render(TASK.find_mismatch(child, other, tmp_path))
+    assert "the text of dataset=other makes another one, of 6" in found
 
 
-def test_no_weight_no_penalty():
-    assert float(penalty(make_reading(time=6), WindowConfig(activation_penalty=0.0, slowness_penalty=0.0))) == 0.0
+def test_what_a_run_is_told_of_the_text():
+    assert TASK.shape(DATA) == TextShape(6)
+    assert TASK.assumed_shape(Config({TEXT: TextConfig(vocab_size=50)}), {}) == (TextShape(50), "a vocabulary of 50")
+    assert TASK.assumed_shape(DEFAULTS, TASK.record(DATA)) == (TextShape(6), "a vocabulary of 6")
+    expected = "pattern: tokens: 300 training, 111 validation, 111 test; vocabulary of 6 words"
+    assert TASK.summary(DEFAULTS, DATA) == {"data": expected}
+    assert TASK.batch_in_words(Config({WINDOW: WindowConfig(bptt=9)}), 4) == "4 rows, windows of about 9 tokens"
+    assert TASK.data_in_words(DEFAULTS, DATA) == "300 tokens"
 
 
-def test_a_window_of_one_token_has_no_change():
-    reading, states = make_reading(time=1), tf.ones([3, 1, 4])
-    config = WindowConfig(activation_penalty=0.0, slowness_penalty=2.0)
-    assert float(penalty(reading, config)) == 0.0
-    with tf.GradientTape() as tape:
-        tape.watch(states)
-        found = penalty(reading._replace(states=states), config)
-    np.testing.assert_array_equal(tape.gradient(found, states), np.zeros((3, 1, 4)))
-
-
-def test_window_scale_is_the_length_in_units_of_bptt():
-    config = WindowConfig(bptt=35)
-    lengths = [1, 7, 35, 70]
-    found = [float(window_scale(tf.zeros([4, length], tf.int32), config)) for length in lengths]
-    np.testing.assert_allclose(found, [1 / 35, 0.2, 1.0, 2.0], rtol=1e-6)
-
-
-def test_perplexity():
-    assert perplexity(0.0) == 1.0
-    assert perplexity(math.log(VOCABULARY)) == pytest.approx(VOCABULARY)
-    assert perplexity(1000.0) == perplexity(math.inf) == math.inf
-    assert not perplexity(math.nan) < math.inf
-
-
-@pytest.mark.parametrize("architecture", [RecurrentArchitecture.from_arc("0 0 1"), LstmBaseline(2)], ids=str)
-def test_a_uniform_model_has_the_logarithm_of_the_vocabulary(architecture):
-    child = make_child(architecture)
-    for variable in child.trainable_variables:
-        variable.assign(tf.zeros_like(variable))
-    rows = in_rows(STREAM, 4)
-    found = mean_cross_entropy(compile_reader(child), rows, 35, child.input_shape[1][-1])
-    assert found == pytest.approx(math.log(VOCABULARY), rel=1e-6)
-    assert measure_text(child, STREAM, "test")["perplexity"] == pytest.approx(VOCABULARY, rel=1e-5)
-
-
-class Reader:
-    """Costs what the targets add up to, keeps the windows, and counts in the state how many it has read."""
-
-    def __init__(self):
-        self.ids, self.targets, self.states = [], [], []
-
-    def __call__(self, ids, targets, state):
-        self.ids.append(ids.numpy())
-        self.targets.append(targets.numpy())
-        self.states.append(state.numpy())
-        return tf.reduce_sum(tf.cast(targets, tf.float32)), state + 1
-
-
-@pytest.mark.parametrize(("batch_size", "bptt"), [(1, 35), (4, 35), (4, 5000), (7, 1)])
-def test_every_target_counts_once_and_the_state_is_carried(batch_size, bptt):
-    rows, reader = in_rows(STREAM[:300], batch_size), Reader()
-    found = mean_cross_entropy(reader, rows, bptt, state_size=3)
-    np.testing.assert_array_equal(np.concatenate(reader.ids, axis=1), rows[:, :-1])
-    np.testing.assert_array_equal(np.concatenate(reader.targets, axis=1), rows[:, 1:])
-    assert found == pytest.approx(rows[:, 1:].mean())
-    for number, state in enumerate(reader.states):
-        np.testing.assert_array_equal(state, np.full((batch_size, 3), number))
-
-
-@pytest.mark.parametrize(("num_windows", "expected"), [(1, 1), (3, 3), (100, 8), (0, 8)])
-def test_some_windows_or_all(num_windows, expected):
-    rows, reader = in_rows(STREAM[:300], 4), Reader()
-    found = mean_cross_entropy(reader, rows, 10, 3, num_windows)
-    assert len(reader.ids) == expected
-    assert found == pytest.approx(rows[:, 1 : 10 * expected + 1].mean())
-
-
-@pytest.mark.parametrize("bptt", [7, 35])
-def test_windows_do_not_change_a_cross_entropy(child, run_child, bptt):
-    """Those of a text in rows are those of its rows read at once, whatever the windows."""
-    rows = in_rows(STREAM, 4)
-    found = mean_cross_entropy(compile_reader(child), rows, bptt, 5)
-    assert found == pytest.approx(cross_entropies(run_child, rows).mean(), rel=1e-5)
-
-
-def test_a_reader_sums_and_hands_on_the_state(child, run_child):
-    rows, state = in_rows(STREAM[:40], 4), tf.ones([4, 5])
-    found, last = compile_reader(child)(rows[:, :-1], rows[:, 1:], state)
-    assert float(found) == pytest.approx(cross_entropies(run_child, rows, state).sum(), rel=1e-5)
-    np.testing.assert_allclose(last, run_child(rows[:, :-1], state)[1], atol=1e-5)
-
-
-def test_one_trace_reads_windows_of_any_size(child):
-    read = compile_reader(child)
-    for shape in ((1, 3), (4, 3), (4, 7)):
-        read(np.zeros(shape, np.int32), np.zeros(shape, np.int32), np.zeros((shape[0], 5), np.float32))
-    assert read.experimental_get_tracing_count() == 1
-
-
-@pytest.mark.parametrize("length", [2, 513, 514, 1100])
-def test_a_text_is_measured_as_one_row(child, run_child, length):
-    """All of it, as if it were read in a single window; lengths around a window of 512 tokens."""
-    ids = STREAM[:length]
-    expected = cross_entropies(run_child, ids[None]).mean()
-    found = measure_text(child, ids, "test")
-    assert found["loss"] == pytest.approx(expected, rel=1e-5)
-    assert found["perplexity"] == pytest.approx(np.exp(expected), rel=1e-5)
-
-
-def test_a_text_without_a_target_is_named(child):
-    with pytest.raises(InputError, match=r"test part .* 1 tokens"):
-        measure_text(child, STREAM[:1], "test")
-
-
-@pytest.mark.parametrize("options", [{"bptt": 0}, {"activation_penalty": -0.1}, {"slowness_penalty": -1.0}], ids=str)
-def test_wrong_options_are_named(options):
-    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
-        WindowConfig(**options)
+def test_patience():
+    assert TASK.averaging_patience(Config({AVERAGING: AveragingConfig(3)})) == 3
+    with pytest.raises(InputError, match="^patience=0"):
+        AveragingConfig(patience=0)

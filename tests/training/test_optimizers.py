@@ -147,7 +147,7 @@ def test_the_factor_of_a_loss_grows_after_many_finite_steps():
     ids=str,
 )
 def test_wrong_options_are_named(options):
-    with pytest.raises(InputError, match=f"--{next(iter(options))}="):
+    with pytest.raises(InputError, match=f"^{next(iter(options))}="):
         SgdConfig(**options)
 
 

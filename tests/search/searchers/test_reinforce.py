@@ -1,19 +1,23 @@
 """The pieces of REINFORCE are their formulas; both searchers are what they say."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.controller.policy import ControllerConfig
+from enas_tf.controller.policy import CONTROLLER, ControllerConfig
+from enas_tf.errors import render
+from enas_tf.options import Config
+from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.reinforce import (
-    SEARCHERS,
-    RandomSearcher,
     ReinforceConfig,
     ReinforceSearcher,
-    build_searcher,
     moved_baseline,
+    policy_problem,
     reinforce_loss,
 )
+from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.macro import MacroSpace
 
 SPACE = MacroSpace(num_layers=3)
@@ -112,7 +116,14 @@ def test_a_random_searcher_learns_nothing():
 
 
 def test_every_searcher_can_be_built():
-    kinds = {
-        type(build_searcher(name, SPACE, ControllerConfig(hidden_size=4), ReinforceConfig())) for name in SEARCHERS
-    }
-    assert len(kinds) == len(SEARCHERS)
+    config = Config({CONTROLLER: ControllerConfig(hidden_size=4)})
+    for name in SEARCHERS:
+        searcher = SEARCHERS[name].build(SPACE, config)
+        assert type(searcher) is SEARCHERS[name]
+        assert searcher.find_problem(dict.fromkeys(searcher.metric_names, 1.0)) is None
+
+
+def test_a_collapsed_policy_is_told():
+    assert policy_problem(0.5, 0.1) is None
+    assert "0.05 nats, below min_entropy=0.1" in render(policy_problem(0.05, 0.1))
+    assert "nan nats" in policy_problem(math.nan, 0.1)

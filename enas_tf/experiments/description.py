@@ -1,0 +1,104 @@
+"""What an architecture is, in words and numbers: its layers, what its child costs, how large its space is."""
+
+import dataclasses
+from typing import Any
+
+from enas_tf.errors import InputError
+from enas_tf.experiments.config import RunOptions
+from enas_tf.experiments.run import format_size
+from enas_tf.ops.costs import Cost
+from enas_tf.spaces.space import Architecture, Buildable, Space
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """An architecture or a baseline as a child of a run's size.
+
+    Attributes:
+      space: the space that is described: the run's where it holds the architecture, else the smallest that does.
+      cost: of the child; None for one that cannot be built.
+      problem: why it cannot be built.
+      size: how large the child is, in words.
+      data: what costs are counted for, in words.
+      unit: what FLOPs are per.
+    """
+
+    architecture: Buildable
+    space: Space
+    cost: Cost | None
+    problem: str
+    size: str
+    data: str
+    unit: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the description as one object for programs."""
+        is_searched = isinstance(self.architecture, Architecture)
+        return {
+            "space": self.architecture.space_name,
+            "architecture": self.architecture.to_json(),
+            "arc": self.architecture.to_arc(),
+            "tokens": self.space.encode(self.architecture).tolist() if is_searched else None,
+            "parameters": self.cost and self.cost.parameters,
+            "flops": self.cost and self.cost.flops,
+            "space_size": self.space.size,
+        }
+
+    def in_words(self) -> list[str]:
+        """Return the description as lines of text."""
+        of = "one of" if isinstance(self.architecture, Architecture) else "beside the"
+        paper = self.space.size_in_paper
+        by_paper = f", {format_size(paper)} by the paper's formula" if paper else ""
+        return [
+            *self.architecture.in_words(),
+            f"arc: {self.architecture.to_arc()}",
+            *self.architecture.other_forms(),
+            *self._cost_in_words(),
+            f"{of} {format_size(self.space.size)} architectures of its space{by_paper}",
+        ]
+
+    def _cost_in_words(self) -> list[str]:
+        if self.cost is None:
+            return [f"no child can be built of it: {self.problem}"]
+        return [
+            f"child: {self.size}",
+            f"for {self.data}: {self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per {self.unit} "
+            "(a multiply-add is two; convolutions and matrix products)",
+        ]
+
+
+def describe(
+    architecture: Buildable, config: RunOptions, recorded: dict[str, Any], is_of_run: bool, **shape: Any
+) -> Description:
+    """Describe an architecture or a baseline.
+
+    Args:
+      architecture: what is described.
+      config: the options of the run, whose child is described.
+      recorded: what the run has recorded of its data; empty without a run.
+      is_of_run: whether the architecture is the run's own.
+      shape: fields of the data's shape that are given instead of assumed, such as `num_classes`.
+    """
+    task, networks = config.task, config.networks
+    child = config[networks.child]
+    assumed, words = task.assumed_shape(config, recorded | shape)
+    cost, problem = None, ""
+    try:
+        cost = networks.count(architecture, child, assumed)
+    except InputError as error:
+        problem = error.message
+    space = _space(architecture, config, is_of_run)
+    size = networks.size_in_words(architecture, child)
+    return Description(architecture, space, cost, problem, size, words, task.unit)
+
+
+def _space(architecture: Buildable, config: RunOptions, is_of_run: bool) -> Space:
+    if not isinstance(architecture, Architecture):
+        return config.space
+    if is_of_run:
+        try:
+            config.space.encode(architecture)
+            return config.space
+        except InputError:  # A child was trained of it here, and nothing was searched.
+            pass
+    return architecture.space()

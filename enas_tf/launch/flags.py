@@ -1,0 +1,59 @@
+"""The options of all components as absl flags. A flag that is not given is None; `config.py` knows the defaults."""
+
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+from enas_tf.errors import render
+from enas_tf.experiments.config import RunOptions, defaults_in_words, every_option, read_options
+from enas_tf.options import Option
+
+FLAGS = flags.FLAGS
+_DEFINE: dict[type, Callable] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
+
+
+def write_option(name: str) -> str:
+    """Return an option as a user types it."""
+    return f"--{name}"
+
+
+def define_options() -> None:
+    """Define a flag for every option of every registered component."""
+    for name, offers in every_option().items():
+        if name not in FLAGS:
+            _define(name, [option for _, option in offers])
+
+
+def _define(name: str, offered: list[Option]) -> None:
+    kinds = {option.kind for option in offered}
+    if len(kinds) > 1:
+        raise TypeError(f"the option {name} has several types: {kinds}")
+    words = "; or ".join(dict.fromkeys(option.help for option in offered))
+    default = defaults_in_words(name)
+    words = render(words + (f" [default: {default}]" if default else ""), write_option)
+    if offered[0].choices:
+        flags.DEFINE_enum(name, None, offered[0].choices, words)
+    else:
+        _DEFINE[offered[0].kind](name, None, words)
+
+
+def given_options() -> dict[str, Any]:
+    """Return option name -> value of all options that the command line or a flagfile gives."""
+    return {name: FLAGS[name].value for name in every_option() if FLAGS[name].value is not None}
+
+
+def forget_option(name: str) -> None:
+    """Take the option `name` as not given."""
+    FLAGS[name].unparse()
+
+
+def read_config() -> RunOptions:
+    """Return the configuration that the parsed flags say; raise `InputError` for values that cannot be."""
+    return read_options(given_options())

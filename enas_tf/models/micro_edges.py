@@ -1,0 +1,146 @@
+"""The edges of sampled cells: which node each reads, by which operation, and the banks of their weights.
+
+A bank has a row for every edge that a token can choose: (cell, block, side, input). The rows of the sampled edges are
+gathered once, before any loop, so that no loop carries a gradient of the whole bank.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from enas_tf.models.tokens import token_places
+from enas_tf.ops.op import CELL_OPS
+from enas_tf.spaces.micro import CELLS, NUM_INPUTS, MicroSpace
+
+SIDES = (1, 2)
+
+
+class SampledCell(NamedTuple):
+    """A cell as tensors. Edge 2 b + s is side s of block b, both from 0.
+
+    Attributes:
+      sources: int32 [2 * blocks], the node that each edge reads.
+      ops: int32 [2 * blocks], its operation.
+      is_joined: bool [blocks + 2], whether a node is part of the output.
+    """
+
+    sources: tf.Tensor
+    ops: tf.Tensor
+    is_joined: tf.Tensor
+
+
+def read_cells(space: MicroSpace, tokens: tf.Tensor) -> list[SampledCell]:
+    """Return the normal and the reduction cell of `tokens` int32 [num_tokens]."""
+    cells = []
+    for cell in CELLS:
+        edges = [(block, side) for block in range(1, space.blocks + 1) for side in SIDES]
+        sources = tf.gather(tokens, token_places(space, [f"{cell}/block_{b}/input_{side}" for b, side in edges]))
+        ops = tf.gather(tokens, token_places(space, [f"{cell}/block_{b}/op_{side}" for b, side in edges]))
+        is_used = tf.reduce_any(sources[:, None] == tf.range(space.blocks + NUM_INPUTS), axis=0)
+        is_joined = ~is_used if space.merge == "loose_ends" else tf.ones_like(is_used)
+        cells.append(SampledCell(sources, ops, is_joined))
+    return cells
+
+
+class EdgeBanks(keras.layers.Layer):
+    """The weights of all edges of `num_cells` cells: a bank for each operation of the space.
+
+    With `strides` 2 the edges from the inputs of a cell have a stride. Where an operation leaves its place to another
+    one then (`Op.with_strides`), that one has a bank as well, with two rows for each edge.
+
+    Attributes:
+      banks: those of the operations in the order of the space, then those of the ones in their place.
+    """
+
+    def __init__(self, space: MicroSpace, num_cells: int, channels: int, strides: int, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.space, self.num_cells, self.strides = space, num_cells, strides
+        self.num_edges = 2 * space.blocks
+        # Edge 2 b + s has b + 2 rows in each cell, one for each node that it may read.
+        sizes = [b + NUM_INPUTS for b in range(space.blocks) for _ in SIDES]
+        self._first_rows = [
+            [cell * sum(sizes) + sum(sizes[:edge]) for edge in range(self.num_edges)] for cell in range(num_cells)
+        ]
+        ops = [CELL_OPS[name] for name in space.ops]
+        self.num_ops = len(ops)
+        # For each operation the number of the bank that an edge with a stride reads.
+        self._strided = list(range(self.num_ops))
+        banks = [op.build_bank(num_cells * sum(sizes), channels) for op in ops]
+        if strides > 1:
+            for number, op in enumerate(ops):
+                other = op.with_strides(strides)
+                if other is not op:
+                    self._strided[number] = len(banks)
+                    banks.append(other.build_bank(NUM_INPUTS * self.num_edges, channels))
+        self.banks = banks
+        self.built = True
+
+    def rows(self, cell: int, edge: int, source: int, op: str) -> list[tf.Tensor]:
+        """Return the weights of `op` on `edge` of `cell` where it reads node `source`."""
+        number = self.space.ops.index(op)
+        if self.strides > 1 and source < NUM_INPUTS and self._strided[number] != number:
+            return self.banks[self._strided[number]].rows(NUM_INPUTS * edge + source)
+        return self.banks[number].rows(self._first_rows[cell][edge] + source)
+
+    def gather(self, cell: SampledCell) -> dict[int, tf.Tensor]:
+        """Return the weights of the sampled edges, whichever operation was sampled.
+
+        Returns:
+          number of a bank with weights -> a vector of all weights for each edge: [num_cells * num_edges, size].
+        """
+        places = tf.constant(self._first_rows) + cell.sources
+        rows = [bank.rows(places) for bank in self.banks[: self.num_ops]]
+        if len(self.banks) > self.num_ops:
+            first = tf.range(0, NUM_INPUTS * self.num_edges, NUM_INPUTS)
+            places = (first + tf.minimum(cell.sources, NUM_INPUTS - 1))[None]
+            rows += [bank.rows(places) for bank in self.banks[self.num_ops :]]
+        num = self.num_cells * self.num_edges
+        return {
+            number: tf.concat([tf.reshape(row, [num, -1]) for row in weights], axis=1)
+            for number, weights in enumerate(rows)
+            if weights
+        }
+
+    def sum_of_squares(self, cell: SampledCell, vectors: dict[int, tf.Tensor]) -> list[tf.Tensor]:
+        """Return the sums of squares of the sampled weights in `vectors`, what `gather` returned."""
+        is_input, sums = cell.sources < NUM_INPUTS, []
+        for number, rows in vectors.items():
+            is_chosen = cell.ops == number
+            if number >= self.num_ops:
+                is_chosen = is_input & (cell.ops == self._strided.index(number))
+            elif self._strided[number] != number:
+                is_chosen &= ~is_input
+            sums.append(masked_squares(tf.reshape(rows, [self.num_cells, self.num_edges, -1]), is_chosen))
+        return sums
+
+    def branch(self, source: tf.Tensor, op: tf.Tensor) -> tf.Tensor:
+        """Return which of `branches` computes operation `op` of node `source`."""
+        return op if self.strides == 1 else tf.where(source < NUM_INPUTS, op, op + self.num_ops)
+
+    def branches(self, rows: dict[int, tf.Tensor], input_shape, output_shape) -> list[Callable]:
+        """Return functions of the node that an edge reads, of which `branch` chooses.
+
+        Args:
+          rows: number of a bank with weights -> the vector of all its weights for the edge.
+          input_shape: static shape of the inputs of the cell.
+          output_shape: static shape of all other nodes.
+        """
+
+        def compute(number, strides, shape, x):
+            bank = self.banks[number]
+            unpacked = bank.unpack(rows[number]) if number in rows else []
+            return bank.compute(tf.ensure_shape(x, shape), unpacked, strides)
+
+        plain = [functools.partial(compute, number, 1, output_shape) for number in range(self.num_ops)]
+        if self.strides == 1:
+            return plain
+        return [functools.partial(compute, number, self.strides, input_shape) for number in self._strided] + plain
+
+
+def masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Return the sum of squares of `rows` [cells, n, ...] where `mask` bool [n] holds."""
+    squares = tf.reduce_sum(tf.square(rows), axis=list(range(2, len(rows.shape))))
+    return tf.reduce_sum(tf.where(mask, squares, 0.0))

@@ -1,0 +1,141 @@
+"""Components by name: each registers once, next to itself, with the groups of options that it reads."""
+
+import dataclasses
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from enas_tf.errors import InputError
+from enas_tf.options import Group
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry(Generic[T]):
+    """A registered component.
+
+    Attributes:
+      kind: what the registry holds, in the singular.
+      help: one line for the help of the option that chooses it.
+      groups: the options that it reads.
+      defaults: option -> its default where this component is chosen.
+    """
+
+    kind: str
+    name: str
+    component: T
+    help: str
+    groups: tuple[Group, ...]
+    defaults: Mapping[str, Any]
+
+
+class Registry(Generic[T]):
+    """Components of one kind by name, in the order in which they were registered. Iterating yields the names."""
+
+    #: All registries, for whoever asks which components read an option.
+    every: ClassVar["list[Registry]"] = []
+
+    def __init__(self, kind: str):
+        self.kind = kind
+        self._entries: dict[str, Entry[T]] = {}
+        self.every.append(self)
+
+    def register(
+        self, name: str, groups: Iterable[Group] = (), defaults: Mapping[str, Any] | None = None, help: str = ""
+    ) -> Callable[[T], T]:
+        """Return a decorator that registers a class, a function or any other value under `name`.
+
+        Raises:
+          InputError: the name is taken by another component.
+        """
+
+        def add(component: T) -> T:
+            other = self._entries.get(name)
+            if other is not None and _place(other.component) != _place(component):
+                raise InputError(f"the {self.kind} {name!r} is registered already: choose another name.")
+            self._entries[name] = Entry(self.kind, name, component, help, tuple(groups), dict(defaults or {}))
+            return component
+
+        return add
+
+    def entry(self, name: str) -> Entry[T]:
+        """Return the entry of `name`; raise `InputError` for a name that nobody registered."""
+        if name not in self._entries:
+            close = difflib.get_close_matches(name, self._entries, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise InputError(f"there is no {self.kind} {name!r}: expected one of {', '.join(self._entries)}.{hint}")
+        return self._entries[name]
+
+    def __getitem__(self, name: str) -> T:
+        return self.entry(name).component
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def entries(self) -> list[Entry[T]]:
+        """Return all entries."""
+        return list(self._entries.values())
+
+    def remove(self, name: str) -> None:
+        """Forget the component `name`."""
+        del self._entries[name]
+
+
+def _place(component: Any) -> tuple[str, str]:
+    """Return where a component was defined: a file that is read again registers its components again."""
+    made = component if isinstance(component, type) or callable(component) else type(component)
+    return getattr(made, "__module__", ""), getattr(made, "__qualname__", "")
+
+
+def import_all(package: str, path: Iterable[str]) -> None:
+    """Import every module of `package`, so that the components in them register."""
+    for module in pkgutil.iter_modules(path):
+        importlib.import_module(f"{package}.{module.name}")
+
+
+#: Files of the user that were imported.
+_imported: list[str] = []
+
+
+def imported() -> tuple[str, ...]:
+    """Return the files of the user that were imported, as absolute paths."""
+    return tuple(_imported)
+
+
+def import_file(path: str) -> None:
+    """Run the user's file at `path`, so that the components in it register.
+
+    Raises:
+      InputError: there is no such file, or it cannot be run.
+    """
+    place = Path(path)
+    if not place.is_file() or place.suffix != ".py":
+        raise InputError(f"the file {path!r} to import is not there: expected the path of a Python file.")
+    absolute = str(place.resolve())
+    if absolute in _imported:
+        return
+    name = f"enas_tf_user_{place.stem}"
+    spec = importlib.util.spec_from_file_location(name, place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"the file {path} cannot be imported ({type(error).__name__}: {error}).") from error
+    _imported.append(absolute)

@@ -1,0 +1,123 @@
+"""The interface of evaluators: what a proposal is worth. The loop, derive and the stages use nothing else of one."""
+
+import abc
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.models.networks import Networks
+from enas_tf.options import Config
+from enas_tf.registry import Registry
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.search.searchers.searcher import Searcher
+from enas_tf.spaces.space import Space
+from enas_tf.tasks.task import Task
+
+
+class EvaluatedRun(Protocol):
+    """What an evaluator is built from: a run.
+
+    Attributes:
+      config: the options of the run.
+      seed: the seed of all that is random.
+      space: what is searched.
+      networks: the networks of the space.
+      task: what the networks are for.
+      data: what the task has loaded.
+      shape: what networks are told of the data.
+      replicas: the devices that share the steps.
+    """
+
+    config: Config
+    seed: int
+    space: Space
+    networks: Networks
+    task: Task
+    data: Any
+    shape: Any
+    replicas: Replicas
+
+
+class Evaluator(abc.ABC):
+    """Rewards and scores proposals.
+
+    One that needs no preparation implements `build`, `evaluate` and `score` and keeps all else as it is here.
+
+    Attributes:
+      metric: the name of what `score` returns, such as valid_accuracy.
+      is_higher_better: whether more of it is better.
+      tracked: what a checkpoint holds of the evaluator.
+      failure: how its preparation has diverged, in words; None while all is well.
+      weights: the variables that it keeps in memory.
+    """
+
+    metric: str
+    is_higher_better: bool
+
+    @classmethod
+    @abc.abstractmethod
+    def build(cls, run: EvaluatedRun) -> "Evaluator":
+        """Build the evaluator of a run.
+
+        Raises:
+          InputError: the options of the run cannot be meant, or its data are too small.
+        """
+
+    @abc.abstractmethod
+    def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Return the rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
+
+    @abc.abstractmethod
+    def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
+        """Return the metric of one proposal (int32 [num_tokens]) on the validation part.
+
+        With `num_batches`, on that many batches of it; one that knows no batches ignores it.
+        """
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        return {}
+
+    @property
+    def failure(self) -> str | None:
+        return None
+
+    @property
+    def weights(self) -> list:
+        return []
+
+    def num_steps(self, epoch: int) -> int:
+        """Return the number of steps of preparation in `epoch`; 0 where nothing is prepared.
+
+        It is that of the attempt that `start` was last told: another attempt may have more or fewer.
+        """
+        return 0
+
+    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:
+        """Set all streams of data to where an unbroken run stands.
+
+        Args:
+          epoch: the epoch that is under way, from 0.
+          step: its steps and updates that are done; only steps of preparation matter.
+          first_reward: how many rewards were given since the beginning of the run.
+          attempt: how often the run has gone back after a divergence. What is random differs between attempts.
+        """
+
+    def prepare(
+        self, searcher: Searcher, epoch: int, first_step: int = 0, advance: Callable[[int], None] = lambda num: None
+    ) -> dict[str, float]:
+        """Prepare for an epoch's rewards, from `first_step` on; return the means of the whole epoch.
+
+        `advance(n)` is called after every n steps. Where nothing is prepared, there are no means.
+        """
+        return {}
+
+    def summary(self) -> dict[str, str]:
+        """Return rows for the first block of a search, such as "supernet": "77,904 parameters"."""
+        return {}
+
+
+#: Evaluators by name.
+EVALUATORS: Registry[type[Evaluator]] = Registry("evaluator")

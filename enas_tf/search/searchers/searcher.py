@@ -1,0 +1,84 @@
+"""The interface of searchers: `propose` and `update`. A searcher knows a space, and nothing of networks or data."""
+
+import abc
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.options import Config
+from enas_tf.registry import Registry
+from enas_tf.spaces.decisions import PickSkips
+from enas_tf.spaces.space import Space
+
+
+class Searcher(tf.Module, abc.ABC):
+    """Proposes token sequences and learns from their rewards.
+
+    Attributes:
+      means: name -> mean of what `update` has returned since the epoch began.
+    """
+
+    def __init__(self, space: Space):
+        super().__init__(name="searcher")
+        self.space = space
+        bits = [isinstance(d, PickSkips) for d in space.decisions for _ in range(d.num_tokens)]
+        self._skip_columns = np.flatnonzero(bits).astype(np.int32)
+        self.means = {name: keras.metrics.Mean(name) for name in self.metric_names}
+
+    @classmethod
+    def build(cls, space: Space, config: Config) -> "Searcher":
+        """Build the searcher for `space` with the options that it registered."""
+        return cls(space)
+
+    @abc.abstractmethod
+    def propose(self, num: int, seed: tf.Tensor) -> tf.Tensor:
+        """Return `num` proposals, int32 [num, num_tokens].
+
+        They are a pure function of what was learned and of `seed` (int32 [2]).
+        """
+
+    @abc.abstractmethod
+    def update(self, tokens: tf.Tensor, rewards: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Learn from `rewards` (float32 [n]) of `tokens` (int32 [n, num_tokens]).
+
+        Returns:
+          scalars that say what happened, under `metric_names`.
+        """
+
+    @property
+    @abc.abstractmethod
+    def metric_names(self) -> list[str]:
+        """Names of what `update` returns."""
+
+    @property
+    def tracked(self) -> dict[str, object]:
+        """What a checkpoint holds of the searcher: also the means of the epoch that is under way."""
+        return {"searcher_means": list(self.means.values())}
+
+    @property
+    def in_words(self) -> str:
+        """What the searcher is, for the first block of a search; empty where its name says all."""
+        return ""
+
+    def op_probabilities(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return decision name -> mean probabilities [choices] over some proposals; nothing without a policy."""
+        return {}
+
+    def find_problem(self, metrics: dict[str, float]) -> str | None:
+        """Say what is wrong with the searcher after an epoch with these metrics; None while all is well."""
+        return None
+
+    @property
+    def _has_skips(self) -> bool:
+        return bool(self._skip_columns.size)
+
+    def skip_metrics(self, tokens: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the share of skip bits that are 1; nothing for a space without skips."""
+        if not self._has_skips:
+            return {}
+        return {"skip_rate": tf.reduce_mean(tf.cast(tf.gather(tokens, self._skip_columns, axis=1), tf.float32))}
+
+
+#: Searchers by name.
+SEARCHERS: Registry[type[Searcher]] = Registry("searcher")

@@ -1,0 +1,156 @@
+"""Problems and judge of classifying images: by a supernet or a child, and by accuracy."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.data.augmentation import AugmentationConfig
+from enas_tf.data.images import ImageData, Split
+from enas_tf.data.pipeline import ImageStream, steps_per_epoch, training_batches
+from enas_tf.layers.functions import sum_of_squares
+from enas_tf.models.trainee import Trainee
+from enas_tf.tasks.losses import count_correct, cross_entropy
+from enas_tf.tasks.problem import Judge, Loss, Problem
+
+
+class ImageSupernetProblem(Problem):
+    """Shared weights: every step sees other children, and each child classifies its part of the batch."""
+
+    metrics = ("accuracy",)
+    has_batch_statistics = True
+
+    def __init__(
+        self,
+        supernet: keras.layers.Layer,
+        data: ImageData,
+        batch_size: int,
+        children_per_step: int,
+        augmentation: AugmentationConfig,
+    ):
+        self.supernet, self.children_per_step = supernet, children_per_step
+        self.stream = ImageStream(data.train, batch_size, augmentation, data.channel_mean)
+        self.variables = supernet.trainable_variables
+        self.tracked = {"supernet": supernet}
+        self.num_tokens = supernet.space.num_tokens
+
+    def forward(self, batch, inputs):
+        images, labels = batch
+        logits, squares = self.supernet(images, inputs.tokens, inputs.seed)
+        loss = cross_entropy(labels, logits)
+        return Loss(loss, loss, squares, {"accuracy": count_correct(labels, logits)})
+
+    def step_seed(self, seeds, epoch, step):
+        return seeds("shared_dropout", epoch) + step * self.children_per_step
+
+
+class ImageChildProblem(Problem):
+    """A child: any Keras classifier of uint8 images, and what its `Trainee` adds in training."""
+
+    metrics = ("accuracy",)
+
+    def __init__(
+        self,
+        trainee: Trainee,
+        split: Split,
+        batch_size: int,
+        augmentation: AugmentationConfig,
+        fill_color: np.ndarray,
+        label_smoothing: float = 0.0,
+    ):
+        self.trainee, self.split, self.label_smoothing = trainee, split, label_smoothing
+        self.stream = ImageStream(split, batch_size, augmentation, fill_color)
+        self.variables, self.tracked = trainee.trainable_variables, trainee.tracked
+        self.layers_in_training = trainee.layers_in_training
+
+    def forward(self, batch, inputs):
+        images, labels = batch
+        outputs = self.trainee.predict(images, inputs.progress, inputs.seed)
+        losses = [cross_entropy(labels, logits, self.label_smoothing) for logits, _ in outputs]
+        weighted = tf.add_n([weight * loss for loss, (_, weight) in zip(losses, outputs, strict=True)])
+        squares = sum_of_squares([variable.value for variable in self.variables])
+        return Loss(weighted, losses[0], squares, {"accuracy": count_correct(labels, outputs[0][0])})
+
+    def step_seed(self, seeds, epoch, step):
+        number = epoch * self.stream.steps_per_epoch + step
+        return tf.random.experimental.stateless_fold_in(seeds("drop_path"), number)
+
+
+class AccuracyJudge(Judge):
+    """Judges by accuracy on validation batches, each normalised by its own statistics.
+
+    Args:
+      supernet: what judges.
+      valid: the validation part.
+      batch_size: images of the batch of a reward; each proposal has a batch of its own.
+      seed: the seed of the run, which decides the order of the images.
+      replicas: the devices that share the proposals (`runtime.Replicas`).
+
+    Raises:
+      InputError: the validation part does not fill one batch.
+    """
+
+    metric, is_higher_better = "valid_accuracy", True
+
+    def __init__(self, supernet: keras.layers.Layer, valid: Split, batch_size: int, seed: int, replicas: Any):
+        self.supernet, self.valid, self.batch_size = supernet, valid, batch_size
+        # Another order than that of the training batches.
+        self._stream = functools.partial(training_batches, valid, batch_size, seed + 1)
+        self._scoring = mixed_batches(valid, batch_size)
+        image, label = tf.TensorSpec([None, *valid.images.shape[1:]], tf.uint8), tf.TensorSpec([None], tf.int32)
+        tokens = tf.TensorSpec([supernet.space.num_tokens], tf.int32)
+        self._count = replicas.compile_map(self._count_correct, [image, label, tokens])
+
+    def start(self, first_reward):
+        self._rewarding = iter(self._stream(first_step=first_reward))
+
+    def reward(self, tokens):
+        items = [(*next(self._rewarding), proposal) for proposal in tf.unstack(tokens)]
+        return tf.stack(self._count(items)) / self.batch_size
+
+    def score(self, tokens, num_batches=0):
+        batches = self._scoring[: num_batches or None]
+        correct = tf.add_n(self._count((*batch, tf.constant(tokens)) for batch in batches))
+        return float(correct) / sum(len(labels) for _, labels in batches)
+
+    def _count_correct(self, images: tf.Tensor, labels: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
+        logits, _ = self.supernet(images, tokens)
+        return count_correct(labels, logits)
+
+
+def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Return all of `split` in one fixed random order, as batches of `batch_size` images or a few more.
+
+    What a child makes of an image depends on the batch, by the statistics of that. So images that are sorted by class
+    are mixed, and there is no short last batch.
+
+    Raises:
+      InputError: `split` does not fill one batch.
+    """
+    num = steps_per_epoch(split, batch_size)
+    order = np.array_split(np.random.default_rng(0).permutation(len(split)), num)
+    with tf.device("/CPU:0"):
+        return [(tf.constant(split.images[part]), tf.constant(split.labels[part])) for part in order]
+
+
+def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str, float]]:
+    """Return a function of batches to the loss (mean cross-entropy, nats) and the accuracy of `child` in inference.
+
+    The batches are (images uint8 [b, height, width, channels], labels int32 [b]) of any sizes. One trace serves all.
+    """
+    shape = [None, *child.input_shape[1:]]
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)])
+    def measure_batch(images, labels):
+        logits = child(images, training=False)
+        size = tf.cast(tf.shape(labels)[0], tf.float32)
+        return tf.stack([cross_entropy(labels, logits) * size, count_correct(labels, logits), size])
+
+    def measure(batches: tf.data.Dataset) -> dict[str, float]:
+        loss, correct, size = sum(measure_batch(images, labels).numpy() for images, labels in batches)
+        return {"loss": float(loss / size), "accuracy": float(correct / size)}
+
+    return measure

@@ -1,0 +1,132 @@
+"""A task: what networks are for. It decides all that depends on the kind of data; nothing else of a run knows it."""
+
+import abc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import keras
+
+from enas_tf.errors import InputError
+from enas_tf.models.trainee import Trainee
+from enas_tf.options import Config
+from enas_tf.registry import Registry
+from enas_tf.tasks.problem import Judge, Problem
+
+
+class Task(abc.ABC):
+    """Everything of a run that its kind of data decides.
+
+    Attributes:
+      name: what the task is registered under.
+      metric: what a child is tested by, as in test_accuracy.
+      unit: what costs and counts are per.
+    """
+
+    name: ClassVar[str]
+    metric: ClassVar[str]
+    unit: ClassVar[str]
+
+    @abc.abstractmethod
+    def load(self, config: Config) -> Any:
+        """Read the data into memory."""
+
+    @abc.abstractmethod
+    def shape(self, data: Any) -> Any:
+        """Return what networks are told of the data."""
+
+    @abc.abstractmethod
+    def assumed_shape(self, config: Config, recorded: dict[str, Any]) -> tuple[Any, str]:
+        """Return the shape that costs are counted for without data, and its words.
+
+        Args:
+          config: the options of the run.
+          recorded: what `record` has left of the data of an earlier run; empty without one.
+        """
+
+    def replica_options(self, config: Config) -> dict[str, Any]:
+        """Return the arguments of `runtime.Replicas` that this task has options for."""
+        return {}
+
+    @abc.abstractmethod
+    def shared_problem(self, config: Config, supernet: keras.layers.Layer, data: Any, batch_size: int) -> Problem:
+        """Return the problem of training shared weights; raise `InputError` for data that are too small."""
+
+    @abc.abstractmethod
+    def judge(
+        self, config: Config, supernet: keras.layers.Layer, data: Any, batch_size: int, seed: int, replicas: Any
+    ) -> Judge:
+        """Return what judges proposals by shared weights.
+
+        Args:
+          config: the options of the run.
+          supernet: what judges.
+          data: what `load` has returned.
+          batch_size: images or rows of text of a reward.
+          seed: the seed of the run.
+          replicas: the devices of the run (`runtime.Replicas`).
+
+        Raises:
+          InputError: the validation part is too small.
+        """
+
+    @abc.abstractmethod
+    def check_training(self, config: Config, data: Any, batch_size: int) -> None:
+        """Raise `InputError` when the data are too small to train a child on in batches of that size."""
+
+    @abc.abstractmethod
+    def child_problem(self, config: Config, trainee: Trainee, data: Any, batch_size: int) -> Problem:
+        """Return the problem of training a child from scratch."""
+
+    @abc.abstractmethod
+    def validate(
+        self, config: Config, child: keras.Model, data: Any, batch_size: int
+    ) -> Callable[[], dict[str, float]] | None:
+        """Return a function that measures `child` on the validation part; None where it is trained on that too.
+
+        The metrics are named valid_loss and so on.
+        """
+
+    def averaging_patience(self, config: Config) -> int | None:
+        """Return after how many epochs without a better validation loss weights are averaged; None for never."""
+        return None
+
+    @abc.abstractmethod
+    def test(self, child: keras.Model, data: Any) -> dict[str, float]:
+        """Return the metric and the loss of a child on the test part."""
+
+    @abc.abstractmethod
+    def find_mismatch(self, child: keras.Model, data: Any, place: Path) -> str | None:
+        """Say what is wrong when `child`, which lies in the directory `place`, was not made for such data."""
+
+    @abc.abstractmethod
+    def names(self, data: Any) -> tuple[str, str]:
+        """Return the file name and the text of what a child's numbers mean: its classes, its vocabulary."""
+
+    @abc.abstractmethod
+    def export(self, child: keras.Model, directory: Path, data: Any) -> float:
+        """Write the SavedModel to `directory`; return the largest difference of its numbers from the child's."""
+
+    def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int) -> str:
+        """Return `prompt` and `num` tokens that the child adds; raise `InputError` where a child writes nothing."""
+        raise InputError("only language models write text: expected a workdir of the recurrent space.")
+
+    @abc.abstractmethod
+    def summary(self, config: Config, data: Any) -> dict[str, str]:
+        """Return the rows about the data for the first block of a search."""
+
+    @abc.abstractmethod
+    def batch_in_words(self, config: Config, batch_size: int) -> str:
+        """Say what a training step of shared weights sees."""
+
+    @abc.abstractmethod
+    def data_in_words(self, config: Config, data: Any) -> str:
+        """Say what a child is trained on."""
+
+    @abc.abstractmethod
+    def record(self, data: Any) -> dict[str, Any]:
+        """Return what environment.json says of the data."""
+
+
+#: Tasks by name; the groups of an entry are the options of its data and its training.
+TASKS: Registry[Task] = Registry("task")

@@ -1,0 +1,98 @@
+"""Laws of operations: each name has one, its two forms are one function, and its cost is that of its layers."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from enas_tf.errors import InputError
+from enas_tf.layers.stock import Layers
+from enas_tf.ops.convolution import Convolution
+from enas_tf.ops.op import CELL_OPS, KINDS, LAYER_OPS, register
+from enas_tf.ops.pooling import Pooling
+from enas_tf.spaces import vocabulary
+from tests.ops.banks import CHANNELS, OPS, STRIDED, draw, randomize
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_name_has_an_operation_and_every_operation_a_name(kind):
+    registry, names = KINDS[kind]
+    assert set(registry) == set(names)
+
+
+def test_every_vocabulary_is_of_a_kind():
+    known = [value for value in vars(vocabulary).values() if isinstance(value, vocabulary.Vocabulary)]
+    assert len(known) == 3
+    assert all(any(names is known_one for _, names in KINDS.values()) for known_one in known)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_operation_is_registered_under_its_own_name(kind):
+    registry, _ = KINDS[kind]
+    assert [registry[name].name for name in registry] == list(registry)
+
+
+@pytest.mark.parametrize("kinds", [["layer", "cell"], ["activation"]], ids=str)
+def test_operations_differ_in_colour(kinds):
+    """One name has one colour, in layers and in cells."""
+    from matplotlib.colors import to_rgb
+
+    found = {(name, KINDS[kind][0][name].colour) for kind in kinds for name in KINDS[kind][0]}
+    for (one, colour), (other, its_colour) in itertools.combinations(sorted(found), 2):
+        difference = np.subtract(to_rgb(colour), to_rgb(its_colour))
+        assert np.linalg.norm(difference) > 0.2, f"{one} looks like {other}"
+
+
+def test_drop_path_acts_on_all_but_the_identity():
+    assert [name for name, op in OPS.items() if not op.drops_path] == ["cell identity"]
+
+
+def build_child(op, strides):
+    """Return a model of the stock layers of `op` alone."""
+    inputs = keras.Input((8, 8, CHANNELS))
+    return keras.Model(inputs, op.apply(Layers(), inputs, CHANNELS, "op", strides))
+
+
+FORMS = [(name, op, 1) for name, op in OPS.items()] + [(name, op, 2) for name, op in STRIDED.items()]
+
+
+@pytest.mark.parametrize(("op", "strides"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_bank_and_stock_layers_are_one_function(op, strides):
+    bank, child, x = randomize(op.build_bank(2, CHANNELS)), build_child(op, strides), draw(4, 8, 8, CHANNELS)
+    op.copy_weights(child, "op", bank.rows(1))
+    expected = bank.compute(x, bank.rows(1), strides)
+    assert expected.shape == (4, 8 // strides, 8 // strides, CHANNELS)
+    np.testing.assert_allclose(child(x, training=True), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize(("op", "strides"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_an_operation_costs_what_its_layers_cost(op, strides):
+    child, pixels = build_child(op, strides), (8 // strides) ** 2
+    cost = op.count(CHANNELS, pixels, strides)
+    weights = [int(np.prod(v.shape)) for v in child.trainable_variables]
+    assert cost.parameters == sum(weights)
+    # Every kernel is used once for each pixel of the result; scale and offset are not counted.
+    kernels = sum(size for v, size in zip(child.trainable_variables, weights, strict=True) if v.name not in NORMS)
+    assert cost.flops == 2 * pixels * kernels
+
+
+NORMS = ("gamma", "beta")
+
+
+@pytest.mark.parametrize(("op", "strides"), [form[1:] for form in FORMS], ids=[form[0] for form in FORMS])
+def test_names_of_layers_begin_with_the_name_that_is_given(op, strides):
+    assert all(layer.name.startswith("op") for layer in build_child(op, strides).layers[1:])
+
+
+def test_a_taken_name_is_refused():
+    convolution = LAYER_OPS["conv_3x3"]
+    with pytest.raises(InputError, match="'conv_3x3' is registered already"):
+        register(Pooling("conv_3x3", 3, "#000000", lambda x, *_: x, keras.layers.MaxPooling2D))
+    assert LAYER_OPS["conv_3x3"] is convolution
+
+
+def test_a_file_that_is_read_again_changes_no_number():
+    before = vocabulary.CELL_OPS.names
+    register(Convolution("conv_3x3", 3, CELL_OPS["conv_3x3"].colour))
+    assert vocabulary.CELL_OPS.names == before

@@ -1,0 +1,117 @@
+"""An operation of one's own: one class and one call, and it works in supernets, children, costs and pictures."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from enas_tf.layers.functions import he_normal
+from enas_tf.ops.bank import Bank
+from enas_tf.ops.costs import Cost
+from enas_tf.ops.op import CELL_OPS, LAYER_OPS, Op, register
+from enas_tf.ops.reduction import FactorizedReduction
+from enas_tf.pictures import draw, to_svg
+from enas_tf.spaces import vocabulary
+from enas_tf.spaces.architectures import read_architecture
+from tests.conformance.conftest import macro_case, micro_case
+from tests.conformance.laws import assert_child_costs_what_is_counted, assert_supernet_equals_child, build_moved
+
+NAME = "squeeze_excite"
+
+
+class SqueezeExciteBank(Bank):
+    """Channels times gates, which two matrices make of the means of all channels (Hu et al. 2018)."""
+
+    def __init__(self, num_places, channels, **kwargs):
+        super().__init__(num_places, channels, **kwargs)
+        self.add_stack("squeeze", (channels, channels // 2), he_normal(channels))
+        self.add_stack("excite", (channels // 2, channels), he_normal(channels // 2))
+
+    def compute(self, x, rows, strides=1):
+        squeeze, excite = (tf.cast(row, x.dtype) for row in rows)
+        means = tf.reduce_mean(x, axis=[1, 2])
+        return x * tf.sigmoid(tf.nn.relu(means @ squeeze) @ excite)[:, None, None]
+
+
+class SqueezeExcite(Op):
+    """A block without a stride: a reduction stands in its place there, as in that of the identity."""
+
+    name, colour = NAME, "#f0e442"
+    _halved = FactorizedReduction("squeeze_excite_halved")
+
+    def with_strides(self, strides):
+        return self if strides == 1 else self._halved
+
+    def build_bank(self, num_places, channels):
+        return SqueezeExciteBank(num_places, channels, name=self.name)
+
+    def apply(self, layers, x, channels, name, strides=1):
+        y = layers.get(keras.layers.GlobalAveragePooling2D, f"{name}_mean", keepdims=True)(x)
+        for part, units, activation in (("squeeze", channels // 2, "relu"), ("excite", channels, "sigmoid")):
+            options = {"units": units, "activation": activation, "use_bias": False}
+            y = layers.get(keras.layers.Dense, f"{name}_{part}", **options)(y)
+        return layers.get(keras.layers.Multiply, f"{name}_gate")([x, y])
+
+    def count(self, channels, pixels, strides=1):
+        return 2 * Cost.dense(channels, channels // 2)
+
+    def copy_weights(self, child, name, rows):
+        for part, row in zip(("squeeze", "excite"), rows, strict=True):
+            child.get_layer(f"{name}_{part}").set_weights([row])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered():
+    """Register the operation, and forget it afterwards."""
+    register(SqueezeExcite())
+    yield
+    for registry, names in ((LAYER_OPS, vocabulary.LAYER_OPS), (CELL_OPS, vocabulary.CELL_OPS)):
+        registry.remove(NAME)
+        names.remove(NAME)
+
+
+@pytest.fixture(params=["macro", "micro", "micro with the identity"], scope="module")
+def case(request, registered):
+    if request.param == "macro":
+        return macro_case("own", num_layers=3, ops=("conv_3x3", NAME))
+    other = "identity" if "identity" in request.param else "max_pool_3x3"
+    return micro_case("own", blocks=1, ops=(other, NAME))
+
+
+def proposals(case):
+    """Return tokens that use the operation in every place, and random ones."""
+    everywhere = case.space.random_tokens(1, np.random.default_rng(4))[0]
+    for name, place in case.space.places.items():
+        if "/op" in name:
+            everywhere[place.start] = 1
+    return [everywhere, *case.space.random_tokens(2, np.random.default_rng(6))]
+
+
+def test_supernet_equals_child(case):
+    supernet, differentiate = build_moved(case)
+    for tokens in proposals(case):
+        assert_supernet_equals_child(case, supernet, differentiate, tokens)
+
+
+def test_children_cost_what_is_counted(case):
+    for tokens in proposals(case):
+        assert_child_costs_what_is_counted(case, case.space.decode(tokens))
+
+
+def test_arcs_are_read_back_and_pictures_name_it(case):
+    for tokens in proposals(case):
+        architecture = case.space.decode(tokens)
+        assert read_architecture(architecture.to_arc(), case.space.name) == architecture
+        assert (NAME in to_svg(draw(architecture))) == (NAME in str(architecture))
+        space = architecture.space()
+        assert space.decode(space.encode(architecture)) == architecture
+
+
+def test_old_arcs_keep_their_meaning():
+    """Its number is the next one."""
+    assert vocabulary.LAYER_OPS.index(NAME) == 6
+    assert vocabulary.CELL_OPS.index(NAME) == 10
+    published = read_architecture("enas_micro")
+    assert {op for cell in published.cells.values() for block in cell.blocks for op in block.ops} == {
+        "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity",
+    }  # fmt: skip
