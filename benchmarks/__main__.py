@@ -1,6 +1,6 @@
 """Where speed is known: every space at the paper's size and at its quickstart's, as tables of ratios.
 
-    python -m benchmarks                                     # everything, about 20 minutes on two cores
+    python -m benchmarks                                     # everything, about half an hour on two cores
     python -m benchmarks --workloads='macro paper' --json=new.json --compare=old.json
 
 Parts that need a process of their own (starting, peak memory, tracing at another depth) have one. Within a process

@@ -41,17 +41,18 @@ class Archive:
         archive: the zip file.
 
     Attributes:
+        path: its path in messages.
         names: the names of its arrays, in the order of the file.
     """
 
     def __init__(self, path: str, archive: zipfile.ZipFile):
-        self._path, self._zip = path, archive
+        self.path, self._zip = path, archive
         self._members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
         self.names = tuple(self._members)
 
     def what(self, name: str) -> str:
         """Return how messages call the array `name`."""
-        return f"{shorten(name)} of {self._path}"
+        return f"{shorten(name)} of {self.path}"
 
     def header(self, name: str) -> ArrayHeader:
         """Return the header of the array `name`.
@@ -71,7 +72,7 @@ class Archive:
                 f"{self.what(name)} cannot be read: it holds Python objects, not plain values. Save x.astype(float), "
                 "or for texts x.astype(str), in its place."
             )
-        if start.tell() + header.num_bytes != info.file_size or min(header.shape, default=0) < 0:
+        if min(header.shape, default=0) < 0 or start.tell() + header.num_bytes > info.file_size:
             raise InputError(
                 f"{self.what(name)} cannot be read: it declares {header.dtype} {list(header.shape)}, which are "
                 f"{in_bytes(header.num_bytes)}, and the archive holds {in_bytes(info.file_size)} of it. It is damaged: "
@@ -90,7 +91,7 @@ class Archive:
                     "expected images, which do not shrink that much. If it is right, save it with numpy.savez in place "
                     "of numpy.savez_compressed."
                 )
-        require_memory(sum(sizes.values()), f"The arrays of {self._path}", "expected data that fit into it")
+        require_memory(sum(sizes.values()), f"The arrays of {self.path}", "expected data that fit into it")
 
     def read(self, name: str) -> np.ndarray:
         """Return the array `name`; raise `InputError` if it cannot be read."""
@@ -105,7 +106,7 @@ class Archive:
             yield
         except Exception as error:
             # Encryption, unknown compression and damage of every kind raise errors of a dozen types.
-            reason = shorten(error) or type(error).__name__
+            reason = shorten(error).rstrip(".") or type(error).__name__
             raise InputError(
                 f"{self.what(name)} cannot be read: {reason}. Save it again as an array of numbers."
             ) from None

@@ -4,10 +4,12 @@ import numpy as np
 from sklearn.datasets import load_digits as load_bundled_digits
 
 from enas_tf.data.images import Parts, Split
+from enas_tf.data.paths import shorten
+from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, ref
 
 # The bundled pixels are counts 0..16 of ink in 4x4 blocks of the scan.
-_LARGEST_COUNT = 16
+_LARGEST_COUNT = 16.0
 
 
 def load_digits(location: str, data_dir: str | None, image_size: int | None) -> Parts:
@@ -18,9 +20,10 @@ def load_digits(location: str, data_dir: str | None, image_size: int | None) -> 
     """
     if location:
         raise InputError(
-            f"{ref('dataset')}=digits:{location} is not valid: expected digits alone, with no place after it."
+            f"{ref('dataset')}=digits:{shorten(location)} is not valid: expected digits alone, with no place after it."
         )
     bundled = load_bundled_digits()
-    images = np.round(bundled.images * (255 / _LARGEST_COUNT)).astype(np.uint8)[..., np.newaxis]
+    values = ValueRange(0.0, _LARGEST_COUNT, bundled.images.dtype.name)
+    images = values.to_bytes(bundled.images)[..., np.newaxis]
     labels = bundled.target.astype(np.int32)
-    return Parts(tuple(str(digit) for digit in range(10)), Split(images, labels), test_fraction=0.2)
+    return Parts(tuple(str(digit) for digit in range(10)), Split(images, labels), test_fraction=0.2, values=values)

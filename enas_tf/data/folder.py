@@ -20,7 +20,7 @@ from enas_tf.data.paths import (
     shorten,
     show_path,
 )
-from enas_tf.data.values import ValueRange, range_of_integers
+from enas_tf.data.values import BYTES, ValueRange, range_of_integers
 from enas_tf.errors import InputError, ref
 
 
@@ -74,7 +74,7 @@ def _read_images(
     names = [os.fsencode(path) for path in paths]
     headers = [read_header(path) for path in paths]
     is_wide = [header.is_wide for header in headers]
-    values = ValueRange()
+    values = BYTES
     try:
         if any(is_wide):
             wide = [name for name, header in zip(names, headers, strict=True) if header.is_wide]
@@ -89,7 +89,7 @@ def _read_images(
                 f"{_size(image)} pixels (height x width). Expected one size; {ref('image_size')}=32, for example, "
                 "resizes all to 32x32."
             )
-    return np.stack(images), values if all(is_wide) else ValueRange(), _notes(headers, values)
+    return np.stack(images), values if all(is_wide) else BYTES, _notes(headers, values)
 
 
 def _decode_all(

@@ -5,6 +5,10 @@ from functools import cached_property
 
 import numpy as np
 
+from enas_tf.data.values import BYTES, ValueRange
+
+# Part -> its name in messages.
+PART_WORDS = {"train": "training", "valid": "validation", "test": "test"}
 # Number of images whose statistics are summed at once: copies stay small, and 2048 * 255**2 fits into 32 bits.
 _CHUNK = 2048
 
@@ -40,8 +44,15 @@ class Split:
 class Parts:
     """The parts of a data set as its source holds them.
 
-    `valid` and `test` are None where the source has no such part. The fraction `test_fraction` of the training images
-    becomes the test part of a source without one.
+    Attributes:
+        class_names: the name of each class, in the order of their numbers.
+        train: the training images.
+        valid: the validation images; None where the source has no such part.
+        test: the test images; None where the source has no such part.
+        test_fraction: the share of the training images that becomes the test part of a source without one.
+        values: the range and the type that the pixels had before they became bytes.
+        notes: what was found, converted or skipped, a sentence each.
+        num_skipped: the number of files that were not read.
     """
 
     class_names: tuple[str, ...]
@@ -49,6 +60,9 @@ class Parts:
     valid: Split | None = None
     test: Split | None = None
     test_fraction: float = 0.1
+    values: ValueRange = BYTES
+    notes: tuple[str, ...] = ()
+    num_skipped: int = 0
 
     def present(self) -> dict[str, Split]:
         """Return name -> split of the parts that exist, `train` first."""
@@ -58,13 +72,31 @@ class Parts:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ImageData:
-    """A data set for training: three disjoint parts with images of one shape and labels 0..num_classes-1."""
+    """A data set for training: three disjoint parts with images of one shape and labels 0..num_classes-1.
+
+    Attributes:
+        name: how the user named it.
+        class_names: the name of each class, in the order of their numbers.
+        train: the training images.
+        valid: the validation images.
+        test: the test images.
+        values: the range and the type that the user's pixels had before they became bytes.
+        notes: what was found, converted or skipped, a sentence each.
+        num_skipped: the number of files that were not read.
+    """
 
     name: str
     class_names: tuple[str, ...]
     train: Split
     valid: Split
     test: Split
+    values: ValueRange = BYTES
+    notes: tuple[str, ...] = ()
+    num_skipped: int = 0
+
+    def parts(self) -> dict[str, Split]:
+        """Return name in messages -> split, the training part first."""
+        return {PART_WORDS[name]: getattr(self, name) for name in PART_WORDS}
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

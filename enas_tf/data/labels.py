@@ -1,6 +1,6 @@
 """Labels of any type as class names and class numbers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -30,7 +30,9 @@ def encode_labels(
     Raises:
         InputError: the labels have a wrong shape, type or value, or parts have labels of different kinds.
     """
-    flat = {part: _as_vector(array, what(part)) for part, array in labels.items()}
+    for part, array in labels.items():
+        check_labels(array.shape, array.dtype, what(part))
+    flat = {part: array.reshape(-1) for part, array in labels.items()}
     kinds = {part: _KINDS[array.dtype.kind] for part, array in flat.items()}
     for part, kind in kinds.items():
         if kind != kinds["train"]:
@@ -45,25 +47,20 @@ def encode_labels(
     elif flat["train"].dtype.kind == "f":
         notes = ("The labels are whole numbers stored as floats.",)
     numbers = {part: _as_classes(array, what(part)) for part, array in flat.items()}
-    count = max(int(array.max(initial=-1)) for array in numbers.values()) + 1
-    if class_names is None:
-        class_names = tuple(str(number) for number in range(min(count, len(numbers["train"]) + 1)))
-    if count > len(class_names):
-        _refuse_number(numbers, len(class_names), len(class_names) <= len(numbers["train"]), what)
-    return class_names, numbers, notes
+    count = _count_classes(numbers, class_names, what)
+    return class_names or tuple(str(number) for number in range(count)), numbers, notes
 
 
-def _as_vector(labels: np.ndarray, what: str) -> np.ndarray:
-    """Return `labels` with one axis; raise `InputError` unless they are one value per image of a type for labels."""
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.ndim == 1 and labels.dtype.kind in _KINDS:
-        return labels
-    is_one_hot = labels.ndim == 2 and labels.dtype.kind in "iufb"
-    cure = " Turn one-hot rows into integers with y.argmax(axis=1)." if is_one_hot else ""
-    raise InputError(
-        f"{what} is {labels.dtype} {list(labels.shape)}: expected one integer per image, the class counted from 0, or "
-        f"one text per image, the name of the class.{cure}"
-    )
+def check_labels(shape: Sequence[int], dtype: np.dtype, what: str) -> None:
+    """Raise `InputError` unless an array is [n] or [n, 1] and of a type that labels have."""
+    is_vector = len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)
+    if not is_vector or dtype.kind not in _KINDS:
+        is_one_hot = len(shape) == 2 and shape[1] > 1 and dtype.kind in "iufb"
+        cure = " Turn one-hot rows into integers with y.argmax(axis=1)." if is_one_hot else ""
+        raise InputError(
+            f"{what} is {dtype} {list(shape)}: expected one integer per image, the class counted from 0, or one text "
+            f"per image, the name of the class.{cure}"
+        )
 
 
 def _as_classes(labels: np.ndarray, what: str) -> np.ndarray:
@@ -80,7 +77,7 @@ def _as_classes(labels: np.ndarray, what: str) -> np.ndarray:
             )
     low, high = (labels.min(), labels.max()) if len(labels) else (0, 0)
     if low < 0 or high > np.iinfo(np.int32).max:
-        raise InputError(f"{what} has labels {low:g}..{high:g}: expected classes counted from 0.")
+        raise InputError(f"{what} has labels {int(low)}..{int(high)}: expected classes counted from 0.")
     return labels.astype(np.int32)
 
 
@@ -94,35 +91,41 @@ def _as_texts(labels: np.ndarray, what: str) -> np.ndarray:
         raise InputError(f"{what} has bytes that are not UTF-8: expected names of classes. Save text.") from None
 
 
-def _from_texts(texts: dict[str, np.ndarray], class_names: tuple[str, ...] | None, what: What):
+def _from_texts(
+    texts: dict[str, np.ndarray], class_names: tuple[str, ...] | None, what: What
+) -> tuple[tuple[str, ...], dict[str, np.ndarray], tuple[str, ...]]:
     """Return what `encode_labels` does, for labels that are the names of classes."""
-    found = np.unique(np.concatenate(list(texts.values()))).tolist()
-    notes = ("The labels are names of classes.",) if class_names else (
-        "The labels are names of classes, which are numbered in alphabetical order.",
-    )  # fmt: skip
-    numbers = {name: number for number, name in enumerate(class_names or found)}
-    unknown = [name for name in found if name not in numbers]
-    if unknown:
-        raise InputError(
-            f"{what('train')} or another part has the label {shorten(unknown[0])}, which is not in class_names: "
-            "expected the name of every class there."
-        )
+    notes = ("The labels are names of classes.",)
+    if class_names is None:
+        class_names = tuple(np.unique(np.concatenate(list(texts.values()))).tolist())
+        notes = ("The labels are names of classes, which are numbered in alphabetical order.",)
+    numbers = {name: number for number, name in enumerate(class_names)}
+    for part, array in texts.items():
+        unknown = sorted(set(array.tolist()) - set(numbers))
+        if unknown:
+            raise InputError(
+                f"{what(part)} has the label {shorten(unknown[0])}, which is not in class_names: expected the name of "
+                "every class there."
+            )
     encoded = {
         part: np.fromiter((numbers[name] for name in array.tolist()), np.int32, len(array))
         for part, array in texts.items()
     }
-    return tuple(numbers), encoded, notes
+    return class_names, encoded, notes
 
 
-def _refuse_number(numbers: dict[str, np.ndarray], count: int, is_named: bool, what: What):
-    """Raise the `InputError` about the label that is no number of `count` classes."""
+def _count_classes(numbers: dict[str, np.ndarray], class_names: tuple[str, ...] | None, what: What) -> int:
+    """Return the number of classes; raise `InputError` for a label that cannot be the number of one."""
     part = max(numbers, key=lambda part: numbers[part].max(initial=-1))
-    if is_named:
+    count, num_images = int(numbers[part].max(initial=-1)) + 1, len(numbers["train"])
+    if class_names is not None and count > len(class_names):
         raise InputError(
-            f"{what(part)} has the label {numbers[part].max()}: expected 0..{count - 1}, since class_names has {count} "
-            "names. Name every class there."
+            f"{what(part)} has the label {count - 1}, but class_names has {len(class_names)} names: expected labels "
+            f"0..{len(class_names) - 1}. Name every class there."
         )
-    raise InputError(
-        f"{what(part)} has the label {numbers[part].max()}, but there are {len(numbers['train'])} training images: "
-        "expected labels 0..n-1 for n classes, each with an image. Number the classes from 0 without gaps."
-    )
+    if class_names is None and count > num_images:
+        raise InputError(
+            f"{what(part)} has the label {count - 1}, but there are {num_images} training images: expected labels "
+            "0..n-1 for n classes, each with an image. Number the classes from 0 without gaps."
+        )
+    return count

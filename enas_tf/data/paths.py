@@ -60,10 +60,7 @@ def enumerate_items(items: Sequence[object]) -> str:
 
 def count_of(number: int, noun: str) -> str:
     """Return a number and its noun: "1 file", "1,200 files", "3 classes", "2 directories"."""
-    if noun.endswith("y"):
-        plural = noun[:-1] + "ies"
-    else:
-        plural = noun + ("es" if noun.endswith("s") else "s")
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
 
 

@@ -1,5 +1,6 @@
 """Loading of the images that `dataset` names: the table of image sources, and the checks that all of them share."""
 
+import collections
 import dataclasses
 import difflib
 
@@ -8,8 +9,9 @@ import numpy as np
 from enas_tf.data.decoding import resize_array
 from enas_tf.data.digits import load_digits
 from enas_tf.data.folder import load_folder
-from enas_tf.data.images import ImageData, Parts, Split
+from enas_tf.data.images import PART_WORDS, ImageData, Parts, Split
 from enas_tf.data.npz import load_npz
+from enas_tf.data.paths import count_of, describe_path, enumerate_items, require_memory_for_images, shorten, show_path
 from enas_tf.data.splits import first_shuffled, split_indices
 from enas_tf.data.tfds import load_tfds
 from enas_tf.errors import InputError, ref
@@ -56,16 +58,18 @@ def load_images(config: DataConfig) -> ImageData:
         raise InputError(_describe_unknown(config.dataset, prefix))
     if prefix != "digits" and not location:
         raise InputError(f"{ref('dataset')}={config.dataset} is not complete: expected {prefix}:NAME_OR_PATH.")
-    parts = LOADERS[prefix](location, config.data_dir, config.image_size)
-    _check_labels(config.dataset, parts)
-    parts = _resize(parts, config.image_size)
-    _check_shapes(config.dataset, parts)
+    parts, option = LOADERS[prefix](location, config.data_dir, config.image_size), _option(config.dataset)
+    _check_class_names(option, parts.class_names)
+    _check_labels(option, parts)
+    parts = _resize(option, parts, config.image_size)
+    _check_shapes(option, parts)
     train, valid, test = complete(parts, config.valid_fraction)
     if config.limit_train is not None:
         train = train.take(first_shuffled(len(train), config.limit_train, _SPLIT_SEED))
-    _check_classes(config.dataset, parts.class_names, train, valid, test)
-    named = (_rename(train, "training"), _rename(valid, "validation"), _rename(test, "test"))
-    return ImageData(config.dataset, parts.class_names, *named)
+    _check_classes(option, parts.class_names, train, valid, test)
+    named = [_rename(split, word) for split, word in zip((train, valid, test), PART_WORDS.values(), strict=True)]
+    notes = parts.notes + tuple(note for split in named[1:] for note in _missing_classes(parts.class_names, split))
+    return ImageData(config.dataset, parts.class_names, *named, parts.values, notes, parts.num_skipped)
 
 
 def complete(parts: Parts, valid_fraction: float) -> tuple[Split, Split, Split]:
@@ -91,62 +95,117 @@ def _rename(split: Split, name: str) -> Split:
     return dataclasses.replace(split, name=name)
 
 
-def _resize(parts: Parts, side: int | None) -> Parts:
+def _option(dataset: str) -> str:
+    """Return the option as messages show it. A path is to be copied, so it may be longer than other values."""
+    return f"{ref('dataset')}={show_path(dataset)}"
+
+
+def _resize(option: str, parts: Parts, side: int | None) -> Parts:
     """Return `parts` with all images as squares of `side` pixels; None keeps their sizes."""
-    resized = {name: Split(resize_array(split.images, side), split.labels) for name, split in parts.present().items()}
+    if side is None:
+        return parts
+    present = parts.present()
+    count = sum(len(split) for split in present.values())
+    require_memory_for_images(count, (side, side, parts.train.images.shape[-1]), option)
+    resized = {name: Split(resize_array(split.images, side), split.labels) for name, split in present.items()}
     return dataclasses.replace(parts, **resized)
 
 
 def _describe_unknown(dataset: str, prefix: str) -> str:
     """Return the message about a `dataset` that is no set of images."""
-    option, expected = f"{ref('dataset')}={dataset}", "expected digits, tfds:NAME, folder:PATH or npz:PATH"
+    option, expected = _option(dataset), "expected digits, tfds:NAME, folder:PATH or npz:PATH"
     if prefix in ("pydoc", "text"):
         return f"{option} is text, but this space needs images: {expected}. {ref('space')}=recurrent is for text."
-    close = difflib.get_close_matches(prefix, LOADERS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"If it is a set of TensorFlow Datasets, write tfds:{dataset}."
-    return f"{option} is not a set of images: {expected}. {hint}"
+    return f"{option} is not a set of images: {expected}. {_suggest(dataset, prefix)}"
 
 
-def _check_labels(dataset: str, parts: Parts) -> None:
-    """Raise `InputError` unless there are at least two classes and every label is one of them."""
+def _suggest(dataset: str, prefix: str) -> str:
+    """Return what the user may have meant by `dataset`: a path that exists, a kind of source, or a set of TFDS."""
+    places = {"a directory": ("folder", dataset), "a file": ("npz", dataset)}
+    if describe_path(dataset) == "missing" and describe_path(f"{dataset}.npz") == "a file":
+        places["missing"] = ("npz", f"{dataset}.npz")
+    if found := places.get(describe_path(dataset)):
+        kind, path = found
+        return f"To read {show_path(path)}, write {kind}:{show_path(path)}."
+    close = difflib.get_close_matches(shorten(prefix), LOADERS, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"If it is a set of TensorFlow Datasets, write tfds:{shorten(dataset)}."
+
+
+def _check_class_names(option: str, names: tuple[str, ...]) -> None:
+    """Raise `InputError` unless there are two classes or more, whose names can each be a line of a file in UTF-8."""
+    if len(names) < 2:
+        raise InputError(f"{option} has {count_of(len(names), 'class')}: expected at least 2 to tell apart.")
+    if len(set(names)) < len(names):
+        ((twice, _),) = collections.Counter(names).most_common(1)
+        raise InputError(f"{option} has two classes called {shorten(twice)}: expected different names. Rename one.")
+    for name in names:
+        if name.splitlines() != [name] or "\0" in name:
+            reason = "it has a line break or a NUL character" if name else "it is empty"
+            raise InputError(
+                f"{option} has a class whose name is '{shorten(name)}': expected names of one line each, and {reason}. "
+                "Rename the class."
+            )
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{option} has a class whose name is '{shorten(name)}': expected names in UTF-8. Rename the class."
+            ) from None
+
+
+def _check_labels(option: str, parts: Parts) -> None:
+    """Raise `InputError` unless no part is empty and every label is one of the classes."""
     count = len(parts.class_names)
-    if count < 2:
-        raise InputError(f"{ref('dataset')}={dataset} has {count} class: expected at least 2 to tell apart.")
     for name, split in parts.present().items():
         if not len(split):
-            raise InputError(f"The {name} part of {ref('dataset')}={dataset} is empty: expected images of each class.")
-        if split.labels.min() < 0 or split.labels.max() >= count:
+            raise InputError(f"The {name} part of {option} is empty: expected images of each class.")
+        low, high = split.labels.min(), split.labels.max()
+        if low < 0 or high >= count:
+            reason = " A label of -1 usually means that the part is published without labels." if low < 0 else ""
             raise InputError(
-                f"The {name} part of {ref('dataset')}={dataset} has labels {split.labels.min()}..{split.labels.max()}: "
-                f"expected 0..{count - 1} for {count} classes. A label of -1 usually means that the part is published "
-                "without labels."
+                f"The {name} part of {option} has labels {low}..{high}: expected 0..{count - 1} for {count} classes."
+                f"{reason}"
             )
 
 
-def _check_shapes(dataset: str, parts: Parts) -> None:
+def _check_shapes(option: str, parts: Parts) -> None:
     """Raise `InputError` unless the images of all parts have one shape."""
     shapes = {name: split.images.shape[1:] for name, split in parts.present().items()}
     if len(set(shapes.values())) > 1:
         shown = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
         raise InputError(
-            f"The parts of {ref('dataset')}={dataset} have images of different shapes ({shown}): expected one height, "
-            f"width and number of channels. {ref('image_size')}=32, for example, resizes all of them to 32x32."
+            f"The parts of {option} have images of different shapes ({shown}): expected one height, width and number "
+            f"of channels. {ref('image_size')}=32, for example, resizes all of them to 32x32."
         )
 
 
-def _check_classes(dataset: str, class_names: tuple[str, ...], train: Split, valid: Split, test: Split) -> None:
+def _check_classes(option: str, class_names: tuple[str, ...], train: Split, valid: Split, test: Split) -> None:
     """Raise `InputError` unless every class has training images and no part is empty."""
     present = np.unique(train.labels)
     missing = sorted(set(range(len(class_names))) - set(present.tolist()))
     if missing:
+        is_named = any(class_names[number] != str(number) for number in missing)
+        shown = [f"{number} ({class_names[number]})" if is_named else number for number in missing]
         raise InputError(
-            f"The training part of {ref('dataset')}={dataset} has no image of class "
-            f"{', '.join(map(str, missing[:10]))}: expected labels 0..{len(class_names) - 1}, each at least once, and "
-            f"found {', '.join(map(str, present[:20]))}. Number the classes from 0 without gaps."
+            f"The training part of {option} has no image of class {enumerate_items(shown)}: expected labels "
+            f"0..{len(class_names) - 1}, each at least once, and found {', '.join(map(str, present[:20]))}. Number the "
+            "classes from 0 without gaps."
         )
     for name, split in (("validation", valid), ("test", test)):
         if not len(split):
             raise InputError(
-                f"No {name} images could be split off {ref('dataset')}={dataset}: too few training images "
-                f"({len(train)}). Expected at least 2 of a class; use more data or a larger {ref('valid_fraction')}."
+                f"No {name} images could be split off {option}: too few training images ({len(train)}). Expected at "
+                f"least 2 of a class; use more data or a larger {ref('valid_fraction')}."
             )
+
+
+def _missing_classes(class_names: tuple[str, ...], split: Split) -> tuple[str, ...]:
+    """Return the note about the classes of which a part has no image, if there are any: nothing measures them."""
+    present = np.bincount(split.labels, minlength=len(class_names)) > 0
+    missing = [name for name, is_present in zip(class_names, present, strict=True) if not is_present]
+    if not missing:
+        return ()
+    number = f"{len(missing):,} of {len(class_names):,} classes {'has' if len(missing) == 1 else 'have'}"
+    return (f"{number} no image in the {split.name} part: {enumerate_items(missing)}.",)

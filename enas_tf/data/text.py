@@ -112,22 +112,32 @@ class Vocabulary:
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-    """The parts of a text before it is split into tokens: one string each, with the lines that a model predicts."""
+    """The parts of a text before it is split into tokens: one string each, with the lines that a model predicts.
+
+    `notes` are sentences about what was found, converted or skipped; `num_skipped` files were not read.
+    """
 
     train: str
     valid: str
     test: str
+    notes: tuple[str, ...] = ()
+    num_skipped: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TextData:
-    """A text for training: three streams of token ids, each int32 [tokens] and in the order of the text."""
+    """A text for training: three streams of token ids, each int32 [tokens] and in the order of the text.
+
+    `notes` are sentences about what was found, converted or skipped; `num_skipped` files were not read.
+    """
 
     name: str
     vocabulary: Vocabulary
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    notes: tuple[str, ...] = ()
+    num_skipped: int = 0
 
     def __post_init__(self):
         for part, ids in self.parts().items():
@@ -169,25 +179,3 @@ def build_vocabulary(tokens: Iterable[str], config: TextConfig) -> Vocabulary:
         counts.pop(entry, None)
     common = counts.most_common(config.vocab_size - len(special))
     return Vocabulary((*special, *(token for token, _ in common)), config.tokens)
-
-
-def decode_text(content: bytes, what: str) -> str:
-    """Return `content` as text; `what` names it in messages.
-
-    Raises:
-        InputError: `content` is not UTF-8, or holds nothing but blanks.
-    """
-    try:
-        return filled(content.decode(), what)
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{what} is not UTF-8: expected text in that encoding, and found the byte {content[error.start]:#04x} at "
-            f"offset {error.start}. Convert it, for example with `iconv -f latin1 -t utf-8`."
-        ) from None
-
-
-def filled(text: str, what: str) -> str:
-    """Return `text`; raise `InputError`, in which `what` names it, if it holds nothing but blanks."""
-    if not text.strip():
-        raise InputError(f"{what} is empty: expected text in it. Use a longer text, or another one.")
-    return text

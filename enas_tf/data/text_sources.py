@@ -5,13 +5,15 @@ import dataclasses
 import difflib
 import itertools
 import re
-from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from enas_tf.data.text import UNKNOWN, TextConfig, TextData, Texts, build_vocabulary, decode_text, filled, split_tokens
-from enas_tf.data.tfds import _download, _find, _first_line, _quiet
+from enas_tf.data.paths import describe_path, shorten, show_path
+from enas_tf.data.text import UNKNOWN, TextConfig, TextData, Texts, build_vocabulary, split_tokens
+from enas_tf.data.text_encoding import decode_text, filled
+from enas_tf.data.text_files import load_directory
+from enas_tf.data.tfds import download, find, first_line, quiet, unread_splits
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
 
@@ -19,8 +21,6 @@ from enas_tf.options import Group, option, require
 _SHARE = 0.1
 # The kinds of `dataset` that hold images only.
 _IMAGE_KINDS = ("digits", "folder", "npz")
-# The names that a file of a directory may have: plain, WikiText in words, WikiText raw, Penn Treebank.
-_FILE_NAMES = ("{}.txt", "wiki.{}.tokens", "wiki.{}.raw", "ptb.{}.txt")
 # The underline of a heading or the border of a table.
 _RULE = re.compile(r"^[ \-=+*~^]{3,}$\n?", re.MULTILINE)
 _WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
@@ -62,20 +62,22 @@ def load_text(dataset: str, data_dir: str | None, config: TextConfig, limit_trai
         raise InputError(_describe_unknown(dataset, kind))
     if kind != "pydoc" and not location:
         expected = f"expected {KINDS[kind]}. Write what follows the colon"
-        raise InputError(f"{ref('dataset')}={dataset} is not complete: {expected}.")
+        raise InputError(f"{ref('dataset')}={shorten(dataset)} is not complete: {expected}.")
     texts, limit = LOADERS[kind](location, data_dir, config.tokens), limit_train or None
     vocabulary = build_vocabulary(itertools.islice(split_tokens(texts.train, config.tokens), limit), config)
     train, valid, test = (vocabulary.encode(text) for text in (texts.train, texts.valid, texts.test))
-    return TextData(dataset, vocabulary, train[:limit], valid, test)
+    return TextData(dataset, vocabulary, train[:limit], valid, test, texts.notes, texts.num_skipped)
 
 
 def _describe_unknown(dataset: str, kind: str) -> str:
     """Return the message about a `dataset` that is no text."""
-    option, expected = f"{ref('dataset')}={dataset}", f"expected {', '.join(KINDS.values())}"
+    option, expected = f"{ref('dataset')}={show_path(dataset)}", f"expected {', '.join(KINDS.values())}"
     if kind in _IMAGE_KINDS:
         return f"{option} holds images, but the recurrent space needs text: {expected}. Use one of them."
-    close = difflib.get_close_matches(kind, LOADERS, n=1, cutoff=0.75)
-    hint = f"If it is a set of TensorFlow Datasets, write tfds:{dataset}; if it is a directory, text:{dataset}."
+    if describe_path(dataset) == "a directory":
+        return f"{option} is not a text: {expected}. To read that directory, write text:{show_path(dataset)}."
+    close, shown = difflib.get_close_matches(shorten(kind), LOADERS, n=1, cutoff=0.75), shorten(dataset)
+    hint = f"If it is a set of TensorFlow Datasets, write tfds:{shown}; if it is a directory, text:{shown}."
     return f"{option} is not a text: {expected}. {f'Did you mean {KINDS[close[0]]}?' if close else hint}"
 
 
@@ -98,7 +100,7 @@ def load_pydoc(location: str, data_dir: str | None, tokens: str) -> Texts:
     """
     if location:
         raise InputError(
-            f"{ref('dataset')}=pydoc:{location} is not valid: expected pydoc alone, with no place after it."
+            f"{ref('dataset')}=pydoc:{shorten(location)} is not valid: expected pydoc alone, with no place after it."
         )
     from pydoc_data.topics import topics  # Half a megabyte that the other sources do not need.
 
@@ -133,39 +135,6 @@ def _share_out(topics: dict[str, list[str]]) -> dict[str, list[str]]:
     return {part: [text for name in topics if part_of[name] == part for text in topics[name]] for part in shares}
 
 
-def load_directory(location: str, data_dir: str | None, tokens: str) -> Texts:
-    """Read train.txt, valid.txt and test.txt in `location`, in UTF-8, or the files as WikiText or PTB name them.
-
-    Raises:
-        InputError: there is no such directory, or a file is missing, empty, not readable or not UTF-8.
-    """
-    root = Path(location)
-    if not root.is_dir():
-        expected = "Expected one with the files train.txt, valid.txt and test.txt."
-        raise InputError(f"{ref('dataset')}=text:{location}: no such directory. {expected}")
-    return Texts(**{part: _read_file(_find_file(root, part)) for part in ("train", "valid", "test")})
-
-
-def _find_file(root: Path, part: str) -> Path:
-    """Return the file of `part` in `root`; raise `InputError` if there is none."""
-    names = [name.format(part) for name in _FILE_NAMES]
-    for name in names:
-        if (root / name).is_file():
-            return root / name
-    expected = f"expected a file of that name, or {', '.join(names[1:])}"
-    cure = f"Put the {part} part of the text there"
-    raise InputError(f"{ref('dataset')}=text:{root} has no {names[0]}: {expected}. {cure}.")
-
-
-def _read_file(path: Path) -> str:
-    """Return the text of a file without a byte order mark, and with the line ends of Unix."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error}. Expected a text file in UTF-8.") from None
-    return decode_text(content, str(path)).removeprefix("\ufeff").replace("\r\n", "\n")
-
-
 def load_tfds_text(location: str, data_dir: str | None, tokens: str) -> Texts:
     """Read the data set `location` of TensorFlow Datasets: its examples in the order of the files, a line each.
 
@@ -178,20 +147,22 @@ def load_tfds_text(location: str, data_dir: str | None, tokens: str) -> Texts:
     """
     import tensorflow_datasets as tfds  # Slow to import, and not needed by the other sources.
 
-    with _quiet():
-        builder = _find(tfds, location, data_dir)
+    with quiet():
+        builder = find(tfds, location, data_dir)
         feature = _text_feature(tfds, builder, location)
         if not builder.is_prepared():
-            _download(builder)
+            download(builder)
         if "train" not in builder.info.splits:
             cure = "expected one. Choose another data set"
-            raise InputError(f"{ref('dataset')}=tfds:{location} has no train split: {cure}.")
+            raise InputError(f"{ref('dataset')}=tfds:{shorten(location)} has no train split: {cure}.")
         names = ("train", "validation", "test")
         found = {name: _read_split(tfds, builder, name, feature) for name in names if name in builder.info.splits}
+    notes = unread_splits(builder, found)
     for name in ("test", "validation"):
         if name not in found:
             found["train"], found[name] = _cut_end(found["train"])
-    return Texts(*(filled(found[name], f"The {name} part of tfds:{location}") for name in names))
+            notes += (f"The {name} part is the last tenth of the training part, since there is none.",)
+    return Texts(*(filled(found[name], f"The {name} part of tfds:{shorten(location)}") for name in names), notes)
 
 
 def _text_feature(tfds: Any, builder: Any, name: str) -> str:
@@ -203,8 +174,8 @@ def _text_feature(tfds: Any, builder: Any, name: str) -> str:
     if len(chosen) == 1 and not any(isinstance(value, tfds.features.Image) for value in features.values()):
         return chosen[0]
     raise InputError(
-        f"{ref('dataset')}=tfds:{name} is no text: expected one feature that is a string, or one called text, and no "
-        f"images; it has {', '.join(sorted(features))}. Choose a data set for language models."
+        f"{ref('dataset')}=tfds:{shorten(name)} is no text: expected one feature that is a string, or one called text, "
+        f"and no images; it has {', '.join(sorted(features))}. Choose a data set for language models."
     )
 
 
@@ -216,7 +187,7 @@ def _read_split(tfds: Any, builder: Any, name: str, feature: str) -> str:
         examples = builder.as_dataset(split=name, read_config=config).map(lambda example: example[feature])
         content = b"".join(text.removesuffix(b"\n") + b"\n" for text in examples.as_numpy_iterator())
     except (tf.errors.OpError, NotImplementedError) as error:
-        reason = f"cannot be read ({_first_line(error)}). Remove that directory and prepare the data set again."
+        reason = f"cannot be read ({first_line(error)}). Remove that directory and prepare the data set again."
         raise InputError(f"{where} {reason}") from None
     return decode_text(content, where)
 

@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import logging
 import urllib.parse
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from enas_tf.data.decoding import decode, decode_each
 from enas_tf.data.images import Parts, Split
+from enas_tf.data.paths import count_of, enumerate_items, require_memory_for_images, shorten
 from enas_tf.errors import InputError, ref
 
 # Number of examples that one call of a parallel map parses and decodes.
@@ -29,18 +31,28 @@ def load_tfds(location: str, data_dir: str | None, image_size: int | None) -> Pa
     """
     import tensorflow_datasets as tfds  # Slow to import, and not needed by the other sources.
 
-    with _quiet():
-        builder = _find(tfds, location, data_dir)
+    with quiet():
+        builder = find(tfds, location, data_dir)
         if not builder.is_prepared():
-            _download(builder)
+            download(builder)
         image, label = _features(tfds, builder, location)
         present = {part: name for part, name in _part_names(list(builder.info.splits), location).items() if name}
         splits = {part: _read_split(tfds, builder, name, image, image_size) for part, name in present.items()}
-    return Parts(tuple(label.names), **splits)
+    notes = unread_splits(builder, present.values())
+    if present.get("test") == "validation":
+        notes += ("The official validation part is the test part, since there is none.",)
+    return Parts(tuple(label.names), **splits, notes=notes)
+
+
+def unread_splits(builder: Any, names: Collection[str]) -> tuple[str, ...]:
+    """Return the note about the official splits beside `names`, which are not read; nothing if there are none."""
+    others = [f"{name} ({split.num_examples:,})" for name, split in builder.info.splits.items() if name not in names]
+    verb = "was" if len(others) == 1 else "were"
+    return (f"{count_of(len(others), 'split')} {verb} not read: {enumerate_items(others)}.",) if others else ()
 
 
 @contextlib.contextmanager
-def _quiet():
+def quiet():
     """Silence within its block the messages that TFDS logs for its own developers."""
     loggers = {logging.getLogger(name): logging.getLogger(name).level for name in ("absl", "urllib3.connectionpool")}
     for logger in loggers:
@@ -52,22 +64,22 @@ def _quiet():
             logger.setLevel(level)
 
 
-def _find(tfds: Any, name: str, data_dir: str | None) -> Any:
+def find(tfds: Any, name: str, data_dir: str | None) -> Any:
     """Return the builder of the data set `name`; raise `InputError` if there is none."""
-    option = f"{ref('dataset')}=tfds:{name}"
+    option = f"{ref('dataset')}=tfds:{shorten(name)}"
     try:
         return tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError:
         known = tfds.list_builders(with_community_datasets=False)
-        close = difflib.get_close_matches(name.split("/")[0].split(":")[0], known, n=5)
+        close = difflib.get_close_matches(shorten(name.split("/")[0].split(":")[0]), known, n=5)
         hint = f" Close to it are {', '.join(close)}." if close else ""
         raise InputError(f"{option}: TensorFlow Datasets knows no such data set.{hint}") from None
     except Exception as error:
         # The errors of a builder for a wrong configuration, version or directory are not documented.
-        raise InputError(f"{option} cannot be opened: {_first_line(error)}") from None
+        raise InputError(f"{option} cannot be opened: {first_line(error)}") from None
 
 
-def _download(builder: Any) -> None:
+def download(builder: Any) -> None:
     """Download and prepare a data set.
 
     Without a network TFDS gives up only after minutes, since it repeats each request ten times. So the servers of the
@@ -80,7 +92,7 @@ def _download(builder: Any) -> None:
         # Network, disk, missing packages and files that have to be fetched by hand raise errors of different types.
         raise InputError(
             f"The data set {builder.info.full_name} is not at {builder.data_dir} and could not be downloaded "
-            f"({_first_line(error)}). Give the directory that holds it with {ref('data_dir')}, or prepare it on a "
+            f"({first_line(error)}). Give the directory that holds it with {ref('data_dir')}, or prepare it on a "
             f"machine that has a network with `tfds build {builder.name}` and copy it there."
         ) from None
 
@@ -100,9 +112,9 @@ def _probe(urls: list[str]) -> None:
         raise failure
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return the type of `error` and the first line of its message, at most 300 characters."""
-    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+    return shorten(f"{type(error).__name__}: {error}".strip().splitlines()[0], 300)
 
 
 def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
@@ -112,8 +124,8 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
     is_image = isinstance(image, tfds.features.Image) and image.np_dtype == np.uint8
     if not is_image or not isinstance(label, tfds.features.ClassLabel):
         raise InputError(
-            f"{ref('dataset')}=tfds:{name} is no set of images with classes: expected the features image (uint8) and "
-            f"label (a class), it has {', '.join(sorted(features))}. Choose an image classification data set."
+            f"{ref('dataset')}=tfds:{shorten(name)} is no set of images with classes: expected the features image "
+            f"(uint8) and label (a class), it has {', '.join(sorted(features))}. Choose an image classification data set."
         )
     return image, label
 
@@ -121,8 +133,10 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
 def _part_names(available: list[str], name: str) -> dict[str, str | None]:
     """Return part -> the official split to read it from, or None if it has to be split off the training part."""
     if "train" not in available:
-        found = ", ".join(available) or "none"
-        raise InputError(f"{ref('dataset')}=tfds:{name} has no train split, only {found}. Choose another data set.")
+        found = enumerate_items(available) or "none"
+        raise InputError(
+            f"{ref('dataset')}=tfds:{shorten(name)} has no train split, only {found}. Choose another data set."
+        )
     test, valid = (part if part in available else None for part in ("test", "validation"))
     if test is None:
         valid, test = None, valid
@@ -131,15 +145,20 @@ def _part_names(available: list[str], name: str) -> dict[str, str | None]:
 
 def _read_split(tfds: Any, builder: Any, name: str, image: Any, image_size: int | None) -> Split:
     """Read and decode one official split on all cores."""
+    count, where = builder.info.splits[name].num_examples, f"The {name} split of {builder.info.full_name}"
+    if not count:
+        raise InputError(f"{where} is empty: expected images of each class. Choose another data set.")
     batches = _encoded_batches(tfds, builder, name)
     height, width, channels = image.shape if image_size is None else (image_size, image_size, image.shape[-1])
+    if height and width:
+        require_memory_for_images(count, (height, width, channels or 3), where)
     try:
         if height and width and channels:
             return _read_equal(batches, (height, width, channels), image_size)
         return _read_unequal(batches.unbatch(), channels or 3, image_size, builder.info.full_name)
     except tf.errors.OpError as error:
         raise InputError(
-            f"The files of {builder.info.full_name} at {builder.data_dir} cannot be read ({_first_line(error)}). "
+            f"The files of {builder.info.full_name} at {builder.data_dir} cannot be read ({first_line(error)}). "
             "Remove that directory and prepare the data set again."
         ) from None
 

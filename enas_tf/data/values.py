@@ -67,6 +67,10 @@ class ValueRange:
         return values.astype(self.dtype)
 
 
+#: The values of images that are bytes already, as most files have them.
+BYTES = ValueRange()
+
+
 def range_of_integers(largest: int, dtype: str = "uint16") -> ValueRange:
     """Return the range of unsigned integers whose largest is `largest`: 0..255, 0..1023, 0..4095, 0..16383 or 0..65535.
 

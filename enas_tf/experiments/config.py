@@ -191,7 +191,7 @@ def _default(offered: Option) -> Any:
 
 
 def _show(value: Any) -> str:
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+    return ",".join(value) if isinstance(value, list | tuple) else "" if value is None else str(value)
 
 
 def _refuse(name: str, value: Any, space: Space, entries: list[Entry]) -> None:

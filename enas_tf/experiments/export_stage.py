@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.experiments.run import Run
 from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.files import replace_directory, write_json
@@ -45,6 +45,10 @@ def measure_child(run: Run) -> dict[str, float]:
 
 def write_sample(run: Run, prompt: str, num: int) -> str:
     """Return `prompt` and the `num` tokens that the workdir's language model adds; raise `InputError` for others."""
+    if not run.task.writes_text:
+        raise InputError(
+            f"{ref('sample')}={num} is for language models: expected a workdir of {ref('space')}=recurrent."
+        )
     return run.task.sample(load_child(run), run.data, prompt, num, run.seed)
 
 

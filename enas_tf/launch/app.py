@@ -193,14 +193,21 @@ def _check_size(architecture: Architecture) -> None:
             )
 
 
-def config_for(architecture: Buildable | None) -> RunOptions:
-    """Return the configuration of a launcher that works on `architecture`, whose space wins over `--space`.
+def config_for(architecture: Buildable | None = None) -> RunOptions:
+    """Return the configuration of a launcher; the space of an `architecture` that it works on wins over `--space`.
 
-    What flagfiles say for another space was meant for what they were written for, and is left out. Such flags in the
-    command line are refused as ever.
+    Where the command line chooses another component than a flagfile was written for, what the flagfile says for its own
+    one is left out. Such flags in the command line are refused.
     """
     if architecture is not None and ("space" in _typed or architecture.space_name != (FLAGS.space or "macro")):
         FLAGS["space"].value = architecture.space_name
-        for name in unread_options(given_options()) - _typed:
-            forget_option(name)
+        _forget_unread()
+    elif _typed & {"space", "searcher", "evaluator"}:
+        _forget_unread()
     return read_config()
+
+
+def _forget_unread() -> None:
+    """Take options of flagfiles that nothing chosen reads as not given."""
+    for name in unread_options(given_options()) - _typed:
+        forget_option(name)

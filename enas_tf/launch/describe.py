@@ -62,9 +62,10 @@ def _read() -> Buildable:
 def _draw(architecture: Buildable, path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"the picture {path} cannot be written: {path.parent} is not a directory. Create it first.")
-    content = render(draw(architecture), path.suffix)
     try:
-        write_bytes(path, content)
+        write_bytes(path, render(draw(architecture), path.suffix))
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}") from error
     except OSError as error:
         raise InputError(f"the picture {path} cannot be written: {error.strerror}. Choose another place.") from error
 

@@ -41,7 +41,7 @@ def main() -> None:
     is_of_child, architecture = FLAGS.weights == "child", app.named_architecture()
     _check_sampling(is_of_child)
     # Shared weights are those of the run's own space.
-    config = app.config_for(architecture) if is_of_child else app.read_config()
+    config = app.config_for(architecture) if is_of_child else app.config_for()
     run = app.start_run(config, app.required_workdir())
     if not is_of_child:
         metrics = _measure_shared(run, architecture or derived_architecture(run.workdir))

@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _start(workdir: Path) -> Run:
-    return app.start_run(app.read_config(), workdir, is_shared=True)
+    return app.start_run(app.config_for(), workdir, is_shared=True)
 
 
 def _search(run: Run, is_retraining: bool) -> None:

@@ -46,7 +46,7 @@ AVERAGING = Group(AveragingConfig(), prefix="retrain_", stages=("retrain",))
 class LanguageModelling(Task):
     """Text to the next token."""
 
-    name, metric, unit = "language_modelling", "perplexity", "token"
+    name, metric, unit, writes_text = "language_modelling", "perplexity", "token", True
 
     def load(self, config):
         source = config[TEXT_SOURCE]

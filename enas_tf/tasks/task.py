@@ -21,11 +21,13 @@ class Task(abc.ABC):
       name: what the task is registered under.
       metric: what a child is tested by, as in test_accuracy.
       unit: what costs and counts are per.
+      writes_text: whether children can `sample`.
     """
 
     name: ClassVar[str]
     metric: ClassVar[str]
     unit: ClassVar[str]
+    writes_text: ClassVar[bool] = False
 
     @abc.abstractmethod
     def load(self, config: Config) -> Any:
@@ -108,8 +110,8 @@ class Task(abc.ABC):
         """Write the SavedModel to `directory`; return the largest difference of its numbers from the child's."""
 
     def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int) -> str:
-        """Return `prompt` and `num` tokens that the child adds; raise `InputError` where a child writes nothing."""
-        raise InputError("only language models write text: expected a workdir of the recurrent space.")
+        """Return `prompt` and `num` tokens that the child adds to it."""
+        raise NotImplementedError
 
     @abc.abstractmethod
     def summary(self, config: Config, data: Any) -> dict[str, str]:

@@ -110,11 +110,7 @@ def apply_clipped(
       become smaller.
     """
     context = tf.distribute.get_replica_context()
-    if context.num_replicas_in_sync > 1:
-        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        gradients = context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
-    elif optimizer.momentum:
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    gradients = _average(context, gradients, bool(optimizer.momentum))
     factor = None if loss_scale is None else tf.identity(loss_scale.factor)
     gradients, norm = tf.clip_by_global_norm(gradients, clip_norm if factor is None else clip_norm * factor)
     if factor is not None:
@@ -131,6 +127,14 @@ def apply_clipped(
         return norm
     loss_scale.update(is_finite)
     return tf.where(is_finite | (factor <= 1.0), norm, 0.0)
+
+
+def _average(context, gradients: list, has_momentum: bool) -> list:
+    """Return the mean over the replicas of dense gradients; of one replica the gradients, dense for a momentum."""
+    if context.num_replicas_in_sync > 1:
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
+    return [tf.convert_to_tensor(gradient) for gradient in gradients] if has_momentum else gradients
 
 
 def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> None:

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from enas_tf.data.text import TextConfig, TextData, Vocabulary, build_vocabulary, decode_text, split_tokens
+from enas_tf.data.text import TextConfig, TextData, Vocabulary, build_vocabulary, split_tokens
+from enas_tf.data.text_encoding import decode_text
 from enas_tf.errors import InputError
 
 TEXT = "the cat sat\n\non the mat , the cat\n"

@@ -231,3 +231,25 @@ def test_a_recurrent_child_is_trained_without_a_search(launch, tmp_path, argumen
         "--retrain_epochs=1",
         "--retrain_batch_size=2",
     }
+
+
+def test_a_searcher_in_the_command_line_leaves_out_what_a_flagfile_says_for_another(launch, tmp_path):
+    """The baseline of a preset is the preset with another searcher."""
+    (tmp_path / "mine.flags").write_text("--controller_learning_rate=0.01\n--epochs=1\n")
+    small = ("--flagfile=mine.flags", "--num_layers=3", "--channels=4", "--limit_train=64", "--batch_size=32")
+    outcome = launch("search", *small, "--searcher=random", "--workdir=run", "--updates_per_epoch=0")
+    assert outcome.code == 0, outcome.err
+    assert "--controller_learning_rate" not in (tmp_path / "run/run.flags").read_text()
+
+
+def test_what_a_searcher_in_the_command_line_does_not_read_is_refused_there(launch, tmp_path):
+    outcome = launch("search", "--searcher=random", "--entropy_weight=1", "--workdir=run")
+    assert outcome.code == 2
+    assert "--entropy_weight=1.0 belongs to the reinforce searcher, while --searcher=random: leave" in outcome.err
+
+
+def test_a_flagfile_that_contradicts_itself_is_refused(launch, tmp_path):
+    (tmp_path / "mine.flags").write_text("--searcher=random\n--entropy_weight=1\n")
+    outcome = launch("search", "--flagfile=mine.flags", "--workdir=run")
+    assert outcome.code == 2
+    assert "--entropy_weight=1.0 belongs to the reinforce searcher" in outcome.err

@@ -167,7 +167,7 @@ def write_texts(directory: Path, **contents: bytes) -> None:
         (["--batch_size=26"], ["--batch_size=26", "training", "50 tokens", "at least 52", "--batch_size=25"]),
         (["--batch_size=0"], ["--batch_size=0", "at least 1"]),
         (["--limit_train=7"], ["--batch_size=4", "7 tokens", "--limit_train"]),
-        (["--children_per_step=2"], ["--children_per_step=2", "the classification task", "--space=recurrent", "--vocab_size"]),
+        (["--children_per_step=2"], ["--children_per_step=2", "the classification task", "--vocab_size"]),
         (["--channels=8"], ["--channels=8", "the macro space and the micro space", "--space=recurrent", "--units"]),
         (["--cell_ops=identity"], ["--cell_ops=identity", "the micro space", "--cell_activations", "sigmoid"]),
         (["--cell_blocks=2"], ["--cell_blocks=2", "the micro space", "--cell_nodes"]),
@@ -386,7 +386,8 @@ def test_every_launcher_checks_its_architecture(refuse, launcher):
 
 
 def test_an_architecture_of_a_depth_without_thirds(refuse):
-    refuse("retrain", [*SMALL, "--architecture=0 3 0"], ["2 layers", "length of the architecture", "multiple of 3"])
+    arguments = ["--workdir=run", "--architecture=0 3 0"]
+    refuse("retrain", arguments, ["2 layers", "length of the architecture", "multiple of 3"])
 
 
 @pytest.mark.parametrize("text", ["{", '{"space": "mega"}', '{"space": "macro", "layers": 3}', "[]"])

@@ -65,12 +65,11 @@ def test_another_suffix_is_refused(suffix):
         render(draw(CHAIN), suffix)
 
 
-def test_a_space_without_a_picture_is_named():
+def test_a_space_without_a_drawing_is_shown_in_words(texts):
     class Unknown(MacroArchitecture):
         space_name = "unknown"
 
-    with pytest.raises(InputError, match=r"'unknown'.*macro, micro"):
-        draw(Unknown(CHAIN.layers))
+    assert texts(to_svg(draw(Unknown(CHAIN.layers)))) == ["unknown", *CHAIN.in_words()]
 
 
 def test_no_module_imports_matplotlib_before_the_first_picture_or_uses_pyplot():

@@ -5,7 +5,8 @@ import pytest
 
 from enas_tf.errors import InputError
 from enas_tf.spaces.architectures import from_json, read_architecture
-from enas_tf.spaces.micro import CELL_OPS, MICRO_OPS, Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.micro import MICRO_OPS, Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.vocabulary import CELL_OPS
 
 # The paper's example of a cell with two inputs and two blocks; its nodes count from 1, ours from 0.
 WORKED_CELL = Cell(
@@ -59,7 +60,7 @@ def test_another_op_list_is_another_space():
     assert architecture.normal.joined("all") == (0, 1, 2, 3)
     assert architecture.to_arc() == "all: 1 7 0 8 2 4 1 8 0 4 0 4 1 7 1 7"
     assert read_architecture(architecture.to_arc(), "micro") == architecture
-    assert architecture.space().ops == CELL_OPS
+    assert architecture.space().ops == CELL_OPS.names
 
 
 def test_separable_convolutions_are_favoured_and_the_normal_cell_nudged():

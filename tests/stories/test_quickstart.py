@@ -1,4 +1,4 @@
-"""The main job: one command searches, derives, retrains, tests and exports, and leaves what BUILD.md says it leaves."""
+"""The main job: one command searches, derives, retrains, tests and exports, and leaves what docs/running.md says it leaves."""
 
 import csv
 import json

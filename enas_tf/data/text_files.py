@@ -1,0 +1,67 @@
+"""Text from a directory with one file per part."""
+
+from pathlib import Path
+
+from enas_tf.data.paths import count_of, describe_path, enumerate_items, part_of, require_path, show_path
+from enas_tf.data.text import Texts
+from enas_tf.data.text_encoding import decode_text
+from enas_tf.errors import InputError, ref
+
+# The names that a file may have, the preferred first: plain, WikiText in words, WikiText raw, Penn Treebank.
+_FILE_NAMES = (("", ".txt"), ("wiki.", ".tokens"), ("wiki.", ".raw"), ("ptb.", ".txt"))
+
+
+def load_directory(location: str, data_dir: str | None, tokens: str) -> Texts:
+    """Read train.txt, valid.txt and test.txt in `location`, in UTF-8, or the files as WikiText or PTB name them.
+
+    Raises:
+        InputError: there is no such directory, or a file is missing, empty, not readable or not UTF-8.
+    """
+    option = f"{ref('dataset')}=text:{show_path(location)}"
+    require_path(location, "a directory", option, "one with the files train.txt, valid.txt and test.txt")
+    try:
+        entries = sorted(Path(location).iterdir())
+    except OSError as error:
+        raise InputError(f"{option} cannot be read ({error.strerror}). Expected a directory of text.") from None
+    found = {part: _find_files(entries, part, option) for part in ("train", "valid", "test")}
+    texts = {part: _read_file(paths[0]) for part, paths in found.items()}
+    others = [path.name for paths in found.values() for path in paths[1:]]
+    notes = ()
+    if others:
+        verb = "was" if len(others) == 1 else "were"
+        notes = (f"{count_of(len(others), 'file')} {verb} skipped beside those that were read: "
+                 f"{enumerate_items(others)}.",)  # fmt: skip
+    return Texts(**texts, notes=notes, num_skipped=len(others))
+
+
+def _find_files(entries: list[Path], part: str, option: str) -> list[Path]:
+    """Return the files of `part`, the preferred name first; raise `InputError` if there is none."""
+    ranks = {path: rank for path in entries if (rank := _rank(path.name, part)) is not None}
+    if ranks:
+        return sorted(ranks, key=lambda path: ranks[path])
+    names = [f"{before}{part}{after}" for before, after in _FILE_NAMES]
+    expected = f"expected a file of that name, or {', '.join(names[1:])}"
+    raise InputError(f"{option} has no {names[0]}: {expected}. Put the {part} part of the text there.")
+
+
+def _rank(name: str, part: str) -> tuple[int, bool] | None:
+    """Return how much `name` is preferred for the file of `part`, the less the better; None if it is no such name."""
+    for rank, (before, after) in enumerate(_FILE_NAMES):
+        middle = name[len(before) : len(name) - len(after)]
+        if name.lower().startswith(before) and name.lower().endswith(after) and part_of(middle) == part:
+            return rank, middle != part
+    return None
+
+
+def _read_file(path: Path) -> str:
+    """Return the text of a file without a byte order mark, and with the line ends of Unix."""
+    name = show_path(path)
+    kind = describe_path(path)
+    if kind != "a file":
+        raise InputError(f"{name} is {kind}. Expected a text file in UTF-8.")
+    try:
+        content = path.read_bytes()
+    except (OSError, MemoryError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise InputError(f"{name} cannot be read ({reason}). Expected a text file in UTF-8.") from None
+    return decode_text(content, name).removeprefix("\ufeff").replace("\r\n", "\n")
