@@ -57,7 +57,7 @@ class Registry(Generic[T]):
 
         def add(component: T) -> T:
             other = self._entries.get(name)
-            if other is not None and _place(other.component) != _place(component):
+            if other is not None and not _is_same(other.component, component):
                 raise InputError(f"the {self.kind} {name!r} is registered already: choose another name.")
             self._entries[name] = Entry(self.kind, name, component, help, tuple(groups), dict(defaults or {}))
             return component
@@ -93,10 +93,10 @@ class Registry(Generic[T]):
         del self._entries[name]
 
 
-def _place(component: Any) -> tuple[str, str]:
-    """Return where a component was defined: a file that is read again registers its components again."""
-    made = component if isinstance(component, type) or callable(component) else type(component)
-    return getattr(made, "__module__", ""), getattr(made, "__qualname__", "")
+def _is_same(old: Any, new: Any) -> bool:
+    """Return whether two components are one: a module that is loaded again defines its classes and functions again."""
+    places = [(getattr(item, "__module__", None), getattr(item, "__qualname__", None)) for item in (old, new)]
+    return old == new or (places[0] == places[1] and places[0][1] is not None)
 
 
 def import_all(package: str, path: Iterable[str]) -> None:

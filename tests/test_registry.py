@@ -35,6 +35,10 @@ def test_a_name_is_taken_once(kinds):
     kinds.register("a")(test_what_is_registered_is_found_in_order)
     with pytest.raises(InputError, match="thing 'a' is registered already"):
         kinds.register("a")(test_a_name_is_taken_once)
+    kinds.register("b")(("conv", 3))
+    kinds.register("b")(("conv", 3))
+    with pytest.raises(InputError, match="thing 'b' is registered already"):
+        kinds.register("b")(("conv", 7))
 
 
 def test_a_users_file_is_run_once(tmp_path, monkeypatch):

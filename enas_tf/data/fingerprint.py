@@ -12,9 +12,6 @@ from enas_tf.data.paths import enumerate_items, shorten
 from enas_tf.data.text import TextData
 from enas_tf.data.values import ValueRange
 
-# Lines about single classes before the others are only counted.
-_CLASS_LIMIT = 10
-
 
 def fingerprint(data: ImageData | TextData) -> dict[str, Any]:
     """Return the fingerprint of `data`, which JSON can hold.
@@ -99,14 +96,12 @@ def _class_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
     if before is None or after is None or before == after:
         return []
     if sorted(before) == sorted(after):
-        moved = [f"{a} to {b}" for a, b in zip(before, after, strict=True) if a != b]
-        return [f"The classes are in another order (by their numbers, {enumerate_items(moved)})."]
-    gone, added = ([name for name in a if name not in set(b)] for a, b in ((before, after), (after, before)))
-    if len(before) == len(after) and all(
-        a == b or (a in gone and b in added) for a, b in zip(before, after, strict=True)
-    ):
-        renamed = [f"{shorten(a)} to {shorten(b)}" for a, b in zip(before, after, strict=True) if a != b]
-        return [f"Classes were renamed: {', '.join(renamed[:_CLASS_LIMIT])}."]
+        return [f"The classes are in another order: {enumerate_items(before)}; now {enumerate_items(after)}."]
+    old_names, new_names = set(before), set(after)
+    gone, added = [name for name in before if name not in new_names], [name for name in after if name not in old_names]
+    moved = [(a, b) for a, b in zip(before, after, strict=False) if a != b]
+    if len(before) == len(after) and len(moved) == len(gone) == len(added):
+        return [f"Classes were renamed: {enumerate_items([f'{a} to {b}' for a, b in moved])}."]
     lines = [f"There were {len(before)} classes and there are now {len(after)}."] if len(before) != len(after) else []
     lines += [f"Classes that are gone: {enumerate_items(gone)}."] if gone else []
     return lines + ([f"Classes that are new: {enumerate_items(added)}."] if added else [])
@@ -142,7 +137,7 @@ def _count_differences(old: Mapping[str, Any], new: Mapping[str, Any], is_same_c
         if is_same_classes and "class_names" in new:
             changed = [
                 f"{shorten(name)} {a:,} to {b:,}"
-                for name, a, b in zip(new["class_names"], before, after, strict=True)
+                for name, a, b in zip(new["class_names"], before, after, strict=False)
                 if a != b
             ]
             found[part].append(f"Images per class of the {part} part: {enumerate_items(changed)}.")

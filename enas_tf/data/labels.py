@@ -75,9 +75,9 @@ def _as_classes(labels: np.ndarray, what: str) -> np.ndarray:
                 f"{what} is {labels.dtype} and has the label {labels[index]:g} at position {index}: expected one "
                 "integer per image, the class counted from 0. Save whole numbers, or the name of each class."
             )
-    low, high = (labels.min(), labels.max()) if len(labels) else (0, 0)
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
     if low < 0 or high > np.iinfo(np.int32).max:
-        raise InputError(f"{what} has labels {int(low)}..{int(high)}: expected classes counted from 0.")
+        raise InputError(f"{what} has labels {low}..{high}: expected classes counted from 0.")
     return labels.astype(np.int32)
 
 

@@ -1,6 +1,7 @@
 """Paths and texts of a user: what stands at a path before anything is opened, and how messages show what was given."""
 
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def enumerate_items(items: Sequence[object]) -> str:
 
 def count_of(number: int, noun: str) -> str:
     """Return a number and its noun: "1 file", "1,200 files", "3 classes", "2 directories"."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
+    plural = re.sub("([^aeiou])y$", r"\1ie", noun) + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"
 
 

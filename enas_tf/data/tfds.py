@@ -125,7 +125,8 @@ def _features(tfds: Any, builder: Any, name: str) -> tuple[Any, Any]:
     if not is_image or not isinstance(label, tfds.features.ClassLabel):
         raise InputError(
             f"{ref('dataset')}=tfds:{shorten(name)} is no set of images with classes: expected the features image "
-            f"(uint8) and label (a class), it has {', '.join(sorted(features))}. Choose an image classification data set."
+            f"(uint8) and label (a class), it has {enumerate_items(sorted(features))}. Choose a data set for image "
+            "classification."
         )
     return image, label
 

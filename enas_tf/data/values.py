@@ -26,6 +26,9 @@ class ValueRange:
         if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
             raise ValueError(f"a range of pixels needs two finite numbers, low < high, not {self.low}..{self.high}")
         np.dtype(self.dtype)  # Raises a TypeError for a name that is none.
+        # A whole number, as JSON may have it, would make NumPy compute in integers.
+        object.__setattr__(self, "low", float(self.low))
+        object.__setattr__(self, "high", float(self.high))
 
     def __str__(self) -> str:
         return f"{self.low:g}..{self.high:g} ({self.dtype})"

@@ -24,6 +24,8 @@ from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Baseline, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import ACTIVATIONS
 
+#: The activations of the paper.
+PAPER_ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 #: In the numbering of enas_lm (child.py, `_rnn_fn`).
 ENAS_LM_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 OUTPUTS = ("loose_ends", "all_but_first")
@@ -78,7 +80,9 @@ class RecurrentArchitecture(Architecture):
         return tuple(range(1, self.num_nodes)) if is_whole else self.loose_ends
 
     def space(self) -> "RecurrentSpace":
-        return RecurrentSpace(nodes=self.num_nodes, output=self.output)
+        is_papers = all(node.activation in PAPER_ACTIVATIONS for node in self.nodes)
+        activations = PAPER_ACTIVATIONS if is_papers else ACTIVATIONS.names
+        return RecurrentSpace(nodes=self.num_nodes, activations=activations, output=self.output)
 
     def to_json(self) -> dict[str, Any]:
         nodes = [dataclasses.asdict(node) for node in self.nodes]
@@ -131,7 +135,8 @@ class RecurrentArchitecture(Architecture):
                 f"{_looks_like(len(numbers))}"
             )
         output = "all_but_first" if word == ALL_PREFIX else "loose_ends"
-        return RecurrentSpace(nodes=(len(numbers) + 1) // 2, output=output).decode(numbers)
+        space = RecurrentSpace(nodes=(len(numbers) + 1) // 2, activations=ACTIVATIONS.names, output=output)
+        return space.decode(numbers)
 
     def in_words(self) -> list[str]:
         sources = ["x and h" if node.previous is None else f"node {node.previous}" for node in self.nodes]
@@ -210,7 +215,7 @@ class RecurrentSpace(Space):
     """All cells of `nodes` nodes: 4^N (N - 1)! token sequences; the paper counts 4^N N!, see `size_in_paper`."""
 
     nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 9 in the published cell of enas_lm)")
-    activations: tuple[str, ...] = option(ACTIVATIONS.names, "activations of the nodes", items=ACTIVATIONS)
+    activations: tuple[str, ...] = option(PAPER_ACTIVATIONS, "activations of the nodes", items=ACTIVATIONS)
     output: str = option(
         "loose_ends",
         "what a cell puts out, as a mean: loose_ends = nodes that nothing reads (the paper), all_but_first (enas_lm)",

@@ -8,6 +8,7 @@ import pytest
 from enas_tf.data import sources
 from enas_tf.data.images import Parts, Split
 from enas_tf.data.sources import DATA, DataConfig, load_images
+from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError
 
 
@@ -97,6 +98,49 @@ def test_unknown_data_sets_are_refused(dataset, message):
 def test_wrong_options_are_named(options):
     with pytest.raises(InputError, match=f"{next(iter(options))}="):
         DataConfig(**options)
+
+
+def test_classes_that_a_part_does_not_measure_are_named(load):
+    data = load(make_split([0] * 30 + [1] * 30 + [2]), test=make_split([0, 0]), classes=3)
+    assert data.notes == (
+        "1 of 3 classes has no image in the validation part: c.",
+        "2 of 3 classes have no image in the test part: b, c.",
+    )
+    assert load(make_split([0, 1] * 10)).notes == ()
+
+
+def test_what_a_source_has_found_is_kept(monkeypatch):
+    parts = Parts(("a", "b"), make_split([0, 1] * 10), values=ValueRange(0, 1, "float32"), notes=("A.",), num_skipped=3)
+    monkeypatch.setitem(sources.LOADERS, "npz", lambda *_: parts)
+    data = load_images(DataConfig("npz:made"))
+    assert (data.values, data.notes, data.num_skipped) == (parts.values, parts.notes, parts.num_skipped)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("photos", r"To read photos, write folder:photos\.$"),
+        ("./photos", r"To read \./photos, write folder:\./photos\.$"),
+        ("arrays.npz", r"To read arrays\.npz, write npz:arrays\.npz\.$"),
+        ("arrays", r"To read arrays\.npz, write npz:arrays\.npz\.$"),
+        ("other", r"If it is a set of TensorFlow Datasets, write tfds:other\.$"),
+    ],
+)
+def test_what_is_there_is_suggested(tmp_path, monkeypatch, dataset, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "arrays.npz").touch()
+    with pytest.raises(InputError, match=message):
+        load_images(DataConfig(dataset))
+
+
+@pytest.mark.parametrize("dataset", ["{}", "folder:{}", "npz:{}", "tfds:{}", "digits:{}", "pydoc:{}"])
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "a\0b", "a\nb" * 1000, "\udcff", "漢" * 5000, "../" * 5000])
+def test_messages_stay_short(dataset, text):
+    with pytest.raises(InputError) as caught:
+        load_images(DataConfig(dataset.format(text)))
+    assert len(str(caught.value)) < 1500
+    assert str(caught.value).isprintable()
 
 
 def test_every_option_has_a_text():

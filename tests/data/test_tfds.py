@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from enas_tf.data.sources import DataConfig, load_images
+from enas_tf.data.values import BYTES
 from enas_tf.errors import InputError
 
 tfds = pytest.importorskip("tensorflow_datasets")
@@ -75,6 +76,34 @@ def test_files_of_another_format_are_refused(tmp_path):
 def test_missing_parts(tmp_path, counts, sizes):
     data = load(write(tmp_path, counts))
     assert [len(data.train), len(data.valid), len(data.test)] == sizes
+
+
+def test_splits_that_are_not_read_are_named(tmp_path):
+    data = load(write(tmp_path, {"train": 20, "validation": 6, "extra": 5}))
+    assert data.notes == (
+        "1 split was not read: extra (5).",
+        "The official validation part is the test part, since there is none.",
+    )
+    assert data.values == BYTES
+
+
+def test_an_empty_split_is_refused(tmp_path):
+    with pytest.raises(InputError, match="The test split of made.* is empty"):
+        load(write(tmp_path, {"train": 20, "test": 0}))
+
+
+def test_images_larger_than_the_memory_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"20 images of 10000000x10000000 pixels would take .* PB"):
+        load(write(tmp_path, {"train": 20, "test": 4}), image_size=10_000_000)
+
+
+def test_channels_come_last_in_every_data_set():
+    """TFDS stores images as files, so an array with its channels first cannot become one."""
+    for encoding in ("png", "jpeg"):
+        with pytest.raises(Exception, match=r"channels|acceptable"):
+            tfds.features.Image(shape=(3, 32, 32), encoding_format=encoding).encode_example(
+                np.zeros((3, 32, 32), np.uint8)
+            )
 
 
 def test_images_of_different_sizes_need_image_size(tmp_path):
