@@ -36,6 +36,12 @@ class Op(abc.ABC):
     colour: str
     drops_path: bool = True
 
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.name))
+
     def with_strides(self, strides: int) -> "Op":
         """Return the operation that is computed in its place with that stride: itself, unless it has no stride."""
         return self
@@ -91,7 +97,7 @@ def register(op, kinds: Iterable[str] = ("layer", "cell")) -> None:
     A new name is appended to the vocabulary of each kind, so that the numbers in arc strings keep their meaning.
 
     Raises:
-      InputError: the name is taken by an operation of another class.
+      InputError: the name is taken by another operation.
     """
     for kind in kinds:
         registry, names = KINDS[kind]

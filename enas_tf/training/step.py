@@ -55,7 +55,9 @@ class TrainingStep:
         problem = self.problem
         if problem.signature is None:
             return None
-        tokens = [tf.TensorSpec([problem.children_per_step, problem.num_tokens], tf.int32)] if problem.num_tokens else []
+        tokens = (
+            [tf.TensorSpec([problem.children_per_step, problem.num_tokens], tf.int32)] if problem.num_tokens else []
+        )
         return [*problem.signature, *tokens, tf.TensorSpec([2], tf.int32)]
 
     @property

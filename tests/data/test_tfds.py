@@ -87,11 +87,6 @@ def test_splits_that_are_not_read_are_named(tmp_path):
     assert data.values == BYTES
 
 
-def test_an_empty_split_is_refused(tmp_path):
-    with pytest.raises(InputError, match="The test split of made.* is empty"):
-        load(write(tmp_path, {"train": 20, "test": 0}))
-
-
 def test_images_larger_than_the_memory_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"20 images of 10000000x10000000 pixels would take .* PB"):
         load(write(tmp_path, {"train": 20, "test": 4}), image_size=10_000_000)

@@ -203,7 +203,9 @@ class TestDivergence:
         epochs = [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
         assert epochs == [0, 1, 2]
         (line,) = [line for line in reporter.said if "back to" in line]
-        expected = rf"step {per_epoch + 2} has a loss of nan \(learning rate .*, gradient norm nan\); back to .* epoch 1,"
+        expected = (
+            rf"step {per_epoch + 2} has a loss of nan \(learning rate .*, gradient norm nan\); back to .* epoch 1,"
+        )
         assert re.search(expected, line)
         assert all(np.isfinite(values).all() for values in weights_of(trainer))
 

@@ -44,9 +44,7 @@ class SharedWeightsEvaluator(Evaluator):
       InputError: children do not split over the replicas.
     """
 
-    def __init__(
-        self, problem: Problem, judge: Judge, sgd: SgdConfig, replicas: Replicas, seed: int, batch: str
-    ):
+    def __init__(self, problem: Problem, judge: Judge, sgd: SgdConfig, replicas: Replicas, seed: int, batch: str):
         if problem.children_per_step > 1:
             replicas.check_divides("children_per_step", problem.children_per_step)
         self.problem, self.judge, self._seed, self._batch = problem, judge, seed, batch
