@@ -7,6 +7,7 @@ reads, and which of them decide what a stage computes.
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,6 +29,7 @@ def option(
     stages: tuple[str, ...] | None = None,
     needs: Callable[[Any], bool] | None = None,
     decides: bool = True,
+    most: int = 10**9,
 ) -> Any:
     """Declare a dataclass field that is an option.
 
@@ -39,6 +41,7 @@ def option(
       stages: the stages that read it; those of its group by default.
       needs: a condition on the space; the option is read only where it holds. Its docstring completes "is for ...".
       decides: whether the option changes what a stage computes. A stage resumes only where these have equal values.
+      most: the largest whole number that can be meant: a larger one would run or fill memory for ever.
     """
     metadata = {
         "help": help,
@@ -47,14 +50,22 @@ def option(
         "stages": stages,
         "needs": needs,
         "decides": decides,
+        "most": most,
     }
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def shorten(value: Any, length: int = 80) -> str:
+    """Return `value` as text that fits a message: no user reads ten megabytes of their own input."""
+    # The digits of a long number are not counted one by one: Python refuses to print more than 4,300 of them.
+    text = f"a number of {value.bit_length()} bits" if isinstance(value, int) and abs(value) >= 10**40 else str(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def require(condition: bool, name: str, value: Any, expected: str) -> None:
     """Raise `InputError` that names the option, its value and what was expected, unless `condition` holds."""
     if not condition:
-        raise InputError(f"{ref(name)}={value} is not valid: expected {expected}.")
+        raise InputError(f"{ref(name)}={shorten(value)} is not valid: expected {expected}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,10 +110,16 @@ class Option:
         if self.kind is tuple and isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
         if self.kind is float and isinstance(value, int) and not isinstance(value, bool):
+            require(abs(value) < 2**63, self.name, shorten(value), "a smaller number")
             return float(value)
         is_kind = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         words = {tuple: "names separated by commas", bool: "True or False", int: "a whole number", float: "a number"}
         require(is_kind, self.name, value, words.get(self.kind, "a text"))
+        if self.kind is float:
+            require(math.isfinite(value), self.name, value, "a finite number")
+        if self.kind is int:
+            most = self.field.metadata["most"]
+            require(abs(value) <= most, self.name, shorten(value), f"at most {most:,}")
         if self.choices is not None:
             require(value in self.choices, self.name, value, f"one of {', '.join(self.choices)}")
         return value

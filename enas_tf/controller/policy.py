@@ -42,7 +42,7 @@ class ControllerConfig:
     The reference's micro search (scripts/cifar10_micro_search.sh) has `op_tanh_reduce` 2.5 and `tanh_constant` 1.1.
     """
 
-    hidden_size: int = option(64, "size of the controller's LSTM and embeddings")
+    hidden_size: int = option(64, "size of the controller's LSTM and embeddings", most=100_000)
     tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them as they are (paper: 2.5)")
     op_tanh_reduce: float = option(1.0, "divisor of c for the logits of operations (reference, micro space: 2.5)")
     learned_bias: float = option(

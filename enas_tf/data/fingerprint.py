@@ -10,7 +10,6 @@ import numpy as np
 from enas_tf.data.images import ImageData
 from enas_tf.data.paths import enumerate_items, shorten
 from enas_tf.data.text import TextData
-from enas_tf.data.values import ValueRange
 
 
 def fingerprint(data: ImageData | TextData) -> dict[str, Any]:
@@ -69,10 +68,13 @@ def _hash(*arrays: np.ndarray) -> str:
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """Return what has changed from the fingerprint `old` to `new`, a sentence each; nothing if they are equal.
 
-    What one of them does not have is not compared: it may come from another version.
+    What one of them does not have is not compared: it may come from another version. `old` may come from a file of any
+    content.
     """
+    if not _is_fingerprint(old):
+        return ["The record of the data is damaged, so the data cannot be compared with it."]
     if old.get("kind") != new.get("kind"):
-        return [f"The data were {old.get('kind')} and are now {new.get('kind')}."]
+        return [f"The data were {shorten(old.get('kind'))} and are now {shorten(new.get('kind'))}."]
     found = _class_differences(old, new) + _value_differences(old, new)
     is_same_classes = old.get("class_names") == new.get("class_names")
     changed_parts = _count_differences(old, new, is_same_classes)
@@ -84,9 +86,32 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return found + [line for lines in changed_parts.values() for line in lines]
 
 
+def _is_fingerprint(record: Any) -> bool:
+    """Return whether `record` has the types that a fingerprint has, where it has anything."""
+    if not isinstance(record, Mapping):
+        return False
+    checks = {
+        "class_names": lambda names: _is_list(names, str),
+        "image_shape": lambda shape: _is_list(shape, int),
+        "values": lambda values: isinstance(values, Mapping) and values.keys() == {"low", "high", "dtype"},
+        "counts": lambda parts: isinstance(parts, Mapping) and all(_is_count(count) for count in parts.values()),
+        "hashes": lambda parts: isinstance(parts, Mapping),
+    }
+    return all(is_valid(record[key]) for key, is_valid in checks.items() if key in record)
+
+
+def _is_list(items: Any, kind: type) -> bool:
+    return isinstance(items, list) and all(isinstance(item, kind) for item in items)
+
+
+def _is_count(count: Any) -> bool:
+    """Return whether `count` is that of a part: one number of text, a number per class of images."""
+    return isinstance(count, int) or _is_list(count, int)
+
+
 def _pairs(old: Mapping[str, Any], new: Mapping[str, Any], key: str) -> list[tuple[str, Any, Any]]:
     """Return (part, old value, new value) of the parts that both have under `key`."""
-    before, after = old.get(key) or {}, new.get(key) or {}
+    before, after = old.get(key, {}), new.get(key, {})
     return [(part, before[part], after[part]) for part in before if part in after]
 
 
@@ -112,13 +137,13 @@ def _value_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[s
     found = []
     for key, name, show in (
         ("image_shape", "The shape of images", lambda shape: "x".join(map(str, shape))),
-        ("values", "The range of pixels", lambda values: str(ValueRange(**values))),
+        ("values", "The range of pixels", lambda values: "{low}..{high} ({dtype})".format(**values)),
         ("tokens", "The unit of the text", str),
         ("vocab_size", "The size of the vocabulary", str),
     ):
         before, after = old.get(key), new.get(key)
         if before is not None and after is not None and before != after:
-            found.append(f"{name} was {show(before)} and is now {show(after)}.")
+            found.append(f"{name} was {shorten(show(before))} and is now {shorten(show(after))}.")
     if not found and old.get("vocabulary") != new.get("vocabulary") and {"vocabulary"} <= old.keys() & new.keys():
         found.append("The vocabulary has other entries, or another order of them.")
     return found
@@ -130,8 +155,8 @@ def _count_differences(old: Mapping[str, Any], new: Mapping[str, Any], is_same_c
     for part, before, after in _pairs(old, new, "counts"):
         if before == after:
             continue
-        if isinstance(before, int):
-            found[part] = [f"The {part} part had {before:,} tokens and has now {after:,}."]
+        if isinstance(before, int) or isinstance(after, int):
+            found[part] = [f"The {part} part had {shorten(before)} tokens and has now {shorten(after)}."]
             continue
         found[part] = [f"The {part} part had {sum(before):,} images and has now {sum(after):,}."]
         if is_same_classes and "class_names" in new:

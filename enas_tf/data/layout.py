@@ -111,7 +111,8 @@ def _find_parts(contents: _Contents, skipped: _Skipped) -> dict[str, Path]:
     """Return the directory of each part; without parts there is one, whose classes lie in the directory itself."""
     root = contents.path
     named = [path for path in contents.directories if part_of(path.name)]
-    others = [path for path in contents.directories if path not in named and _nested_images(path, first_only=True)]
+    classes = [path for path in contents.directories if path not in named] if named else []
+    others = [path for path in classes if _nested_images(path, first_only=True)]
     # The images of a class lie in its directory itself, those of a part in directories of its own.
     with_classes = [path for path in named if not _scan(path).images and _nested_images(path, first_only=True)]
     if others and with_classes:
@@ -126,7 +127,7 @@ def _find_parts(contents: _Contents, skipped: _Skipped) -> dict[str, Path]:
     if "train" not in parts:
         expected = "expected a directory of that name"
         raise InputError(f"{show_path(root)} holds the parts {_names(named)}, but no train: {expected}.")
-    skipped.empty += [path for path in contents.directories if path not in named]
+    skipped.empty += classes
     skipped.loose += contents.images
     return {part: parts[part] for part in ("train", "valid", "test") if part in parts}
 
@@ -190,10 +191,13 @@ def _scan(directory: Path) -> _Contents:
 
 def _kind_of(entry: os.DirEntry, contents: _Contents) -> list[Path]:
     """Return the list of `contents` that `entry` belongs to."""
-    if entry.is_dir():
-        return contents.directories
-    if entry.is_file():
-        return contents.images if _is_named_as_image(entry.name) else contents.others
+    try:
+        if entry.is_dir():
+            return contents.directories
+        if entry.is_file():
+            return contents.images if _is_named_as_image(entry.name) else contents.others
+    except OSError:
+        pass  # A link that leads to itself.
     return contents.special
 
 

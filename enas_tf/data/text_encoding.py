@@ -1,6 +1,7 @@
 """Bytes of a file as text: UTF-8, and what else they may be where they are not."""
 
 import codecs
+import re
 
 import numpy as np
 
@@ -13,8 +14,12 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# Bytes around the first NUL that tell how characters are stored.
-_SAMPLE = 4096
+# Encoding without a mark -> the bytes of its units. Few things that are no text are valid in those of 4 bytes.
+_UNMARKED = {"utf-32le": 4, "utf-32be": 4, "utf-16le": 2, "utf-16be": 2}
+# Bytes at the beginning that tell how characters are stored, a multiple of 4.
+_SAMPLE = 2**16
+# Characters that no text has.
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f]")
 
 
 def decode_text(content: bytes, what: str) -> str:
@@ -53,37 +58,35 @@ def filled(text: str, what: str) -> str:
 def _wide_encoding(content: bytes) -> str | None:
     """Return the encoding, as `iconv` calls it, of text whose characters have 2 or 4 bytes; None for other content.
 
-    The mark at its beginning tells it. Without one, the NULs do: a letter of a European language has them in all bytes
-    but one, and so do blanks and line ends of every language.
+    The mark at its beginning tells it. Without one, the NULs do: blanks, line ends and the letters of English have them
+    in their upper bytes.
     """
     for mark, encoding in _MARKS.items():
         if content.startswith(mark):
             return encoding
-    first = content.find(0)
-    if first < 0 or len(content) % 2:
-        return None
-    start = first - first % 4
-    is_nul = np.frombuffer(content[start : start + _SAMPLE], np.uint8) == 0
-    if len(content) % 4 == 0:
-        units = is_nul.reshape(-1, 4)
-        # No code point needs the upper byte, and few need the one below.
-        if units[:, 3].all() and not units[:, 0].any():
-            return "utf-32le"
-        if units[:, 0].all() and not units[:, 3].any():
-            return "utf-32be"
-    low, high = is_nul.reshape(-1, 2).sum(axis=0)
-    if low and high:
-        return None
-    return _if_valid(content, "utf-16le" if high else "utf-16be")
+    sample = content[:_SAMPLE]
+    if b"\0" in sample:
+        for encoding, size in _UNMARKED.items():
+            if len(content) % size == 0 and _is_text_in(sample, encoding, size):
+                return encoding
+    return None
 
 
-def _if_valid(content: bytes, encoding: str) -> str | None:
-    """Return `encoding` if `content` is text in it, without control characters that no text has."""
+def _is_text_in(sample: bytes, encoding: str, size: int) -> bool:
+    """Return whether `sample` is text in `encoding`, whose characters have `size` bytes or more."""
+    text = _decode_beginning(sample, encoding)
+    if text is None or _CONTROLS.search(text):
+        return False
+    is_nul = np.frombuffer(sample, np.uint8).reshape(-1, size) == 0
+    upper, lower = (is_nul[:, -1], is_nul[:, 0]) if encoding.endswith("le") else (is_nul[:, 0], is_nul[:, -1])
+    # Words of ASCII are also valid in UTF-16, as characters of Chinese. A few NULs do not make a text of them.
+    is_wide = upper.mean() > 0.5 or _decode_beginning(sample, "utf-8") is None
+    return bool(upper.sum() > lower.sum() and is_wide)
+
+
+def _decode_beginning(sample: bytes, encoding: str) -> str | None:
+    """Return `sample`, whose last character may be cut, as text; None if it is not in `encoding`."""
     try:
-        text = content[:_SAMPLE].decode(encoding)
-    except UnicodeDecodeError as error:
-        # The cut may have split a pair of units.
-        if error.start < min(len(content), _SAMPLE) - 4:
-            return None
-        text = content[: error.start].decode(encoding)
-    return None if "\0" in text else encoding
+        return codecs.getincrementaldecoder(encoding)().decode(sample)
+    except UnicodeDecodeError:
+        return None

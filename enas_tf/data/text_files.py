@@ -2,7 +2,15 @@
 
 from pathlib import Path
 
-from enas_tf.data.paths import count_of, describe_path, enumerate_items, part_of, require_path, show_path
+from enas_tf.data.paths import (
+    count_of,
+    describe_path,
+    enumerate_items,
+    part_of,
+    require_memory,
+    require_path,
+    show_path,
+)
 from enas_tf.data.text import Texts
 from enas_tf.data.text_encoding import decode_text
 from enas_tf.errors import InputError, ref
@@ -60,6 +68,8 @@ def _read_file(path: Path) -> str:
     if kind != "a file":
         raise InputError(f"{name} is {kind}. Expected a text file in UTF-8.")
     try:
+        # The bytes, and the text that they become.
+        require_memory(2 * path.stat().st_size, name, "expected a text that fits into it")
         content = path.read_bytes()
     except (OSError, MemoryError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__

@@ -35,7 +35,7 @@ class RunConfig:
     )
     searcher: str = option("reinforce", "who proposes architectures", choices=SEARCHERS, stages=("search",))
     evaluator: str = option("shared", "what a proposal is judged by", choices=EVALUATORS, stages=("search",))
-    seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals")
+    seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals", most=2**63)
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
     strategy: str = option(
         "auto",
@@ -51,7 +51,10 @@ class RunConfig:
         choices=PRECISIONS,
     )
     steps_per_loop: int = option(
-        1, "training steps that are started at once; a signal is heard between two loops", decides=False
+        1,
+        "training steps that are started at once; a signal is heard between two loops",
+        decides=False,
+        most=10_000,
     )
 
     def __post_init__(self):

@@ -25,7 +25,7 @@ _STEM_HELP = (
 class CellNetworkConfig(ImageNetworkConfig):
     """Size of the searched network of cells: 6 + 2 cells, as in scripts/cifar10_micro_search.sh of the reference."""
 
-    cells_per_stage: int = option(2, _CELLS_HELP)
+    cells_per_stage: int = option(2, _CELLS_HELP, most=1_000)
     stem: str = option("cifar", _STEM_HELP, choices=STEMS)
 
     def __post_init__(self):
@@ -37,7 +37,7 @@ class CellNetworkConfig(ImageNetworkConfig):
 class CellChildConfig(ImageChildConfig):
     """Size and regularisation of a child of cells; the paper's values of the latter are defaults of the space."""
 
-    cells_per_stage: int = option(5, _CELLS_HELP)
+    cells_per_stage: int = option(5, _CELLS_HELP, most=1_000)
     stem: str = option("cifar", _STEM_HELP, choices=STEMS)
     drop_path_keep: float = option(
         1.0,

@@ -10,7 +10,11 @@ from enas_tf.options import option, require
 class ImageNetworkConfig:
     """Width and dropout of a searched network; the values of scripts/cifar10_macro_search.sh of the reference."""
 
-    channels: int = option(36, "channels of every layer of the searched network; cells double them at each reduction")
+    channels: int = option(
+        36,
+        "channels of every layer of the searched network; cells double them at each reduction",
+        most=100_000,
+    )
     dropout: float = option(0.1, "share of features dropped before the classifier while shared weights are trained")
 
     def __post_init__(self):
@@ -21,7 +25,7 @@ class ImageNetworkConfig:
 class ImageChildConfig:
     """Width and dropout of a child that is trained from scratch; the values of scripts/cifar10_macro_final.sh."""
 
-    channels: int = option(96, "channels of the child before the first reduction (the F of N @ F)")
+    channels: int = option(96, "channels of the child before the first reduction (the F of N @ F)", most=100_000)
     dropout: float = option(0.5, "share of features dropped before the classifier")
 
     def __post_init__(self):

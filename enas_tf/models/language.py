@@ -18,7 +18,7 @@ from enas_tf.options import Group, option, require
 class LanguageConfig:
     """Width and dropout of a language model; the values of enas_lm's search (child.py, `get_hparams`)."""
 
-    units: int = option(200, "size of the embedding and of the state of a language model")
+    units: int = option(200, "size of the embedding and of the state of a language model", most=100_000)
     drop_words: float = option(0.10, "share of the vocabulary that is dropped as a whole in a window")
     drop_embedded: float = option(0.20, "share of the embedding's features that are dropped, over all of a window")
     drop_input: float = option(0.75, "share of the cell's input features that are dropped, over all of a window")

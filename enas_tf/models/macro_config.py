@@ -20,7 +20,9 @@ class MacroChildConfig(ImageChildConfig):
     """
 
     channel_growth: int = option(
-        1, "factor of a macro child's channels at each reduction (2 in the reference's script)"
+        1,
+        "factor of a macro child's channels at each reduction (2 in the reference's script)",
+        most=100,
     )
 
     def __post_init__(self):

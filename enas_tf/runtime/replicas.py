@@ -98,7 +98,7 @@ class Replicas:
         return list(self.strategy.experimental_local_results(run))
 
     def differentiate(self, forward: Callable, *arguments):
-        """Call `forward(*arguments)` in replica context, with batch statistics of all replicas where they are asked for."""
+        """Call `forward(*arguments)` in replica context, with batch statistics of all replicas if asked for."""
         if not (self.is_synchronized and self.num > 1):
             return forward(*arguments)
         with synchronized_statistics():

@@ -22,8 +22,8 @@ from enas_tf.spaces.space import Architecture
 class DeriveConfig:
     """How many proposals are ranked and on how much data (the paper: several, on one batch)."""
 
-    derive_samples: int = option(100, "proposals that derive ranks")
-    derive_batches: int = option(0, "validation batches that derive ranks by; 0 = all (the paper: 1)")
+    derive_samples: int = option(100, "proposals that derive ranks", most=1_000_000)
+    derive_batches: int = option(0, "validation batches that derive ranks by; 0 = all (the paper: 1)", most=1_000_000)
 
     def __post_init__(self):
         require(self.derive_samples >= 1, "derive_samples", self.derive_samples, "at least 1")

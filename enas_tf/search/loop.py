@@ -22,9 +22,9 @@ from enas_tf.training.loop import Trainer, run_epochs
 class SearchConfig:
     """Length of a search; the reference's macro values (scripts/cifar10_macro_search.sh)."""
 
-    epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher")
-    updates_per_epoch: int = option(50, "updates of the searcher in an epoch")
-    samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher")
+    epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher", most=1_000_000)
+    updates_per_epoch: int = option(50, "updates of the searcher in an epoch", most=1_000_000)
+    samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher", most=1_000_000)
 
     def __post_init__(self):
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
@@ -79,6 +79,8 @@ class SearchTrainer(Trainer):
         if config.updates_per_epoch:
             metrics = improve(self.searcher, self.evaluator, config, self.seed, epoch, updates, advance)
             reporter.record("controller", epoch, metrics, config.epochs)
+            if lost := metrics.get("nonfinite_rewards"):
+                reporter.say(f"search: {lost:.3g} rewards of an update were not numbers, and were left out")
             problem = self.searcher.find_problem(metrics)
             if problem:
                 reporter.say(problem)
@@ -128,4 +130,6 @@ def improve(
     seconds = time.perf_counter() - begin
     num_rewards = (config.updates_per_epoch - first_update) * config.samples_per_update
     means = {name: float(mean.result()) for name, mean in searcher.means.items()}
+    if not means.get("nonfinite_rewards"):
+        means.pop("nonfinite_rewards", None)  # Nothing to tell.
     return means | {"rewards_per_second": num_rewards / seconds}

@@ -127,7 +127,7 @@ def _read_layer(row: dict[str, Any]) -> MacroLayer:
 class MacroSpace(Space):
     """All networks of `num_layers` layers over `ops`: len(ops)^L 2^(L (L - 1) / 2) of them."""
 
-    num_layers: int = option(12, "depth of a macro network (12 in the paper's search); a multiple of 3")
+    num_layers: int = option(12, "depth of a macro network (12 in the paper's search); a multiple of 3", most=1_000)
     ops: tuple[str, ...] = option(MACRO_OPS, "operations of a layer of a macro network", items=LAYER_OPS)
     skip_sources: str = option(
         "layers",

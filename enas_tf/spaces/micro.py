@@ -180,7 +180,9 @@ class MicroSpace(Space):
     `size_in_paper`.
     """
 
-    blocks: int = option(5, "blocks of a cell: the nodes that are computed (5 in the paper, which counts 2 inputs in)")
+    blocks: int = option(
+        5, "blocks of a cell: the nodes that are computed (5 in the paper, which counts 2 inputs in)", most=100
+    )
     ops: tuple[str, ...] = option(MICRO_OPS, "operations of a cell", items=CELL_OPS)
     merge: str = option(
         "loose_ends",

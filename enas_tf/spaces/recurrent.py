@@ -214,7 +214,9 @@ class LstmBaseline(Baseline):
 class RecurrentSpace(Space):
     """All cells of `nodes` nodes: 4^N (N - 1)! token sequences; the paper counts 4^N N!, see `size_in_paper`."""
 
-    nodes: int = option(8, "nodes of a recurrent cell (12 in the paper, 9 in the published cell of enas_lm)")
+    nodes: int = option(
+        8, "nodes of a recurrent cell (12 in the paper, 9 in the published cell of enas_lm)", most=1_000
+    )
     activations: tuple[str, ...] = option(PAPER_ACTIVATIONS, "activations of the nodes", items=ACTIVATIONS)
     output: str = option(
         "loose_ends",

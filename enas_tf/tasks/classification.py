@@ -27,7 +27,9 @@ class ImageSearchConfig:
     """How children share a step of a search."""
 
     children_per_step: int = option(
-        1, "M: each training step draws this many children; each takes its part of the batch"
+        1,
+        "M: each training step draws this many children; each takes its part of the batch",
+        most=1_000,
     )
 
     def __post_init__(self):

@@ -33,7 +33,9 @@ class AveragingConfig:
     """When the averaging of weights begins (NT-ASGD); enas_lm's value."""
 
     patience: int = option(
-        10, "weights are averaged once the validation loss exceeds the lowest of all but this many last epochs"
+        10,
+        "weights are averaged once the validation loss exceeds the lowest of all but this many last epochs",
+        most=1_000_000,
     )
 
     def __post_init__(self):

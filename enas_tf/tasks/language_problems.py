@@ -21,7 +21,7 @@ from enas_tf.tasks.problem import Judge, Loss, Problem
 class WindowConfig:
     """Windows of text, and penalties for large and fast states; the values of enas_lm's search (child.py)."""
 
-    bptt: int = option(35, "tokens of a window, through which gradients flow")
+    bptt: int = option(35, "tokens of a window, through which gradients flow", most=100_000)
     random_bptt: bool = option(True, "draw the lengths of training windows at random, as AWD-LSTM does")
     activation_penalty: float = option(0.0, "weight of the mean square of the outputs after dropout in the loss")
     slowness_penalty: float = option(1.0, "weight of the mean square of the outputs' change over a time step")

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from enas_tf.errors import InputError
 from enas_tf.models.trainee import Trainee
 from enas_tf.options import Config
 from enas_tf.registry import Registry

@@ -24,8 +24,10 @@ from enas_tf.training.step import TrainingStep
 class RetrainConfig:
     """Length of a child's training; the reference's values (scripts/cifar10_macro_final.sh)."""
 
-    epochs: int = option(310, "epochs of retraining; whole cosine cycles end at 10, 30, 70, 150, 310, 630")
-    batch_size: int = option(100, "images (rows of text) of a step of retraining, over all devices")
+    epochs: int = option(
+        310, "epochs of retraining; whole cosine cycles end at 10, 30, 70, 150, 310, 630", most=1_000_000
+    )
+    batch_size: int = option(100, "images (rows of text) of a step of retraining, over all devices", most=1_000_000)
 
     def __post_init__(self):
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")

@@ -15,8 +15,10 @@ class SgdConfig:
 
     learning_rate: float = option(0.05, "largest learning rate, at each restart")
     min_learning_rate: float = option(0.0005, "learning rate at the end of each cycle")
-    restart_epochs: int = option(10, "length of the first cosine cycle, in epochs; 0 = the learning rate stays")
-    restart_factor: int = option(2, "each cycle is this many times as long as the one before")
+    restart_epochs: int = option(
+        10, "length of the first cosine cycle, in epochs; 0 = the learning rate stays", most=1_000_000
+    )
+    restart_factor: int = option(2, "each cycle is this many times as long as the one before", most=1_000)
     momentum: float = option(0.9, "Nesterov momentum")
     l2: float = option(2.5e-4, "coefficient of the sum of squared weights in the loss")
     clip_norm: float = option(
@@ -40,7 +42,7 @@ RETRAIN_SGD = Group(SgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="retrain
 
 
 def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) -> keras.optimizers.SGD:
-    """Return an optimizer that is built for `variables`. Its rate falls at every step (in the reference: once an epoch)."""
+    """Return an optimizer, built for `variables`. Its rate changes at every step (in the reference: every epoch)."""
     schedule = float(config.learning_rate)
     if config.restart_epochs:
         schedule = keras.optimizers.schedules.CosineDecayRestarts(

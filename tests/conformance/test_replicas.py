@@ -162,5 +162,5 @@ def test_each_replica_has_children_of_its_own(case_list, name):
 
 
 def test_a_batch_has_to_split_over_the_replicas():
-    with pytest.raises(InputError, match="^batch_size=9 does not split over 2 replicas: expected a multiple of 2"):
+    with pytest.raises(InputError, match=r"^batch_size=9 does not split over 2 replicas: expected a multiple of 2"):
         Replicas(two_devices()).check_divides("batch_size", 9)

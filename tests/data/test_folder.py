@@ -329,8 +329,9 @@ def test_special_files_are_counted(tmp_path):
     write_classes(tmp_path)
     os.mkfifo(tmp_path / "cat" / "pipe.png")
     (tmp_path / "dog" / "gone.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "dog" / "loop.png").symlink_to(tmp_path / "dog" / "loop.png")
     assert load(tmp_path).notes == (
-        "2 entries of another kind (pipes, devices, dangling links) were skipped, for example cat/pipe.png.",
+        "3 entries of another kind (pipes, devices, dangling links) were skipped, for example cat/pipe.png.",
     )
 
 

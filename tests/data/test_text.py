@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from enas_tf.data.text import TextConfig, TextData, Vocabulary, build_vocabulary, split_tokens
-from enas_tf.data.text_encoding import decode_text
 from enas_tf.errors import InputError
 
 TEXT = "the cat sat\n\non the mat , the cat\n"
@@ -136,9 +135,7 @@ def test_data_refuses_other_types_and_shapes(ids):
         TextData("made", build(TEXT), stream, ids, stream)
 
 
-def test_bytes_that_are_no_text_are_named():
-    assert decode_text("né".encode(), "file") == "né"
-    with pytest.raises(InputError, match=r"^file is not UTF-8: .* byte 0xe9 at offset 3\. Convert"):
-        decode_text("a né".encode("latin1"), "file")
-    with pytest.raises(InputError, match=r"^file is empty: expected text"):
-        decode_text(b" \n", "file")
+def test_data_keep_notes():
+    stream = np.zeros(3, np.int32)
+    data = TextData("made", build(TEXT), stream, stream, stream, ("A note.",), 2)
+    assert (data.notes, data.num_skipped) == (("A note.",), 2)

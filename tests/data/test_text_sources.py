@@ -121,6 +121,8 @@ def test_vocab_size_limits_the_entries(tmp_path):
         ({"valid": ""}, r"valid\.txt is empty: expected text"),
         ({"test": " \n\n"}, r"test\.txt is empty"),
         ({"train": b"good\nb\xe4d\n"}, r"train\.txt is not UTF-8: .*byte 0xe4 at offset 6\. Convert it"),
+        ({"valid": "a b\n".encode("utf-16")}, r"valid\.txt is not UTF-8: .*`iconv -f utf-16 -t utf-8`"),
+        ({"test": b"a\0b\n"}, r"test\.txt is not a text: .*NUL character at offset 1"),
     ],
 )
 def test_wrong_files_are_named(tmp_path, changes, message):
@@ -135,6 +137,62 @@ def test_a_missing_file_is_named(tmp_path, part):
     expected = rf"{tmp_path} has no {part}\.txt: .*wiki\.{part}\.tokens.*ptb\.{part}\.txt\. Put the {part} part"
     with pytest.raises(InputError, match=expected):
         load(f"text:{tmp_path}")
+
+
+@pytest.mark.parametrize("names", [("Train", "val", "TEST"), ("training", "validation", "testing")])
+def test_usual_names_of_parts(tmp_path, names):
+    for part, name in zip(CONTENTS, names, strict=True):
+        (tmp_path / f"{name}.txt").write_text(CONTENTS[part])
+    assert decoded(load(f"text:{tmp_path}")) == ["a b a c\nb a\n", "a <unk>\n", "c\n\nb\n"]
+
+
+def test_files_that_are_not_read_are_named(tmp_path):
+    write(tmp_path, dict.fromkeys(CONTENTS, "other\n"), "wiki.{}.tokens")
+    write(tmp_path, {"valid": "other\n"}, "validation.txt")
+    data = load(f"text:{write(tmp_path)}")
+    assert decoded(data)[1] == "a <unk>\n"
+    assert data.num_skipped == 4
+    assert data.notes == (
+        "4 files were skipped beside those that were read: "
+        "wiki.train.tokens, validation.txt, wiki.valid.tokens, wiki.test.tokens.",
+    )
+    assert load("pydoc").notes == ()
+
+
+def test_special_files_are_refused_at_once(tmp_path):
+    write(tmp_path)
+    (tmp_path / "valid.txt").unlink()
+    os.mkfifo(tmp_path / "valid.txt")
+    for place, message in (
+        (tmp_path, r"valid\.txt is a named pipe\. Expected a text file"),
+        (tmp_path / "valid.txt", r"valid\.txt is a named pipe\. Expected one with the files"),
+        (tmp_path / "train.txt", r"train\.txt is a file\. Expected one with the files"),
+        ("/dev/zero", r"/dev/zero is a device\. Expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            load(f"text:{place}")
+
+
+def test_files_larger_than_the_memory_are_refused(tmp_path):
+    os.truncate(write(tmp_path) / "valid.txt", 2**42)  # A file of holes, which takes no space.
+    with pytest.raises(InputError, match=r"valid\.txt would take 8\.8 TB of memory"):
+        load(f"text:{tmp_path}")
+
+
+def test_a_directory_that_is_there_is_suggested(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "prose").mkdir()
+    with pytest.raises(InputError, match=r"To read that directory, write text:prose\.$"):
+        load("prose")
+
+
+@pytest.mark.parametrize("dataset", ["{}", "text:{}", "tfds:{}", "pydoc:{}", "folder:{}"])
+@pytest.mark.parametrize("text", ["x" * 10_000_000, "a\0b", "a\nb" * 1000, "\udcff", "漢" * 5000])
+def test_messages_stay_short(dataset, text):
+    with pytest.raises(InputError) as caught:
+        load(dataset.format(text))
+    assert len(str(caught.value)) < 1500
+    assert str(caught.value).isprintable()
 
 
 # The table of sources
@@ -229,6 +287,14 @@ def test_missing_parts_are_cut_off_the_training_part(tmp_path, splits, sizes):
     parts = decoded(load("tfds:made", "char", data_dir=make(tmp_path, splits)))
     assert [text.count("\n") for text in parts] == pytest.approx(sizes, abs=1)
     assert "".join(text for text in parts if text != "line\n").splitlines() == LINES
+
+
+def test_what_tfds_has_and_has_not_is_noted(tmp_path):
+    data = load("tfds:made", data_dir=make(tmp_path, {"train": LINES, "test": ["line"], "extra": ["a", "b"]}))
+    assert data.notes == (
+        "1 split was not read: extra (2).",
+        "The validation part is the last tenth of the training part, since there is none.",
+    )
 
 
 def test_a_single_line_is_cut_between_words(tmp_path):

@@ -260,3 +260,22 @@ def test_the_choices_are_what_is_registered():
 def test_configs_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         read_options({}).run.seed = 1
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", sorted(name for name, offers in OPTIONS.items() if offers[0][1].kind is float))
+def test_numbers_are_finite(name, value):
+    entry = OPTIONS[name][0][0]
+    space = entry.name if entry is not None and entry.kind in ("space", NETWORKS.kind) else "macro"
+    if name not in read_options({"space": space}).option_values():
+        space = next(s for s in SPACES if name in read_options({"space": s}).option_values())
+    with pytest.raises(InputError, match=f"^{name}={value} is not valid: expected a finite number"):
+        read_options({"space": space, name: value})
+
+
+@pytest.mark.parametrize("name", ["epochs", "num_layers", "batch_size", "channels", "seed", "limit_train"])
+@pytest.mark.parametrize("value", [10**24, 10**5000], ids=["long", "endless"])
+def test_whole_numbers_that_cannot_be_meant_are_refused_at_once(name, value):
+    with pytest.raises(InputError, match=f"^{name}=.* is not valid: expected at most ") as error:
+        read_options({name: value})
+    assert len(str(error.value)) < 200

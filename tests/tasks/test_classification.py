@@ -131,12 +131,11 @@ def test_devices_are_told_what_the_task_has_options_for():
 
 
 def test_a_classifier_writes_no_text():
-    with pytest.raises(InputError, match="only language models write text"):
-        TASK.sample(make_dense_child(), DATA, "once", 3, 0)
+    assert not TASK.writes_text
 
 
 def test_wrong_options_are_named():
-    with pytest.raises(InputError, match="^label_smoothing=1.0"):
+    with pytest.raises(InputError, match=r"^label_smoothing=1.0"):
         ImageRetrainConfig(label_smoothing=1.0)
-    with pytest.raises(InputError, match="^children_per_step=0"):
+    with pytest.raises(InputError, match=r"^children_per_step=0"):
         ImageSearchConfig(children_per_step=0)

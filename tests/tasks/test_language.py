@@ -67,9 +67,9 @@ class TestValidation:
 
 def test_texts_that_are_too_short_to_train_on():
     TASK.check_training(DEFAULTS, DATA, 150)
-    with pytest.raises(InputError, match="training part .* 300 tokens, but batch_size=151"):
+    with pytest.raises(InputError, match=r"training part .* 300 tokens, but batch_size=151"):
         TASK.check_training(DEFAULTS, DATA, 151)
-    with pytest.raises(InputError, match="validation part .* 1 tokens"):
+    with pytest.raises(InputError, match=r"validation part .* 1 tokens"):
         TASK.check_training(DEFAULTS, make_text(valid=PATTERN[:1]), 10)
 
 
@@ -96,5 +96,5 @@ def test_what_a_run_is_told_of_the_text():
 
 def test_patience():
     assert TASK.averaging_patience(Config({AVERAGING: AveragingConfig(3)})) == 3
-    with pytest.raises(InputError, match="^patience=0"):
+    with pytest.raises(InputError, match=r"^patience=0"):
         AveragingConfig(patience=0)

@@ -135,13 +135,16 @@ class TestJudge:
 
     @pytest.mark.parametrize(("batch_size", "part"), [(200, "training"), (60, "validation")])
     def test_too_short_a_text_for_a_batch(self, batch_size, part, judge):
-        with pytest.raises(InputError, match=rf"{part} part .*batch_size={batch_size} "):
+        def build():
             TextSupernetProblem(judge.supernet, make_text(), batch_size, WindowConfig())
             self.make_judge(batch_size=batch_size)
 
+        with pytest.raises(InputError, match=rf"{part} part .*batch_size={batch_size} "):
+            build()
+
 
 def test_a_reward_has_a_scale():
-    with pytest.raises(InputError, match="^reward_scale=0"):
+    with pytest.raises(InputError, match=r"^reward_scale=0"):
         RewardConfig(reward_scale=0.0)
 
 

@@ -229,7 +229,7 @@ class TestAnotherAttempt:
     """It draws everything anew, or the same step would diverge again."""
 
     def attempts(self, trainer, workdir):
-        """Return the arguments of all steps of the second epoch in the first attempt, which diverges, and the second."""
+        """Return the arguments of all steps of the second epoch in two attempts, of which the first diverges."""
         inputs, begins, start = spy_on_inputs(trainer), [], trainer.start
         trainer.start = lambda position, attempt: (begins.append(len(inputs)), start(position, attempt))
         second_epoch = trainer.problem.stream.num_steps(0, SEED)

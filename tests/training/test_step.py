@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.data.text_batches import in_rows
-from enas_tf.models.macro_config import MacroNetworkConfig
 from enas_tf.models.language import LanguageConfig
+from enas_tf.models.macro_config import MacroNetworkConfig
 from enas_tf.models.networks import NETWORKS
 from enas_tf.models.recurrent_supernet import RecurrentSupernet
 from enas_tf.options import Config

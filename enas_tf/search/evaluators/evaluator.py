@@ -95,7 +95,7 @@ class Evaluator(abc.ABC):
         """
         return 0
 
-    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:
+    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:  # noqa: B027
         """Set all streams of data to where an unbroken run stands.
 
         Args:

@@ -19,7 +19,9 @@ from enas_tf.training.step import TrainingStep
 class SharedTrainingConfig:
     """Batches of shared weights; the value of scripts/cifar10_macro_search.sh."""
 
-    batch_size: int = option(128, "images (rows of text) of a training step and of a reward, over all devices")
+    batch_size: int = option(
+        128, "images (rows of text) of a training step and of a reward, over all devices", most=1_000_000
+    )
 
     def __post_init__(self):
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")

@@ -15,8 +15,8 @@ class RandomSearcher(Searcher):
         return tf.minimum(tf.cast(uniforms * tf.cast(ranges, tf.float32), tf.int32), ranges - 1)
 
     def update(self, tokens, rewards):
-        return {"reward": tf.reduce_mean(rewards), **self.skip_metrics(tokens)}
+        return {**self.reward_metrics(rewards), **self.skip_metrics(tokens)}
 
     @property
     def metric_names(self):
-        return ["reward", *(["skip_rate"] if self._has_skips else [])]
+        return ["reward", "nonfinite_rewards", *(["skip_rate"] if self._has_skips else [])]

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig, picks_skips
-from enas_tf.errors import ref
+from enas_tf.errors import InputError, ref
 from enas_tf.options import Config, Group, option, require
-from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
+from enas_tf.search.searchers.searcher import SEARCHERS, Searcher, finite_or_zero
 from enas_tf.spaces.space import Space
 
 
@@ -69,11 +69,14 @@ class ReinforceSearcher(Searcher):
     @tf.function(autograph=False)
     def update(self, tokens, rewards):
         variables = self.controller.trainable_variables
+        is_finite = tf.cast(tf.math.is_finite(rewards), tf.float32)
         with tf.GradientTape() as tape:
             walk = self.controller.score(tokens)
-            rewarded = rewards + self.config.entropy_weight * tf.stop_gradient(walk.entropy)
-            baseline = tf.where(tf.math.is_nan(self.baseline), tf.reduce_mean(rewarded), self.baseline)
-            advantage = rewarded - baseline
+            rewarded = finite_or_zero(rewards) + self.config.entropy_weight * tf.stop_gradient(walk.entropy)
+            mean = tf.reduce_sum(is_finite * rewarded) / tf.reduce_sum(is_finite)
+            baseline = tf.where(tf.math.is_nan(self.baseline), mean, self.baseline)
+            # What has no reward is neither good nor bad. Without any reward there is no baseline yet.
+            advantage = is_finite * finite_or_zero(rewarded - baseline)
             divergence = tf.reduce_mean(walk.skip_divergence)
             loss = reinforce_loss(walk.log_prob, advantage) + self.config.skip_weight * divergence
         gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
@@ -82,9 +85,9 @@ class ReinforceSearcher(Searcher):
         skips = self.skip_metrics(tokens)
         if self._has_skips:
             skips["skip_divergence"] = divergence
-        self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay))
+        self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay, is_finite))
         return {
-            "reward": tf.reduce_mean(rewards),
+            **self.reward_metrics(rewards),
             "baseline": self.baseline.read_value(),
             "advantage": tf.reduce_mean(advantage),
             "entropy": tf.reduce_mean(walk.entropy),
@@ -96,7 +99,7 @@ class ReinforceSearcher(Searcher):
     @property
     def metric_names(self):
         skips = ["skip_rate", "skip_divergence"] if self._has_skips else []
-        return ["reward", "baseline", "advantage", "entropy", *skips, "loss", "gradient_norm"]
+        return ["reward", "nonfinite_rewards", "baseline", "advantage", "entropy", *skips, "loss", "gradient_norm"]
 
     @property
     def tracked(self):
@@ -117,15 +120,27 @@ def reinforce_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
     return -tf.reduce_mean(log_prob * tf.stop_gradient(advantage))
 
 
-def moved_baseline(baseline: tf.Tensor, rewards: tf.Tensor, decay: float) -> tf.Tensor:
-    """Return the moving average after taking in `rewards` [n] in turn: b <- decay b + (1 - decay) r."""
-    num = tf.shape(rewards)[0]
-    weights = (1.0 - decay) * tf.pow(decay, tf.cast(tf.range(num - 1, -1, -1), tf.float32))
-    return tf.pow(decay, tf.cast(num, tf.float32)) * baseline + tf.reduce_sum(weights * rewards)
+def moved_baseline(baseline: tf.Tensor, rewards: tf.Tensor, decay: float, is_taken: tf.Tensor) -> tf.Tensor:
+    """Return the moving average after taking in `rewards` [n] in turn: b <- decay b + (1 - decay) r.
+
+    Those where `is_taken` (float32 [n]) is 0 are left out.
+    """
+    later = tf.cumsum(is_taken, exclusive=True, reverse=True)
+    weights = is_taken * ((1.0 - decay) * tf.pow(decay, later))
+    return tf.pow(decay, tf.reduce_sum(is_taken)) * baseline + tf.reduce_sum(weights * rewards)
 
 
 def policy_problem(entropy: float, floor: float) -> str | None:
-    """Say what is wrong with a policy of `entropy` nats; None while it is at or above `floor`."""
+    """Say what is wrong with a policy of `entropy` nats; None while it is at or above `floor`.
+
+    Raises:
+      InputError: the entropy is not a number: the policy has diverged, and proposes nothing of use.
+    """
+    if not math.isfinite(entropy):
+        raise InputError(
+            f"the policy has diverged: its entropy is {entropy}. Expected a smaller {ref('controller_learning_rate')}; "
+            "what was saved before is whole."
+        )
     if entropy >= floor:
         return None
     return (

@@ -42,6 +42,8 @@ class Searcher(tf.Module, abc.ABC):
     def update(self, tokens: tf.Tensor, rewards: tf.Tensor) -> dict[str, tf.Tensor]:
         """Learn from `rewards` (float32 [n]) of `tokens` (int32 [n, num_tokens]).
 
+        A reward that is not a number moves nothing.
+
         Returns:
           scalars that say what happened, under `metric_names`.
         """
@@ -69,6 +71,14 @@ class Searcher(tf.Module, abc.ABC):
         """Say what is wrong with the searcher after an epoch with these metrics; None while all is well."""
         return None
 
+    @staticmethod
+    def reward_metrics(rewards: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the mean of the rewards that are numbers, and how many are none."""
+        is_finite = tf.cast(tf.math.is_finite(rewards), tf.float32)
+        num = tf.reduce_sum(is_finite)
+        mean = tf.reduce_sum(is_finite * finite_or_zero(rewards)) / num
+        return {"reward": mean, "nonfinite_rewards": tf.cast(tf.size(rewards), tf.float32) - num}
+
     @property
     def _has_skips(self) -> bool:
         return bool(self._skip_columns.size)
@@ -78,6 +88,11 @@ class Searcher(tf.Module, abc.ABC):
         if not self._has_skips:
             return {}
         return {"skip_rate": tf.reduce_mean(tf.cast(tf.gather(tokens, self._skip_columns, axis=1), tf.float32))}
+
+
+def finite_or_zero(rewards: tf.Tensor) -> tf.Tensor:
+    """Return the rewards with zeros for NaN and infinities, whose product with a mask would not be zero."""
+    return tf.where(tf.math.is_finite(rewards), rewards, 0.0)
 
 
 #: Searchers by name.

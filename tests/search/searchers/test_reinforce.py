@@ -2,12 +2,13 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from enas_tf.controller.policy import CONTROLLER, ControllerConfig
-from enas_tf.errors import render
+from enas_tf.errors import InputError, render
 from enas_tf.options import Config
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.reinforce import (
@@ -42,7 +43,9 @@ def test_the_baseline_takes_rewards_in_one_after_another(decay, num):
     expected = 0.3
     for reward in rewards:
         expected = decay * expected + (1 - decay) * reward
-    assert float(moved_baseline(tf.constant(0.3), tf.constant(rewards), decay)) == pytest.approx(expected, rel=1e-5)
+    assert float(moved_baseline(tf.constant(0.3), tf.constant(rewards), decay, tf.ones(num))) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 def test_the_gradient_of_the_loss_is_reinforces():
@@ -126,4 +129,47 @@ def test_every_searcher_can_be_built():
 def test_a_collapsed_policy_is_told():
     assert policy_problem(0.5, 0.1) is None
     assert "0.05 nats, below min_entropy=0.1" in render(policy_problem(0.05, 0.1))
-    assert "nan nats" in policy_problem(math.nan, 0.1)
+    with pytest.raises(InputError, match="the policy has diverged: its entropy is nan"):
+        policy_problem(math.nan, 0.1)
+
+
+def test_the_baseline_leaves_out_what_is_not_taken():
+    rewards, taken = tf.constant([1.0, 7.0, 2.0]), tf.constant([1.0, 0.0, 1.0])
+    expected = 0.9 * (0.9 * 0.3 + 0.1 * 1.0) + 0.1 * 2.0
+    assert float(moved_baseline(tf.constant(0.3), rewards, 0.9, taken)) == pytest.approx(expected, rel=1e-6)
+
+
+ODD = [math.nan, math.inf, -math.inf]
+
+
+@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_reward_that_is_no_number_moves_nothing(name, is_first):
+    """Law 9: whatever stands in its place, the searcher is the same afterwards, and all its weights are numbers."""
+    states = []
+    for odd in ODD:
+        tf.random.set_seed(0)
+        keras.utils.set_random_seed(0)
+        searcher = SEARCHERS[name].build(SPACE, Config({CONTROLLER: ControllerConfig(hidden_size=4)}))
+        tokens = searcher.propose(tf.constant(4), tf.constant([1, 2]))
+        if not is_first:
+            searcher.update(tokens, tf.constant([0.1, 0.2, 0.3, 0.4]))
+        said = searcher.update(tokens, tf.constant([0.5, odd, 0.25, odd]))
+        assert float(said["reward"]) == pytest.approx(0.375)
+        assert float(said["nonfinite_rewards"]) == 2
+        states.append([variable.numpy() for variable in searcher.variables])
+    for state in states:
+        for mine, its in zip(state, states[0], strict=True):
+            assert np.isfinite(mine).all()
+            np.testing.assert_array_equal(mine, its)
+
+
+def test_an_update_without_any_reward_changes_no_weight():
+    searcher = ReinforceSearcher(SPACE, ControllerConfig(hidden_size=4), ReinforceConfig(skip_weight=0.0))
+    tokens = searcher.propose(tf.constant(3), tf.constant([1, 2]))
+    before = [variable.numpy() for variable in searcher.controller.trainable_variables]
+    searcher.update(tokens, tf.fill([3], math.nan))
+    for old, variable in zip(before, searcher.controller.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, variable.numpy())
+    said = searcher.update(tokens, tf.constant([0.1, 0.2, 0.3]))
+    assert np.isfinite(float(said["baseline"]))
