@@ -12,7 +12,6 @@ concatenated to the operation's result. Two readings of "any subset" exist, with
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ import numpy as np
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, PickOp, PickSkips
+from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
 from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import LAYER_OPS
 
@@ -76,7 +76,11 @@ class MacroArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "MacroArchitecture":
         try:
-            return cls(tuple(_read_layer(row) for row in data["layers"]), data["skip_sources"])
+            rows = read_list(data, "layers")
+            check_size(MacroSpace, "num_layers", len(rows))
+            if not rows:
+                raise ValueError("it has no layers")
+            return cls(tuple(_read_layer(row) for row in rows), read_name(data, "skip_sources"))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -93,19 +97,17 @@ class MacroArchitecture(Architecture):
     def from_arc(cls, arc: str) -> "MacroArchitecture":
         """Read `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
         is_papers = arc.strip().startswith(LAYERS_PREFIX)
-        numbers = arc.strip().removeprefix(LAYERS_PREFIX).split()
-        if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
-            raise InputError(f"the arc string {arc!r} is not a list of integers separated by blanks.")
-        depth = (math.isqrt(8 * len(numbers) + 1) - 1) // 2
+        numbers = read_integers(arc.strip().removeprefix(LAYERS_PREFIX), arc)
+        depth = max(1, (math.isqrt(8 * len(numbers) + 1) - 1) // 2)
         if depth * (depth + 1) // 2 != len(numbers):
             raise InputError(
                 f"the arc string has {len(numbers)} integers: expected n (n + 1) / 2 for a macro network of n layers "
                 f"(one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} layers "
                 f"or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
             )
+        check_size(MacroSpace, "num_layers", depth)
         sources = "layers" if is_papers else "reference"
-        space = MacroSpace(num_layers=depth, ops=LAYER_OPS.names, skip_sources=sources)
-        return space.decode([int(number) for number in numbers])
+        return MacroSpace(num_layers=depth, ops=LAYER_OPS.names, skip_sources=sources).decode(numbers)
 
     def in_words(self) -> list[str]:
         lines = []
@@ -117,10 +119,7 @@ class MacroArchitecture(Architecture):
 
 
 def _read_layer(row: dict[str, Any]) -> MacroLayer:
-    for node in row["skips"]:
-        if type(node) is not int:
-            raise TypeError(f"the skip {node!r} is not a whole number")
-    return MacroLayer(str(row["op"]), tuple(row["skips"]))
+    return MacroLayer(read_name(row, "op"), tuple(check_node(node) for node in read_list(row, "skips")))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,6 @@ merge rule, the nodes that no block has read, or all.
 import dataclasses
 import functools
 import math
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from enas_tf.errors import InputError
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, NewCell, PickNode, PickOp
+from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
 from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import CELL_OPS
 
@@ -112,8 +112,10 @@ class MicroArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "MicroArchitecture":
         try:
-            normal, reduction = (Cell(tuple(_read_block(row) for row in data[name])) for name in CELLS)
-            return cls(normal, reduction, data["merge"])
+            rows = {name: read_list(data, name) for name in CELLS}
+            check_size(MicroSpace, "blocks", max(map(len, rows.values())))
+            normal, reduction = (Cell(tuple(_read_block(row) for row in rows[name])) for name in CELLS)
+            return cls(normal, reduction, read_name(data, "merge"))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -138,9 +140,7 @@ class MicroArchitecture(Architecture):
     def from_arc(cls, arc: str) -> "MicroArchitecture":
         """Read `input op input op ...`, operations numbered as in `CELL_OPS`; `all:` before it is the merge rule."""
         merge = "all" if arc.strip().startswith(ALL_PREFIX) else "loose_ends"
-        numbers = arc.strip().removeprefix(ALL_PREFIX).split()
-        if not numbers or not all(re.fullmatch("-?[0-9]+", number) for number in numbers):
-            raise InputError(f"the arc string {arc!r} is not a list of integers separated by blanks.")
+        numbers = read_integers(arc.strip().removeprefix(ALL_PREFIX), arc)
         blocks, rest = divmod(len(numbers), 8)
         if rest or not blocks:
             raise InputError(
@@ -148,7 +148,8 @@ class MicroArchitecture(Architecture):
                 "normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
             )
         # Of a block the string has input op input op, the tokens both inputs and then both operations.
-        stored = zip(*[iter(int(number) for number in numbers)] * 4, strict=True)
+        check_size(MicroSpace, "blocks", blocks)
+        stored = zip(*[iter(numbers)] * 4, strict=True)
         tokens = [number for first, op, second, other in stored for number in (first, second, op, other)]
         return MicroSpace(blocks=blocks, ops=CELL_OPS.names, merge=merge).decode(tokens)
 
@@ -164,10 +165,8 @@ class MicroArchitecture(Architecture):
 
 
 def _read_block(row: dict[str, Any]) -> Block:
-    (first, second), (left, right) = row["inputs"], row["ops"]
-    for node in (first, second):
-        if type(node) is not int:
-            raise TypeError(f"the input {node!r} is not a whole number")
+    first, second = (check_node(node) for node in read_list(row, "inputs"))
+    left, right = read_list(row, "ops")
     return Block((first, second), (str(left), str(right)))
 
 

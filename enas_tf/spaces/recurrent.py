@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 
 from enas_tf.errors import InputError
-from enas_tf.options import Group, option, require
+from enas_tf.options import Group, option, require, shorten
 from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
+from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Baseline, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import ACTIVATIONS
 
@@ -91,8 +92,9 @@ class RecurrentArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture":
         try:
-            nodes = tuple(RecurrentNode(str(row["activation"]), row["previous"]) for row in data["nodes"])
-            return cls(nodes, data["output"])
+            rows = read_list(data, "nodes")
+            check_size(RecurrentSpace, "nodes", len(rows))
+            return cls(tuple(_read_node(row) for row in rows), read_name(data, "output"))
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -134,6 +136,7 @@ class RecurrentArchitecture(Architecture):
                 f"activation, then a previous node and an activation each), such as 23 for 12 nodes."
                 f"{_looks_like(len(numbers))}"
             )
+        check_size(RecurrentSpace, "nodes", (len(numbers) + 1) // 2)
         output = "all_but_first" if word == ALL_PREFIX else "loose_ends"
         space = RecurrentSpace(nodes=(len(numbers) + 1) // 2, activations=ACTIVATIONS.names, output=output)
         return space.decode(numbers)
@@ -144,15 +147,17 @@ class RecurrentArchitecture(Architecture):
         return [*lines, f"output: mean of nodes {', '.join(str(node) for node in self.averaged)}"]
 
 
+def _read_node(row: dict[str, Any]) -> RecurrentNode:
+    previous = row["previous"]
+    return RecurrentNode(read_name(row, "activation"), None if previous is None else check_node(previous))
+
+
 def _split(arc: str) -> tuple[str, list[int]]:
     """Return the word before the integers, with its colon, and the integers."""
-    match = re.fullmatch(r"\s*([a-z_]+:)?((\s*-?[0-9]+)*)\s*", arc)
-    if not match or (match[1] or ENAS_LM_PREFIX) not in (ENAS_LM_PREFIX, ALL_PREFIX):
-        raise InputError(
-            f"the arc string {arc!r} is not a list of integers separated by blanks, perhaps behind {ENAS_LM_PREFIX!r} "
-            f"or {ALL_PREFIX!r}."
-        )
-    return match[1] or "", [int(number) for number in match[2].split()]
+    text = arc.strip()
+    word = next((word for word in (ENAS_LM_PREFIX, ALL_PREFIX) if text.startswith(word)), "")
+    words = f", perhaps behind {ENAS_LM_PREFIX!r} or {ALL_PREFIX!r}"
+    return word, read_integers(text.removeprefix(word), arc, words)
 
 
 def _looks_like(length: int) -> str:
@@ -165,6 +170,7 @@ def _looks_like(length: int) -> str:
 
 def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
     """Node 0 is tanh; the activations are renumbered."""
+    check_size(RecurrentSpace, "nodes", len(numbers) // 2 + 1)
     tokens = [ACTIVATIONS.index("tanh")]
     for previous, activation in zip(numbers[::2], numbers[1::2], strict=True):
         is_known = 0 <= activation < len(ENAS_LM_ACTIVATIONS)
@@ -194,6 +200,7 @@ class LstmBaseline(Baseline):
     def from_json(cls, data: dict[str, Any]) -> "LstmBaseline":
         if type(data.get("nodes")) is not int:
             raise InputError('the LSTM cannot be read: expected the key "nodes", a whole number.')
+        check_size(RecurrentSpace, "nodes", data["nodes"])
         return cls(data["nodes"])
 
     def to_arc(self) -> str:
@@ -203,7 +210,10 @@ class LstmBaseline(Baseline):
     def from_arc(cls, arc: str) -> "LstmBaseline":
         nodes = arc.strip().removeprefix("lstm:").strip()
         if not re.fullmatch("[0-9]{1,9}", nodes):
-            raise InputError(f"the baseline {arc!r} is not valid: expected lstm:8, say, for a cell of 8 nodes.")
+            raise InputError(
+                f"the baseline {shorten(arc)!r} is not valid: expected lstm:8, say, for a cell of 8 nodes."
+            )
+        check_size(RecurrentSpace, "nodes", int(nodes))
         return cls(int(nodes))
 
     def in_words(self) -> list[str]:

@@ -30,14 +30,28 @@ class EvaluatedRun(Protocol):
       replicas: the devices that share the steps.
     """
 
-    config: Config
-    seed: int
-    space: Space
-    networks: Networks
-    task: Task
-    data: Any
-    shape: Any
     replicas: Replicas
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def networks(self) -> Networks: ...
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def data(self) -> Any: ...
+
+    @property
+    def shape(self) -> Any: ...
 
 
 class Evaluator(abc.ABC):
