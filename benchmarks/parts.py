@@ -175,7 +175,7 @@ def measure_counts(run: Run) -> dict:
     measured = Measured(run)
     step, paths = measured.step.traced, []
     # The step of a text has dynamic shapes: those of this batch tell the FLOPs.
-    static = tf.function(measured.step.take_one, autograph=False) if measured.is_text else step
+    static = tf.function(step.python_function, autograph=False) if measured.is_text else step
     for tokens in measured.proposals(3):
         inputs = measured.step_inputs(tokens)
         step(*inputs)

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import os
 import resource
 import subprocess
@@ -14,6 +13,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError, ref
 from enas_tf.runtime import cluster
+from enas_tf.runtime.cluster_config import find_cluster, joining_seconds
 
 
 def configure_runtime(seed: int, is_deterministic: bool) -> None:
@@ -39,11 +39,11 @@ def build_strategy(name: str) -> tf.distribute.Strategy | None:
     several GPUs. Without a GPU, mirrored uses the logical CPU devices. Call it before TensorFlow creates any tensor.
 
     Raises:
-        InputError: TF_CONFIG is not valid, or multi_worker finds no other process.
+        InputError: TF_CONFIG or a variable of SLURM is not valid, or multi_worker finds no other process.
     """
     if name == "one_device":
         return None
-    resolver = None if name == "mirrored" else _find_cluster()
+    resolver = None if name == "mirrored" else find_cluster()
     if name == "multi_worker" and resolver is None:
         raise InputError(
             f"{ref('strategy')}=multi_worker finds no other process: expected TF_CONFIG with a cluster of workers and "
@@ -56,21 +56,13 @@ def build_strategy(name: str) -> tf.distribute.Strategy | None:
     return _mirrored(tuple(device.name for device in devices)) if is_mirrored else None
 
 
-def _find_cluster() -> tf.distribute.cluster_resolver.ClusterResolver | None:
-    """Return the processes that TF_CONFIG or SLURM configures; None if this process is alone."""
-    if _count_configured(os.environ.get("TF_CONFIG") or "{}") > 1:
-        return tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    if int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
-        return tf.distribute.cluster_resolver.SlurmClusterResolver()
-    return None
-
-
 #: All processes have to join within this time.
 _JOINING_SECONDS = 300
 #: The program of the process that watches the joining: after some seconds it prints a message and kills its parent.
 #: Arguments: the seconds, the message and the parent's process id.
 _WATCH = """
 import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's.
 seconds, message, parent = float(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 time.sleep(seconds)
 if os.getppid() == parent:
@@ -79,28 +71,12 @@ if os.getppid() == parent:
 """
 
 
-def _count_configured(text: str) -> int:
-    """Return the number of workers in the text of TF_CONFIG; raise `InputError` if it is not valid."""
-    try:
-        config = json.loads(text)
-        workers = config.get("cluster", {}).get("worker", [])
-        if workers and not (config["task"]["type"] == "worker" and 0 <= int(config["task"]["index"]) < len(workers)):
-            raise ValueError(f"the task is {config['task']}")
-        return len(workers)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            f"TF_CONFIG={text!r} is not valid ({type(error).__name__}: {error}): expected "
-            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}, where the index is '
-            "that of this process among the workers."
-        ) from error
-
-
 def _join_cluster(resolver) -> tf.distribute.Strategy:
     """Wait for the other processes, and return the strategy of all of them."""
-    seconds = os.environ.get("ENAS_TF_JOINING_SECONDS", str(_JOINING_SECONDS))
+    seconds = joining_seconds(_JOINING_SECONDS)
     workers = ", ".join(resolver.cluster_spec().as_dict()["worker"])
     message = (
-        f"not all processes have come within {seconds} seconds: expected one at each of {workers}, which can reach "
+        f"not all processes have come within {seconds:g} seconds: expected one at each of {workers}, which can reach "
         "each other. Check that all were started with the same command and options, and read the output of the others."
     )
     with _ended_after(seconds, message):
@@ -110,12 +86,12 @@ def _join_cluster(resolver) -> tf.distribute.Strategy:
 
 
 @contextlib.contextmanager
-def _ended_after(seconds: str, message: str) -> Iterator[None]:
+def _ended_after(seconds: float, message: str) -> Iterator[None]:
     """Kill this process with `message` if the block takes longer than `seconds`.
 
     TensorFlow waits forever for the others, in a call during which neither threads nor signal handlers of Python run.
     """
-    watch = subprocess.Popen([sys.executable, "-c", _WATCH, seconds, message, str(os.getpid())])
+    watch = subprocess.Popen([sys.executable, "-c", _WATCH, str(seconds), message, str(os.getpid())])
     try:
         yield
     finally:

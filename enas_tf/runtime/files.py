@@ -6,6 +6,7 @@ Of several processes of a run only the chief writes; the output of the others is
 import contextlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from typing import Any
 
 from enas_tf.errors import InputError, ref
 from enas_tf.runtime.chief import is_chief
+
+#: What a killed `replacement` leaves beside its file.
+_LEFTOVER = re.compile(r"\..*\.\d+\.new(\..*)?")
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -39,8 +43,16 @@ def write_bytes(path: str | Path, content: bytes) -> None:
 
 @contextlib.contextmanager
 def replacement(path: str | Path) -> Iterator[Path]:
-    """Yield the path of a file to write, which replaces `path` at the end of the block or is removed on an error."""
+    """Yield the path of a file to write, which replaces `path` at the end of the block or is removed on an error.
+
+    Raises:
+        InputError: `path` is a directory.
+    """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(
+            f"{path.absolute()} is a directory: expected a file to replace, or nothing. Move the directory away."
+        )
     if not is_chief():
         with tempfile.TemporaryDirectory() as elsewhere:
             yield Path(elsewhere, path.name)
@@ -107,6 +119,13 @@ def ensure_writable(workdir: str | Path) -> Path:
             "permission."
         ) from error
     return workdir
+
+
+def remove_leftovers(directory: str | Path) -> None:
+    """Remove what killed processes have left of unfinished files in `directory`; no process may be writing there."""
+    for path in Path(directory).glob(".*.new*"):
+        if _LEFTOVER.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def _clear_leftovers(path: Path, new: Path, old: Path) -> None:

@@ -1,7 +1,7 @@
 """Signals that stop a run: it finishes the current step, saves and exits, and the same command resumes it.
 
 SLURM sends SIGTERM, or SIGUSR1 if `sbatch` is told so, before a time limit. Kubernetes sends SIGTERM before it removes
-a pod.
+a pod. Ctrl-C sends SIGINT; a second one leaves at once, without saving.
 """
 
 import contextlib
@@ -13,7 +13,9 @@ from enas_tf.runtime import cluster
 
 #: The exit code of a run that was stopped by a signal and can be resumed.
 EXIT_CODE = 42
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+#: The exit code of a run that left at once, as shells give it to a process that SIGINT has ended.
+ABORTED = 130
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Interrupted(SystemExit):
@@ -24,16 +26,25 @@ class Interrupted(SystemExit):
         self.signal = signal.Signals(number).name
 
 
+class Aborted(SystemExit):
+    """The exit of a run on the second SIGINT. What was done since the last checkpoint is lost."""
+
+    def __init__(self):
+        super().__init__(ABORTED)
+
+
 class _State:
     """The state of signals, one for the whole process.
 
     Attributes:
       received: the number of the last signal.
       is_deferred: whether a signal waits for the end of the current step.
+      was_interrupted: whether SIGINT has come.
     """
 
     received: int | None = None
     is_deferred = False
+    was_interrupted = False
 
 
 @contextlib.contextmanager
@@ -48,12 +59,15 @@ def handled_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        _State.received = None
+        _State.received, _State.was_interrupted = None, False
 
 
 def _install() -> dict:
     """Install the handler of all signals; return signal -> the handler before."""
-    return {number: signal.signal(number, _receive) for number in _SIGNALS}
+    # A shell lets what it runs in the background ignore SIGINT: that is meant for another process.
+    is_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    numbers = [number for number in _SIGNALS if not (is_ignored and number == signal.SIGINT)]
+    return {number: signal.signal(number, _receive) for number in numbers}
 
 
 def take_signals_back() -> None:
@@ -63,7 +77,11 @@ def take_signals_back() -> None:
 
 
 def _receive(number: int, _frame) -> None:
-    """Raise `Interrupted`, or remember a signal that is deferred."""
+    """Raise `Interrupted`, or remember a signal that is deferred; raise `Aborted` on the second SIGINT."""
+    if number == signal.SIGINT:
+        if _State.was_interrupted:
+            raise Aborted
+        _State.was_interrupted = True
     _State.received = number
     if not _State.is_deferred:
         raise Interrupted(number)

@@ -1,20 +1,26 @@
 """Reading an architecture from wherever a user has it: a JSON file, a row of candidates, an arc string, or a name."""
 
 import csv
-import json
+import io
 import re
 from pathlib import Path
 
 from enas_tf.errors import InputError, ref
+from enas_tf.options import shorten
+from enas_tf.reading import MAX_BYTES, read_json, read_text
 from enas_tf.spaces.published import PUBLISHED, read_published
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Buildable
+
+#: An arc string has its numbers, or the word before them, at its beginning.
+_ARC = re.compile(r"([a-z_]{1,40}:)?\s{0,40}-?[0-9]")
+_CSV_CURE = "Name the architecture in another way, or derive again, which writes the file anew."
 
 
 def from_json(data: dict) -> Buildable:
     """Return what `Buildable.to_json` wrote down; raise `InputError` for anything else."""
     space = data.get("space") if isinstance(data, dict) else None
     if not isinstance(space, str) or space not in SPACES:
-        raise InputError(f'the architecture\'s "space" is {space!r}: expected one of {sorted(SPACES)}.')
+        raise InputError(f'the architecture\'s "space" is {shorten(space)!r}: expected one of {sorted(SPACES)}.')
     if "baseline" in data:
         return BASELINES[str(data["baseline"])].from_json(data)
     return SPACES[space].architecture.from_json(data)
@@ -44,28 +50,46 @@ def read_architecture(text: str, space: str = "macro") -> Buildable:
 
 def _read_file(text: str) -> Buildable:
     path = Path(text)
-    if not _is_file(path):
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
+    if not _exists(path):
         raise InputError(
-            f"{ref('architecture')}={shown!r} is none of: an existing JSON file, a row of candidates such as "
-            f"candidates.csv#1, an arc string such as '0 3 0 0 1 0', or a published architecture "
+            f"{ref('architecture')}={shorten(text)!r} is none of: an existing JSON file{_full(path)}, a row of "
+            "candidates such as candidates.csv#1, an arc string such as '0 3 0 0 1 0', or a published architecture "
             f"({', '.join(PUBLISHED)})."
         )
+    cure = "Name the architecture in another way; that of a search is written anew when it derives again."
+    data = read_json(path, "an architecture.json", cure)
     try:
-        return from_json(json.loads(path.read_text()))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not JSON ({error}): expected an architecture.json.") from error
+        return from_json(data)
+    except InputError as error:
+        raise InputError(f"{path.absolute()}: {error.message}") from error
+
+
+def _full(path: Path) -> str:
+    """Return where a file was looked for, for a text that looks like its path."""
+    is_path = path.suffix in (".json", ".csv") or len(path.parts) > 1
+    return f" ({shorten(path.absolute(), 300)} is not there)" if is_path else ""
 
 
 def _read_row(path: Path, rank: str) -> str:
     """Return the arc of the candidate with that rank."""
-    if not _is_file(path):
-        raise InputError(f"{path} is not there: expected the candidates.csv that a search has left.")
-    with path.open(newline="") as file:
-        rows = {row.get("rank"): row.get("arc") for row in csv.DictReader(file)}
+    what = "the candidates.csv that a search has left"
+    if not _exists(path):
+        raise InputError(f"{shorten(path.absolute(), 300)} is not there: expected {what}.")
+    csv.field_size_limit(MAX_BYTES)  # Arcs of hundreds of layers are longer than a field may be otherwise.
+    try:
+        reader = csv.DictReader(io.StringIO(read_text(path, what, _CSV_CURE), newline=""))
+        rows = {row.get("rank"): row.get("arc") for row in reader}
+        columns = reader.fieldnames or []
+    except csv.Error as error:
+        raise InputError(f"{path.absolute()} is not a table ({error}): expected {what}. {_CSV_CURE}") from error
+    if not {"rank", "arc"} <= set(columns):
+        raise InputError(
+            f"{path.absolute()} has the columns {shorten(', '.join(columns))!r}: expected rank and arc among them, as "
+            f"in {what}. {_CSV_CURE}"
+        )
     arc = rows.get(rank.strip())
     if not arc:
-        raise InputError(f"{path} has no candidate of rank {rank!r}: expected 1..{len(rows)}.")
+        raise InputError(f"{path.absolute()} has no candidate of rank {shorten(rank)!r}: expected 1..{len(rows)}.")
     return arc
 
 
@@ -99,11 +123,11 @@ def _reads(space: str, arc: str) -> bool:
 
 def is_arc(text: str) -> bool:
     """Return whether `text` is to be read as an arc string."""
-    return bool(re.match(r"\s*([a-z_]+:)?\s*-?[0-9]", text)) and not text.endswith(".json")
+    return bool(_ARC.match(text.lstrip())) and not text.endswith(".json")
 
 
-def _is_file(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     try:
-        return path.is_file()
+        return path.exists()
     except OSError:  # A text that is too long for a name.
         return False

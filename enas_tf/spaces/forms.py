@@ -7,8 +7,8 @@ from typing import Any
 from enas_tf.errors import InputError
 from enas_tf.options import shorten
 
-#: No space has choices of more digits, and Python reads no number of thousands of them.
-_INTEGER = re.compile("-?[0-9]{1,9}")
+#: Python reads no number of thousands of digits.
+_INTEGER = re.compile("-?[0-9]{1,100}")
 
 
 def read_integers(text: str, arc: str, words: str = "") -> list[int]:
@@ -45,8 +45,13 @@ def read_name(row: dict[str, Any], key: str) -> str:
 def check_node(node: Any) -> int:
     """Return `node`, the number of a node; raise `TypeError` for 0.5 and for `true`, which Python takes for 1."""
     if type(node) is not int:
-        raise TypeError(f"the node {shorten(node)!r} is not a whole number")
+        raise TypeError(f"the node {shorten(repr(node))} is not a whole number")
     return node
+
+
+def read_node(row: dict[str, Any], key: str) -> int | None:
+    """Return the node under `key` of a JSON form, None for null; raise as `check_node` does."""
+    return None if row[key] is None else check_node(row[key])
 
 
 def check_size(space: type, option: str, size: int) -> None:

@@ -165,7 +165,7 @@ class MicroArchitecture(Architecture):
 
 
 def _read_block(row: dict[str, Any]) -> Block:
-    first, second = (check_node(node) for node in read_list(row, "inputs"))
+    first, second = (check_node(node) for node in row["inputs"])
     left, right = read_list(row, "ops")
     return Block((first, second), (str(left), str(right)))
 

@@ -21,7 +21,7 @@ import numpy as np
 from enas_tf.errors import InputError
 from enas_tf.options import Group, option, require, shorten
 from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
-from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
+from enas_tf.spaces.forms import check_size, read_integers, read_list, read_name, read_node
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Baseline, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import ACTIVATIONS
 
@@ -92,12 +92,10 @@ class RecurrentArchitecture(Architecture):
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RecurrentArchitecture":
         try:
-            rows = read_list(data, "nodes")
-            check_size(RecurrentSpace, "nodes", len(rows))
-            return cls(tuple(_read_node(row) for row in rows), read_name(data, "output"))
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, InputError):
-                raise
+            check_size(RecurrentSpace, "nodes", len(rows := read_list(data, "nodes")))
+            nodes = (RecurrentNode(read_name(row, "activation"), read_node(row, "previous")) for row in rows)
+            return cls(tuple(nodes), read_name(data, "output"))
+        except (KeyError, TypeError) as error:
             raise InputError(
                 f"the recurrent architecture cannot be read ({type(error).__name__}: {error}): expected the keys "
                 '"output" and "nodes", a list of {"activation": name, "previous": node, null for the first}.'
@@ -123,6 +121,7 @@ class RecurrentArchitecture(Architecture):
     def from_arc(cls, arc: str) -> "RecurrentArchitecture":
         """Read either notation; raise `InputError`, and say which it looks like, when the length fits the other."""
         word, numbers = _split(arc)
+        check_size(RecurrentSpace, "nodes", len(numbers) // 2 + 1)
         if word == ENAS_LM_PREFIX:
             if not numbers or len(numbers) % 2:
                 raise InputError(
@@ -136,10 +135,8 @@ class RecurrentArchitecture(Architecture):
                 f"activation, then a previous node and an activation each), such as 23 for 12 nodes."
                 f"{_looks_like(len(numbers))}"
             )
-        check_size(RecurrentSpace, "nodes", (len(numbers) + 1) // 2)
         output = "all_but_first" if word == ALL_PREFIX else "loose_ends"
-        space = RecurrentSpace(nodes=(len(numbers) + 1) // 2, activations=ACTIVATIONS.names, output=output)
-        return space.decode(numbers)
+        return RecurrentSpace((len(numbers) + 1) // 2, ACTIVATIONS.names, output).decode(numbers)
 
     def in_words(self) -> list[str]:
         sources = ["x and h" if node.previous is None else f"node {node.previous}" for node in self.nodes]
@@ -147,17 +144,11 @@ class RecurrentArchitecture(Architecture):
         return [*lines, f"output: mean of nodes {', '.join(str(node) for node in self.averaged)}"]
 
 
-def _read_node(row: dict[str, Any]) -> RecurrentNode:
-    previous = row["previous"]
-    return RecurrentNode(read_name(row, "activation"), None if previous is None else check_node(previous))
-
-
 def _split(arc: str) -> tuple[str, list[int]]:
     """Return the word before the integers, with its colon, and the integers."""
     text = arc.strip()
     word = next((word for word in (ENAS_LM_PREFIX, ALL_PREFIX) if text.startswith(word)), "")
-    words = f", perhaps behind {ENAS_LM_PREFIX!r} or {ALL_PREFIX!r}"
-    return word, read_integers(text.removeprefix(word), arc, words)
+    return word, read_integers(text.removeprefix(word), arc, f", perhaps behind {ENAS_LM_PREFIX!r} or {ALL_PREFIX!r}")
 
 
 def _looks_like(length: int) -> str:
@@ -170,7 +161,6 @@ def _looks_like(length: int) -> str:
 
 def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
     """Node 0 is tanh; the activations are renumbered."""
-    check_size(RecurrentSpace, "nodes", len(numbers) // 2 + 1)
     tokens = [ACTIVATIONS.index("tanh")]
     for previous, activation in zip(numbers[::2], numbers[1::2], strict=True):
         is_known = 0 <= activation < len(ENAS_LM_ACTIVATIONS)
@@ -188,6 +178,7 @@ class LstmBaseline(Baseline):
 
     def __post_init__(self):
         require(self.nodes >= 1, "nodes", self.nodes, "at least 1")
+        check_size(RecurrentSpace, "nodes", self.nodes)
 
     @classmethod
     def beside(cls, space: Space) -> "LstmBaseline":
@@ -200,7 +191,6 @@ class LstmBaseline(Baseline):
     def from_json(cls, data: dict[str, Any]) -> "LstmBaseline":
         if type(data.get("nodes")) is not int:
             raise InputError('the LSTM cannot be read: expected the key "nodes", a whole number.')
-        check_size(RecurrentSpace, "nodes", data["nodes"])
         return cls(data["nodes"])
 
     def to_arc(self) -> str:
@@ -210,10 +200,7 @@ class LstmBaseline(Baseline):
     def from_arc(cls, arc: str) -> "LstmBaseline":
         nodes = arc.strip().removeprefix("lstm:").strip()
         if not re.fullmatch("[0-9]{1,9}", nodes):
-            raise InputError(
-                f"the baseline {shorten(arc)!r} is not valid: expected lstm:8, say, for a cell of 8 nodes."
-            )
-        check_size(RecurrentSpace, "nodes", int(nodes))
+            raise InputError(f"the baseline {shorten(arc)!r} is not valid: expected lstm:8, say, for cells of 8 nodes.")
         return cls(int(nodes))
 
     def in_words(self) -> list[str]:
