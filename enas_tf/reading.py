@@ -48,25 +48,28 @@ def read_text(path: str | Path, what: str, cure: str) -> str:
     Raises:
       InputError: there is no such file, or it holds no text.
     """
-    try:
-        # Before it is opened: the opening of a named pipe would wait for ever.
-        found = os.stat(path)
-        for is_kind, problem in _KINDS:
-            if is_kind(found.st_mode):
-                _refuse(path, problem, what, cure)
-        if found.st_size > MAX_BYTES:
-            _refuse(path, f"has {found.st_size:,} bytes", what, cure)
-        content = Path(path).read_bytes()
-    except OSError as error:
-        _refuse(path, f"cannot be read ({error.strerror or error})", what, cure)
-    except ValueError:  # A NUL character in the path.
-        _refuse(repr(str(path)), "is not the name of a file", what, cure)
-    if b"\0" in content:
-        _refuse(path, "is not a text", what, cure)
+    content, problem = _read_bytes(path)
+    if problem or b"\0" in content:
+        _refuse(path, problem or "is not a text", what, cure)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         _refuse(path, f"is not in UTF-8 (byte 0x{content[error.start]:02x} at offset {error.start})", what, cure)
+
+
+def _read_bytes(path: str | Path) -> tuple[bytes, str]:
+    """Return the content of a file, and what is wrong with the file; the one or the other is empty."""
+    try:
+        # Before it is opened: the opening of a named pipe would wait for ever.
+        found = os.stat(path)
+        problem = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "")
+        if found.st_size > MAX_BYTES:
+            problem = f"has {found.st_size:,} bytes"
+        return b"" if problem else Path(path).read_bytes(), problem
+    except OSError as error:
+        return b"", f"cannot be read ({error.strerror or error})"
+    except ValueError:
+        return b"", "is not the name of a file (it holds a NUL character)"
 
 
 def read_json(
@@ -127,4 +130,4 @@ def _find_problem(value: Any, fields: Mapping[str, tuple[type, ...]]) -> str:
 
 
 def _refuse(path: str | Path, problem: str, what: str, cure: str) -> NoReturn:
-    raise InputError(f"{shorten(os.path.abspath(path), 300)} {problem}: expected {what}. {cure}") from None
+    raise InputError(f"{shorten(Path(path).absolute(), 300)} {problem}: expected {what}. {cure}") from None

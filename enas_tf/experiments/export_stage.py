@@ -1,12 +1,14 @@
 """What is done with a retrained child: measure it, export it, let it write."""
 
-import json
+import zipfile
 from pathlib import Path
 
 import keras
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.memory import is_out_of_memory
 from enas_tf.experiments.run import Run
+from enas_tf.options import shorten
 from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.files import replace_directory, write_json
 
@@ -15,26 +17,58 @@ def load_child(run: Run) -> keras.Model:
     """Return the retrained child of the workdir.
 
     Raises:
-      InputError: there is none, or the run's data are not of its kind.
+      InputError: there is none, it is damaged, or the run's data are not of its kind.
     """
     workdir = run.workdir
     # The metrics are written last.
     if not (workdir.child_keras.exists() and workdir.child_metrics.exists()):
         raise InputError(
-            f"{workdir.path} holds no retrained child: expected child/child.keras, as "
+            f"{workdir} holds no retrained child: expected child/child.keras, as "
             "`python -m enas_tf.launch.retrain --workdir=...` leaves it."
         )
-    child = keras.models.load_model(workdir.child_keras)
+    # A Keras file does not hold the seeds of dropout: Keras draws them anew from the generators of the process. With
+    # those set, a process that resumes an export writes the same seeds as one that was never stopped.
+    keras.utils.set_random_seed(run.seed)
+    child = read_child(workdir.child_keras)
     _check_data(run, child, workdir.child)
+    return child
+
+
+def read_child(path: Path) -> keras.Model:
+    """Return the model in a Keras file; raise `InputError` for a damaged file."""
+    cure = f"Retrain with {ref('overwrite')}, or restore the file from a copy."
+    expected = f"expected a model as retraining has saved it. {cure}"
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path.absolute()} is no Keras file, or was cut off: {expected}")
+    try:
+        child = keras.models.load_model(path)
+    except Exception as error:  # Keras raises what it stumbles over.
+        if is_out_of_memory(error):
+            raise
+        reason = f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 200)}"
+        raise InputError(f"{path.absolute()} cannot be read ({reason}): {expected}") from error
+    if not isinstance(child, keras.Model):
+        raise InputError(f"{path.absolute()} holds a {type(child).__name__}: {expected}")
     return child
 
 
 def _check_data(run: Run, child: keras.Model, place: Path) -> None:
     """Raise `InputError` when the child that lies in `place` was made for other data."""
-    problem = run.task.find_mismatch(child, run.data, place)
+    try:
+        problem = run.task.find_mismatch(child, run.data, place)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename} beside the child cannot be read ({error.strerror}): expected it as retraining has left "
+            f"it. Retrain with {ref('overwrite')}, or restore the file from a copy."
+        ) from error
+    except (TypeError, IndexError, AttributeError) as error:
+        raise InputError(
+            f"the model in {place.absolute()} has other inputs or outputs than a child of {run.task.name}: expected "
+            f"the one that retraining has left. Retrain with {ref('overwrite')}."
+        ) from error
     if problem:
         raise InputError(
-            f"the child in {place} {problem}: leave out the options of data, to use what the child was trained on."
+            f"the child in {place.absolute()} {problem}: leave out the options of data, to use what the child was trained on."
         )
 
 
@@ -43,13 +77,31 @@ def measure_child(run: Run) -> dict[str, float]:
     return run.task.test(load_child(run), run.data)
 
 
-def write_sample(run: Run, prompt: str, num: int) -> str:
-    """Return `prompt` and the `num` tokens that the workdir's language model adds; raise `InputError` for others."""
+def write_sample(run: Run, prompt: str, num: int, temperature: float = 1.0) -> str:
+    """Return `prompt` and the `num` tokens that the workdir's language model adds.
+
+    Args:
+      run: a run of a language model.
+      prompt: what the text begins with.
+      num: the number of tokens.
+      temperature: logits are divided by it; below 1 the text keeps closer to what is probable.
+
+    Raises:
+      InputError: the run is of another task, or has no child.
+    """
     if not run.task.writes_text:
         raise InputError(
             f"{ref('sample')}={num} is for language models: expected a workdir of {ref('space')}=recurrent."
         )
-    return run.task.sample(load_child(run), run.data, prompt, num, run.seed)
+    return run.task.sample(_at_temperature(load_child(run), temperature), run.data, prompt, num, run.seed)
+
+
+def _at_temperature(child: keras.Model, temperature: float) -> keras.Model:
+    """Return a language model whose logits are those of `child`, divided by `temperature`."""
+    if temperature == 1:
+        return child
+    logits, state = child.outputs
+    return keras.Model(child.inputs, [logits / temperature, state])
 
 
 def export(run: Run) -> float:
@@ -59,8 +111,8 @@ def export(run: Run) -> float:
     """
     if not is_chief():
         return 0.0
-    child = load_child(run)
-    metrics = json.loads(run.workdir.child_metrics.read_text())
+    run.lock()
+    child, metrics = load_child(run), run.workdir.child_record
     # Noted after the SavedModel stands in its place.
     if metrics["export_max_difference"] is not None and run.workdir.saved_model.exists():
         run.reporter.say(f"export: {run.workdir.saved_model} is there already")

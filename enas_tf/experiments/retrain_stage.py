@@ -1,12 +1,12 @@
 """The stage retrain: a child is trained from scratch and tested once, at the end."""
 
-import json
 import math
 
 import keras
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import to_flagfile
+from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.ops.costs import Cost
@@ -27,7 +27,7 @@ class RetrainStage:
         keras.utils.set_random_seed(run.seed)
         self.run, self.architecture = run, architecture
         self.cost = check_retraining(run, architecture)
-        with run.replicas.strategy.scope():
+        with enough_memory(f"the child: {self._size()}", "retrain", run.config), run.replicas.strategy.scope():
             self.child = self._build_child(dtype=run.config.run.precision, for_training=True)
             self.trainer = self._build_trainer()
 
@@ -52,9 +52,9 @@ class RetrainStage:
     def open(self, is_overwriting: bool) -> None:
         """Claim the workdir for this child and write down what it is. A search there keeps its own files."""
         run = self.run
-        values = run.config.stage_values("retrain") | {"architecture": self.architecture.to_arc()}
-        run.workdir.open_stage("retrain", values, is_overwriting)
-        flagfile = to_flagfile(run.config)
+        values = run.stage_values("retrain") | {"architecture": self.architecture.to_arc()}
+        run.open_stage("retrain", values, is_overwriting)
+        flagfile = to_flagfile(run.recorded_config)
         run.workdir.child.mkdir(parents=True, exist_ok=True)
         write_text(run.workdir.child_flags, flagfile)
         write_json(run.workdir.child / "architecture.json", self.architecture.to_json())
@@ -72,11 +72,14 @@ class RetrainStage:
         """Train from the newest checkpoint on, test once, write child.keras and metrics.json; return the metrics."""
         run, task, workdir = self.run, self.run.task, self.run.workdir
         if cluster.is_any(workdir.child_keras.exists() and workdir.child_metrics.exists()):
-            run.reporter.say(f"retrain: {workdir.child_keras} is there already")
-            return json.loads(workdir.child_metrics.read_text())
+            run.reporter.say(f"retrain: finished, {workdir.child_keras} is there already")
+            return workdir.child_record
         run.reporter.block("retrain", self._summary())
-        self.trainer.run(run.reporter, self.checkpoints())
-        child = self._build_stock_child()
+        checkpoints = self.checkpoints()
+        run.say_position("retrain", checkpoints, run.config[RETRAIN].epochs)
+        with enough_memory(f"a step of the child: {self._size()}", "retrain", run.config):
+            self.trainer.run(run.reporter, checkpoints)
+        child = task.keep(self._build_stock_child(), run.data)
         tested = task.test(child, run.data)
         with replacement(workdir.child_keras) as aside:
             save_keras(child, aside)
@@ -89,9 +92,13 @@ class RetrainStage:
                 "the training has diverged: the child's loss is not a number. A smaller "
                 f"{ref('retrain_learning_rate')} may help."
             )
-        metrics = finite(self._metrics(tested))
+        metrics = finite(self._metrics(tested, child))
         write_json(workdir.child_metrics, metrics)
         return metrics
+
+    def _size(self) -> str:
+        width = self.run.networks.size_in_words(self.architecture, self.run.config[self.run.networks.child])
+        return f"{self.cost.parameters:,} parameters, {width}, {self.run.config[RETRAIN].batch_size} a batch"
 
     def _summary(self) -> dict[str, str]:
         run, networks = self.run, self.run.networks
@@ -102,7 +109,7 @@ class RetrainStage:
             "epochs": f"{run.config[RETRAIN].epochs} of {self.trainer.steps_per_epoch} steps",
         }
 
-    def _metrics(self, tested: dict[str, float]) -> dict:
+    def _metrics(self, tested: dict[str, float], child: keras.Model) -> dict:
         run, metric = self.run, self.run.task.metric
         return {
             f"test_{metric}": tested[metric],
@@ -113,6 +120,7 @@ class RetrainStage:
             "arc": self.architecture.to_arc(),
             "trained_on": run.task.data_in_words(run.config, run.data),
             "epochs": run.config[RETRAIN].epochs,
+            "input": run.task.describe_input(child),
         }
 
     def _build_stock_child(self) -> keras.Model:
@@ -152,7 +160,7 @@ def finite(metrics: dict) -> dict:
 
 def check_is_architecture_of(workdir: Workdir, architecture: Buildable | None) -> None:
     """Raise `InputError` when the retrained child of `workdir` is of another architecture than the one asked for."""
-    arc = json.loads(workdir.child_metrics.read_text())["arc"] if workdir.child_metrics.exists() else None
+    arc = workdir.child_record.get("arc")
     if architecture is not None and arc is not None and architecture.to_arc() != arc:
         raise InputError(
             f"the child in {workdir.child} is of the architecture '{arc}', not of '{architecture.to_arc()}': retrain "

@@ -8,9 +8,15 @@ from typing import Any
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import RunOptions
+from enas_tf.experiments.memory import enough_memory
+from enas_tf.experiments.paths import with_absolute_paths
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.models.networks import Networks
+from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.devices import build_strategy, configure_runtime
+from enas_tf.runtime.files import ensure_writable
+from enas_tf.runtime.lock import Lock, lock_directory
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import take_signals_back
@@ -33,6 +39,7 @@ class Run:
         self, config: RunOptions, workdir: Path, is_shared: bool = False, write_option: Callable[[str], str] = str
     ):
         self.config, self.workdir, self._write_option = config, Workdir(workdir), write_option
+        self._lock: Lock | None = None
         options = config.run
         # First: TensorFlow joins a cluster only before it has done anything else.
         strategy = build_strategy(options.strategy if is_shared else "one_device")
@@ -66,9 +73,15 @@ class Run:
         return self.config.run.seed
 
     @functools.cached_property
+    def recorded_config(self) -> RunOptions:
+        """The options as the run writes them down: with every path in full."""
+        return with_absolute_paths(self.config)
+
+    @functools.cached_property
     def data(self) -> Any:
         """What the task has read into memory."""
-        return self.task.load(self.config)
+        with enough_memory("the data", "data", self.config):
+            return self.task.load(self.config)
 
     @property
     def shape(self) -> Any:
@@ -78,7 +91,46 @@ class Run:
     @functools.cached_property
     def reporter(self) -> Reporter:
         """Where the run reports."""
-        return Reporter(self.workdir.path, write_option=self._write_option)
+        reporter = Reporter(self.workdir.path, write_option=self._write_option)
+        if self._lock is not None and self._lock.predecessor:
+            reporter.say(f"{self.workdir}: taken over from {self._lock.predecessor}, which has gone")
+        return reporter
+
+    def lock(self) -> None:
+        """Keep other processes from writing in the workdir until the run is left.
+
+        A directory that is not there yet is locked by the stage that creates it. Of several processes of a run, the
+        chief has the lock.
+
+        Raises:
+          InputError: another process writes there.
+        """
+        if self._lock is None and is_chief() and self.workdir.path.is_dir():
+            ensure_writable(self.workdir.path)
+            self._lock = lock_directory(self.workdir.path)
+
+    def open_stage(self, stage: str, values: dict[str, Any], is_overwriting: bool) -> None:
+        """Lock the workdir, creating it where it is not there, and claim it for `stage` (`Workdir.open_stage`)."""
+        self.lock()
+        if not self.workdir.path.is_dir():
+            ensure_writable(self.workdir.path)
+            self.lock()
+        self.workdir.open_stage(stage, values, is_overwriting)
+
+    def stage_values(self, stage: str) -> dict[str, Any]:
+        """Return option name -> value of what decides the results of `stage`, as the run writes it down."""
+        return self.recorded_config.stage_values(stage)
+
+    def say_position(self, stage: str, checkpoints: Checkpoints, num_epochs: int) -> None:
+        """Say where `stage` resumes; nothing of one that begins."""
+        position = checkpoints.latest_position()
+        if position is None:
+            return
+        if position.epoch >= num_epochs:
+            self.reporter.say(f"{stage}: finished, all {num_epochs} epochs are done")
+        else:
+            step = f", after step {position.step}" if position.step else ""
+            self.reporter.say(f"{stage}: resumes in epoch {position.epoch + 1} of {num_epochs}{step}")
 
     def __enter__(self) -> "Run":
         return self
@@ -86,13 +138,16 @@ class Run:
     def __exit__(self, *error: object) -> None:
         if "reporter" in self.__dict__:
             self.reporter.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
 
 def derived_architecture(workdir: Workdir) -> Buildable:
     """Return the architecture that a workdir holds; raise `InputError` when there is none."""
     if not workdir.architecture.exists():
         raise InputError(
-            f"{workdir.path} holds no architecture.json: name an architecture with {ref('architecture')}, or search "
+            f"{workdir} holds no architecture.json: name an architecture with {ref('architecture')}, or search "
             "for one there with `python -m enas_tf.launch.search`."
         )
     return read_architecture(str(workdir.architecture))

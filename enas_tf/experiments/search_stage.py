@@ -4,7 +4,6 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
-import json
 
 import keras
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import to_flagfile
+from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.retrain_stage import check_retraining
 from enas_tf.experiments.run import Run, format_size
 from enas_tf.ops.costs import Cost
@@ -36,8 +36,9 @@ class SearchStage:
         options = run.config.run
         keras.utils.set_random_seed(options.seed)
         self.run = run
-        self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, run.config)
-        self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
+        with enough_memory("the searcher and the evaluator", "search", run.config):
+            self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, run.config)
+            self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
         self.recovery = Recovery("search")
 
     def checkpoints(self) -> Checkpoints:
@@ -49,12 +50,18 @@ class SearchStage:
         """Search from the newest checkpoint on."""
         run, config, checkpoints = self.run, self.run.config[SEARCH], self.checkpoints()
         run.reporter.block("search", self._summary())
-        search(self.searcher, self.evaluator, config, run.seed, run.reporter, checkpoints, self.recovery)
+        run.say_position("search", checkpoints, config.epochs)
+        with enough_memory(f"a step of the search: {self._step_in_words()}", "search", run.config):
+            search(self.searcher, self.evaluator, config, run.seed, run.reporter, checkpoints, self.recovery)
+
+    def _step_in_words(self) -> str:
+        return ", ".join(f"{name} of {words}" for name, words in self.evaluator.summary().items())
 
     def dry_run(self) -> None:
         """Print what the search would take: sizes, memory and time, measured over a few steps."""
         run, config = self.run, self.run.config[SEARCH]
-        measured = estimate(self.searcher, self.evaluator, config, run.seed)
+        with enough_memory(f"a step of the search: {self._step_in_words()}", "search", run.config):
+            measured = estimate(self.searcher, self.evaluator, config, run.seed)
         num_steps = self.evaluator.num_steps(0)
         epoch = measured.epoch(num_steps, config)
         costs = [
@@ -105,19 +112,18 @@ class SearchStage:
           InputError: no search was saved there, or one with other options. With another validation part, say, weights
             would be judged on images that they were trained on.
         """
-        self.run.workdir.check_stage("search", self.run.config.stage_values("search"))
+        self.run.workdir.check_stage("search", self.run.stage_values("search"))
         position = self.checkpoints().restore_latest()
         if position is None:
             raise InputError(
-                f"{self.run.workdir.path} holds no searched weights: expected checkpoints/search, as "
+                f"{self.run.workdir} holds no searched weights: expected checkpoints/search, as "
                 "`python -m enas_tf.launch.search --workdir=...` leaves it."
             )
         return position
 
     def is_derived(self, num_epochs: int) -> bool:
         """Return whether the workdir's architecture was derived after so many epochs, by the same options."""
-        path = self.run.workdir.architecture
-        return path.exists() and json.loads(path.read_text()).get("derived") == self._derivation(num_epochs)
+        return self.run.workdir.derived.get("derived") == self._derivation(num_epochs)
 
     def _derivation(self, num_epochs: int) -> dict[str, int]:
         return {"searched_epochs": num_epochs} | dataclasses.asdict(self.run.config[DERIVE])
@@ -125,7 +131,12 @@ class SearchStage:
     def derive(self, num_epochs: int) -> None:
         """Rank proposals after `num_epochs` of search; write the candidates, the best architecture and its picture."""
         run, config = self.run, self.run.config[DERIVE]
-        with run.reporter.progress("derive", config.derive_samples) as advance:
+        run.lock()
+        words = f"the rewards of derive: {self._step_in_words()}"
+        with (
+            run.reporter.progress("derive", config.derive_samples) as advance,
+            enough_memory(words, "search", run.config),
+        ):
             candidates = derive(self.searcher, self.evaluator, self._count, config, run.seed, advance)
         self._write(candidates, num_epochs)
 
@@ -156,9 +167,9 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
         check_retraining(run, run.space.decode([0] * run.space.num_tokens))
     stage = SearchStage(run)
     if is_retraining and not is_overwriting:
-        run.workdir.check_stage("retrain", run.config.stage_values("retrain"))
-    run.workdir.open_stage("search", run.config.stage_values("search"), is_overwriting)
-    write_text(run.workdir.run_flags, to_flagfile(run.config))
+        run.workdir.check_stage("retrain", run.stage_values("retrain"))
+    run.open_stage("search", run.stage_values("search"), is_overwriting)
+    write_text(run.workdir.run_flags, to_flagfile(run.recorded_config))
     run.workdir.write_environment(run.seed, run.task.record(run.data))
     cluster.barrier()
     return stage

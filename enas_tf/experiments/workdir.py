@@ -3,34 +3,21 @@
 import dataclasses
 import json
 import platform
-import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import enas_tf
 from enas_tf.errors import InputError, ref
-from enas_tf.runtime.chief import is_chief
+from enas_tf.experiments.paths import absolute_values
+from enas_tf.experiments.places import check_places, remove_outputs
+from enas_tf.reading import read_json
 from enas_tf.runtime.devices import device_names
-from enas_tf.runtime.files import ensure_writable, write_json
+from enas_tf.runtime.files import ensure_writable, remove_leftovers, write_json
 
 _PACKAGES = ("tensorflow", "keras", "tensorflow-datasets", "tensorboard", "numpy", "scikit-learn")
-#: What the option `overwrite` of a stage removes before it starts anew. Nothing else in a workdir is ever removed.
-#: Results go first and checkpoints last: a run that is stopped in between is not taken for one that has finished.
-_RETRAIN_OUTPUTS = ("child", "tensorboard/retrain", "tensorboard/test", "checkpoints/retrain")
-_SEARCH_OUTPUTS = (
-    *_RETRAIN_OUTPUTS,
-    "architecture.json",
-    "architecture.svg",
-    "candidates.csv",
-    "metrics.jsonl",
-    "run.flags",
-    "tensorboard/search",
-    "tensorboard/controller",
-    "tensorboard/derive",
-    "checkpoints/search",
-)
 #: What to do where a stage of another configuration lies.
 _CURES = {
     "search": f"or start anew with {ref('overwrite')}, which removes the searched weights and the child there",
@@ -44,6 +31,9 @@ class Workdir:
     """The paths of a run, and the claims of its stages on them."""
 
     path: Path
+
+    def __str__(self) -> str:
+        return str(self.path.absolute())
 
     @property
     def run_flags(self) -> Path:
@@ -88,7 +78,28 @@ class Workdir:
     @property
     def recorded_data(self) -> dict[str, Any]:
         """What environment.json says of the data; empty without the file."""
-        return json.loads(self.environment.read_text())["data"] if self.environment.exists() else {}
+        if not self.environment.exists():
+            return {}
+        what, cure = "what a search or a retraining has written there", "Remove it: the same command writes it anew."
+        return read_json(self.environment, what, cure, {"data": (dict,)})["data"]
+
+    @property
+    def derived(self) -> dict[str, Any]:
+        """What architecture.json says, with what it was derived from; empty without the file."""
+        if not self.architecture.exists():
+            return {}
+        cure = "Remove it: the search derives again."
+        return read_json(self.architecture, "the architecture that a search has derived", cure)
+
+    @property
+    def child_record(self) -> dict[str, Any]:
+        """What the child's metrics.json says; empty without the file, which is written when all else is there."""
+        if not self.child_metrics.exists():
+            return {}
+        number = (int, float, NoneType)
+        cure = f"Retrain with {ref('overwrite')}, which trains the child anew."
+        fields = {"arc": (str,), "parameters": (int,), "flops": (int,), "export_max_difference": number}
+        return read_json(self.child_metrics, "the metrics of a retrained child", cure, fields)
 
     def checkpoints(self, stage: str) -> Path:
         return self.path / "checkpoints" / stage
@@ -105,19 +116,24 @@ class Workdir:
             self.check_stage(stage, values)
         ensure_writable(self.path)
         if is_overwriting:
-            self._remove_outputs(stage)
+            remove_outputs(self.path, stage)
         signature = self._signature(stage)
         signature.parent.mkdir(parents=True, exist_ok=True)
+        for directory in (self.path, self.child, signature.parent):
+            remove_leftovers(directory)
         write_json(signature, values)
 
     def check_stage(self, stage: str, values: dict[str, Any]) -> None:
         """Raise `InputError` when `stage` was begun here with other options than `values`; change nothing."""
+        check_places(self.path)
         signature = self._signature(stage)
         if signature.exists():
-            self._check_same(stage, json.loads(signature.read_text()), values)
+            cure = f"Restore it from a copy, or start anew with {ref('overwrite')}."
+            old = read_json(signature, f"the options of the {stage} there", cure)
+            self._check_same(stage, absolute_values(old), absolute_values(values))
         elif stage == "search" and self.architecture.exists():
             raise InputError(
-                f"{self.path} holds an architecture that no search there has left: choose another {ref('workdir')}, or "
+                f"{self} holds an architecture that no search there has left: choose another {ref('workdir')}, or "
                 f"start anew with {ref('overwrite')}."
             )
 
@@ -130,19 +146,9 @@ class Workdir:
         if names:
             changes = ", ".join(f"{ref(name)} was {old[name]}, is {new[name]}" for name in names)
             raise InputError(
-                f"{self.path} holds a {stage} of another configuration ({changes}): repeat the same options to resume "
+                f"{self} holds a {stage} of another configuration ({changes}): repeat the same options to resume "
                 f"it, choose another {ref('workdir')}, {_CURES[stage]}."
             )
-
-    def _remove_outputs(self, stage: str) -> None:
-        if not is_chief():
-            return
-        for name in _SEARCH_OUTPUTS if stage == "search" else _RETRAIN_OUTPUTS:
-            path = self.path / name
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
 
     def write_environment(self, seed: int, data: dict[str, Any]) -> None:
         """Write environment.json: versions, devices, seed, commit, and `data`, a summary of the data."""

@@ -4,6 +4,8 @@
 and the contents of its lists. So the flat list of an object's `variables` is saved here.
 """
 
+import re
+import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -14,12 +16,17 @@ import keras
 import tensorflow as tf
 
 from enas_tf.errors import InputError, ref
+from enas_tf.reading import read_text
 from enas_tf.runtime import cluster
 from enas_tf.runtime.chief import is_chief
 
 # The errors of TensorFlow's checkpoint reader for missing, truncated and altered files (found by trying).
 _DAMAGE = (tf.errors.OpError, IndexError, RuntimeError, ValueError)
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+#: What TensorFlow calls the list of checkpoints, and what a killed `save` may leave: files that are not in the list,
+#: directories of parts, and a new list.
+_STATE = "checkpoint"
+_LEFTOVER = re.compile(r"(ckpt-\d+)(_temp|\.index|\.data-).*|checkpoint\.tmp.*")
 
 
 class Position(NamedTuple):
@@ -53,6 +60,9 @@ class Checkpoints:
         # All processes of a run save, since some variables are sums over them, but only the chief's files are kept.
         self._elsewhere = None if is_chief() else tempfile.TemporaryDirectory()
         place = self._elsewhere.name if self._elsewhere else str(directory)
+        _check_state(self._directory)
+        self._whole: str | None = None
+        self._is_clean = False
         self._manager = tf.train.CheckpointManager(self._checkpoint, place, max_to_keep=keep)
 
     def save(self, epoch: int, step: int = 0) -> None:
@@ -62,8 +72,29 @@ class Checkpoints:
                 "The objects have gained or lost variables since Checkpoints was made; build them before that."
             )
         self._position.assign([epoch, step])
+        self._whole = None
+        self._remove_leftovers()
         # Files are numbered by saves: saving an epoch for a second time must not overwrite its first file.
         self._manager.save()
+
+    def _remove_leftovers(self) -> None:
+        """Remove what killed processes have left here: the process that saves is the only one that writes here."""
+        if not self._is_clean and is_chief() and self._directory.is_dir():
+            state = tf.train.get_checkpoint_state(str(self._directory))
+            listed = {Path(path).name for path in state.all_model_checkpoint_paths} if state else set()
+            for path in self._directory.iterdir():
+                match = _LEFTOVER.fullmatch(path.name)
+                if match and (match[1] not in listed or match[2] == "_temp"):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self._is_clean = True
+
+    def latest_position(self) -> Position | None:
+        """Return the position that `restore_latest` would restore, and restore nothing; raise as it does."""
+        path = self._latest_whole()
+        try:
+            return None if path is None else Position(*map(int, tf.train.load_variable(path, f"position{_VALUE}")))
+        except (TypeError, *_DAMAGE):  # It is of another program; `restore_latest` says so.
+            return None
 
     def restore_latest(self) -> Position | None:
         """Restore every object from the newest whole checkpoint.
@@ -84,29 +115,38 @@ class Checkpoints:
         if path is None:
             return None
         self._check_same_variables(path)
+        self._whole = None
+        status = self._checkpoint.restore(path)
         try:
-            self._checkpoint.restore(path).assert_existing_objects_matched()
+            status.assert_existing_objects_matched()
         except (AssertionError, *_DAMAGE) as error:
+            status.expect_partial()  # Or TensorFlow lists at the end of the process what was not restored.
             raise self._other_configuration(path, "its objects do not match") from error
         return Position(*map(int, self._position.numpy()))
 
     def _latest_whole(self) -> str | None:
-        """Return the newest checkpoint that can be read to its last byte; warn about each that is skipped."""
-        state = None if is_chief() else tf.train.get_checkpoint_state(str(self._directory))
-        paths = list(state.all_model_checkpoint_paths) if state else self._manager.checkpoints
+        """Return the newest checkpoint that can be read to its last byte; warn about those that are skipped."""
+        if self._whole is not None:
+            return self._whole
+        # The manager would leave out those whose files are not there, and have nothing of what another process saves.
+        state = tf.train.get_checkpoint_state(str(self._directory))
+        paths, damaged = list(state.all_model_checkpoint_paths) if state else [], []
         for path in reversed(paths):
             try:
                 _read_all(path)
             except _DAMAGE as error:
-                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-                warnings.warn(f"checkpoint {path} is damaged and skipped: {reason}", RuntimeWarning, stacklevel=3)
+                damaged.append(f"{Path(path).name}: {str(error).partition(chr(10))[0] or type(error).__name__}")
             else:
+                if damaged:
+                    message = f"what was saved last in {self._directory} is damaged and skipped ({', '.join(damaged)})"
+                    message += f"; the run goes back to {Path(path).name}"
+                    warnings.warn(message, RuntimeWarning, stacklevel=3)
+                self._whole = path
                 return path
-        if paths:
+        if damaged:
             raise InputError(
-                f"{self._directory} holds no checkpoint that can be read: expected at least one whole file among "
-                f"{', '.join(Path(path).name for path in paths)}. Start afresh with {ref('overwrite')}, or restore the "
-                "files from a copy."
+                f"{self._directory} holds no checkpoint that can be read ({', '.join(damaged)}): expected at least one "
+                f"whole file among them. Start afresh with {ref('overwrite')}, or restore the files from a copy."
             )
         return None
 
@@ -135,6 +175,28 @@ class Checkpoints:
             f"started with (run.flags in its {ref('workdir')}), name another {ref('workdir')}, or start afresh with "
             f"{ref('overwrite')}."
         )
+
+
+def _check_state(directory: Path) -> None:
+    """Raise `InputError` when TensorFlow cannot read its list of the checkpoints in `directory`.
+
+    It takes some damage for an empty list, and a run would begin anew over what it had saved.
+    """
+    path, what = directory / _STATE, "the list of checkpoints that TensorFlow keeps"
+    cure = f"Restore the file from a copy, or start afresh with {ref('overwrite')}."
+    if not path.exists():
+        return
+    read_text(path, what, cure)
+    logger, state = tf.get_logger(), None
+    logger.disabled = True  # It would say the same in two paragraphs.
+    try:
+        state = tf.train.get_checkpoint_state(str(directory))
+    except ValueError:
+        pass
+    finally:
+        logger.disabled = False
+    if state is None or not state.all_model_checkpoint_paths:
+        raise InputError(f"{path.absolute()} names no checkpoint: expected {what}. {cure}")
 
 
 def _states(objects: Mapping[str, Any]) -> dict[str, Any]:

@@ -41,14 +41,16 @@ def joining_seconds(default: float) -> float:
 
 
 def _count_configured(text: str) -> int:
-    """Return the number of workers in the text of TF_CONFIG; raise `InputError` if it is not valid."""
+    """Return the number of processes in the text of TF_CONFIG; raise `InputError` if it is not valid."""
     try:
         config = json.loads(text)
         jobs = config.get("cluster", {})
-        workers = jobs.get("worker", [])
-        if workers or jobs:
-            _check_jobs(jobs, workers, config["task"])
-        return len(workers)
+        if not all(isinstance(addresses, list) for addresses in jobs.values()):
+            raise TypeError("the addresses of a job are no list")
+        count = sum(map(len, jobs.values()))
+        if count > 1:
+            _check_jobs(jobs, config["task"])
+        return count
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"TF_CONFIG={shorten(text, 200)} is not valid ({type(error).__name__}: {shorten(error, 200)}): expected "
@@ -57,15 +59,14 @@ def _count_configured(text: str) -> int:
         ) from error
 
 
-def _check_jobs(jobs: dict[str, Any], workers: list[str], task: dict[str, Any]) -> None:
+def _check_jobs(jobs: dict[str, list], task: dict[str, Any]) -> None:
     """Raise `ValueError` unless all processes are workers at different addresses, and `task` is one of them."""
-    if set(jobs) != {"worker"} or type(workers) is not list:
-        raise ValueError(f"the cluster has {', '.join(map(str, jobs))} and not just a list of workers")
-    _check_addresses(workers)
+    if set(jobs) != {"worker"}:
+        raise ValueError(f"the cluster has the jobs {', '.join(jobs)}")
+    _check_addresses(jobs["worker"])
     index = task["index"]
-    if isinstance(index, bool) or isinstance(index, float) or not 0 <= int(index) < len(workers):
-        raise ValueError(f"the task is {task}")
-    if task["type"] != "worker":
+    is_index = not isinstance(index, bool | float) and 0 <= int(index) < len(jobs["worker"])
+    if task["type"] != "worker" or not is_index:
         raise ValueError(f"the task is {task}")
 
 

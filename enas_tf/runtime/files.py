@@ -123,6 +123,8 @@ def ensure_writable(workdir: str | Path) -> Path:
 
 def remove_leftovers(directory: str | Path) -> None:
     """Remove what killed processes have left of unfinished files in `directory`; no process may be writing there."""
+    if not is_chief():
+        return
     for path in Path(directory).glob(".*.new*"):
         if _LEFTOVER.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)

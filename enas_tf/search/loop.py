@@ -50,13 +50,16 @@ class SearchTrainer(Trainer):
 
     def start(self, position: Position, attempt: int) -> None:
         config = self.config
-        updates = self._num_updates(position)
-        num_rewards = (position.epoch * config.updates_per_epoch + updates) * config.samples_per_update
+        num_rewards = (position.epoch * config.updates_per_epoch + self._num_updates) * config.samples_per_update
         self.evaluator.start(position.epoch, position.step, num_rewards, attempt)
 
-    def _num_updates(self, position: Position) -> int:
-        """Return how many updates of the searcher its epoch has done."""
-        return max(0, position.step - self.evaluator.num_steps(position.epoch))
+    @property
+    def _num_updates(self) -> int:
+        """Number of updates of the searcher in the epoch that is under way.
+
+        It does not follow from the steps of a position: another attempt may prepare in another number of them.
+        """
+        return int(self.searcher.num_updates.numpy())
 
     def num_left(self, position: Position, num_epochs: int) -> int:
         per_epoch = self.evaluator.num_steps(position.epoch) + self.config.updates_per_epoch
@@ -64,12 +67,12 @@ class SearchTrainer(Trainer):
 
     def phases(self, position: Position) -> dict[str, int]:
         # An epoch's preparation is reported before the first update.
-        return {"search": position.epoch + bool(self._num_updates(position)), "controller": position.epoch}
+        return {"search": position.epoch + bool(self._num_updates), "controller": position.epoch}
 
     def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> None:
         """Run the rest of an epoch: preparation, updates, reports."""
         config, reporter = self.config, self.reporter
-        updates = self._num_updates(Position(epoch, first_step))
+        updates = self._num_updates
         if not updates:
             metrics = self.evaluator.prepare(self.searcher, epoch, first_step, advance)
             if self.failure:
@@ -78,6 +81,7 @@ class SearchTrainer(Trainer):
                 reporter.record("search", epoch, metrics, config.epochs)
         if config.updates_per_epoch:
             metrics = improve(self.searcher, self.evaluator, config, self.seed, epoch, updates, advance)
+            self.searcher.num_updates.assign(0)
             reporter.record("controller", epoch, metrics, config.epochs)
             if lost := metrics.get("nonfinite_rewards"):
                 reporter.say(f"search: {lost:.3g} rewards of an update were not numbers, and were left out")
@@ -126,6 +130,7 @@ def improve(
         tokens = cluster.agree(searcher.propose(tf.constant(config.samples_per_update), update_seed))
         for name, value in searcher.update(tokens, evaluator.evaluate(tokens)).items():
             searcher.means[name].update_state(value)
+        searcher.num_updates.assign_add(1)
         advance(1)
     seconds = time.perf_counter() - begin
     num_rewards = (config.updates_per_epoch - first_update) * config.samples_per_update

@@ -3,8 +3,10 @@
 import dataclasses
 
 from enas_tf.data.augmentation import AUGMENTATION
+from enas_tf.data.fingerprint import fingerprint
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
+from enas_tf.data.report import describe
 from enas_tf.data.sources import DATA, load_images
 from enas_tf.errors import InputError, ref
 from enas_tf.models.images import ImageConfig
@@ -16,6 +18,7 @@ from enas_tf.tasks.classification_problems import (
     compile_measure,
 )
 from enas_tf.tasks.export import export_classifier
+from enas_tf.tasks.image_values import inputs_for, take_values, values_of
 from enas_tf.tasks.task import TASKS, Task
 
 #: Images of a test batch, and images whose logits are compared when a child is exported.
@@ -136,16 +139,21 @@ class Classification(Task):
             f"{ref('dataset')}={data.name} has {data.num_classes} classes and images of {list(data.image_shape)}"
         )
 
+    def keep(self, child, data):
+        return take_values(child, data.values)
+
+    def describe_input(self, child):
+        return {"shape": list(child.input_shape[1:]), **dataclasses.asdict(values_of(child))}
+
     def names(self, data):
         return "labels.txt", "\n".join(data.class_names) + "\n"
 
     def export(self, child, directory, data):
-        return export_classifier(child, directory, data.test.images[:_NUM_COMPARED])
+        images = inputs_for(child, data.test.images[:_NUM_COMPARED])
+        return export_classifier(child, directory, images, data.class_names)
 
     def summary(self, config, data):
-        height, width, channels = data.image_shape
-        parts = f"{len(data.train):,} train, {len(data.valid):,} valid, {len(data.test):,} test"
-        return {"data": f"{data.name}: {parts}; {height}x{width}x{channels}, {data.num_classes} classes"}
+        return {"data": data.name, **describe(data)}
 
     def batch_in_words(self, config, batch_size):
         return f"{batch_size} images, {config[IMAGE_SEARCH].children_per_step} children per step"
@@ -160,6 +168,8 @@ class Classification(Task):
             "image_shape": list(data.image_shape),
             "class_names": list(data.class_names),
             "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
+            "values": dataclasses.asdict(data.values),
+            "fingerprint": fingerprint(data),
         }
 
 

@@ -13,6 +13,7 @@ from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import ImageStream, steps_per_epoch, training_batches
 from enas_tf.layers.functions import sum_of_squares
 from enas_tf.models.trainee import Trainee
+from enas_tf.tasks.image_values import inputs_for, values_of
 from enas_tf.tasks.losses import count_correct, cross_entropy
 from enas_tf.tasks.problem import Judge, Loss, Problem
 
@@ -139,18 +140,21 @@ def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Ten
 def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str, float]]:
     """Return a function of batches to the loss (mean cross-entropy, nats) and the accuracy of `child` in inference.
 
-    The batches are (images uint8 [b, height, width, channels], labels int32 [b]) of any sizes. One trace serves all.
+    The batches are (images uint8 [b, height, width, channels], labels int32 [b]) of any sizes, which are converted to
+    what the child takes. One trace serves all.
     """
-    shape = [None, *child.input_shape[1:]]
+    image = tf.TensorSpec([None, *child.input_shape[1:]], child.inputs[0].dtype)
 
-    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8), tf.TensorSpec([None], tf.int32)])
+    @tf.function(autograph=False, input_signature=[image, tf.TensorSpec([None], tf.int32)])
     def measure_batch(images, labels):
         logits = child(images, training=False)
         size = tf.cast(tf.shape(labels)[0], tf.float32)
         return tf.stack([cross_entropy(labels, logits) * size, count_correct(labels, logits), size])
 
     def measure(batches: tf.data.Dataset) -> dict[str, float]:
-        loss, correct, size = sum(measure_batch(images, labels).numpy() for images, labels in batches)
+        # Without a copy where the child takes bytes.
+        given = batches if values_of(child).is_bytes else ((inputs_for(child, x.numpy()), y) for x, y in batches)
+        loss, correct, size = sum(measure_batch(images, labels).numpy() for images, labels in given)
         return {"loss": float(loss / size), "accuracy": float(correct / size)}
 
     return measure

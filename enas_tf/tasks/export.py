@@ -21,16 +21,39 @@ def save_keras(child: keras.Model, path: Path) -> None:
     child.save(path)
 
 
-def export_classifier(child: keras.Model, directory: Path, images: np.ndarray) -> float:
-    """Write `child` as a SavedModel with the signature `serving_default`: uint8 images to float32 logits.
+def export_classifier(
+    child: keras.Model, directory: Path, images: np.ndarray, class_names: tuple[str, ...] = ()
+) -> float:
+    """Write `child` as a SavedModel.
+
+    Its signature `serving_default` takes `images` as the child does, and returns `logits` and `probabilities`, both
+    float32 [batch, classes]. The method `serve` of the loaded object returns the logits alone. The names of the classes
+    lie in assets.extra/labels.txt, a line each.
 
     Returns:
       The largest absolute difference between the logits of the SavedModel, loaded again, and the child's on `images`
-      (uint8 [n, height, width, channels]).
+      ([n, height, width, channels], as the child takes them).
     """
-    child.export(str(directory), verbose=False)
+
+    def serve(images):
+        return child(images, training=False)
+
+    def name_outputs(images):
+        logits = child(images, training=False)
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    archive = keras.export.ExportArchive()
+    archive.track(child)
+    given = [tf.TensorSpec([None, *child.input_shape[1:]], child.inputs[0].dtype, "images")]
+    archive.add_endpoint("serve", serve, input_signature=given)
+    archive.add_endpoint("serving_default", name_outputs, input_signature=given)
+    archive.write_out(str(directory), verbose=False)
+    if class_names:
+        (directory / "assets.extra").mkdir()
+        (directory / "assets.extra/labels.txt").write_text("".join(f"{name}\n" for name in class_names), "utf-8")
     loaded = tf.saved_model.load(str(directory))  # Named, since its functions do not keep its variables alive.
-    return float(tf.reduce_max(tf.abs(loaded.serve(images) - child(images, training=False))))
+    given = tf.cast(images, child.inputs[0].dtype)
+    return float(tf.reduce_max(tf.abs(loaded.serve(given) - child(given, training=False))))
 
 
 def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) -> float:

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from enas_tf.data.report import describe
 from enas_tf.data.text import TEXT, TextData
 from enas_tf.data.text_batches import in_rows
 from enas_tf.data.text_sources import TEXT_SOURCE, load_text
@@ -122,8 +123,7 @@ class LanguageModelling(Task):
         return vocabulary.decode(np.concatenate([begun, ids]))
 
     def summary(self, config, data):
-        parts = ", ".join(f"{len(ids):,} {part}" for part, ids in data.parts().items())
-        return {"data": f"{data.name}: tokens: {parts}; vocabulary of {data.vocab_size:,} {data.vocabulary.tokens}s"}
+        return {"data": data.name, **describe(data)}
 
     def batch_in_words(self, config, batch_size):
         return f"{batch_size} rows, windows of about {config[WINDOW].bptt} tokens"

@@ -100,6 +100,14 @@ class Task(abc.ABC):
     def find_mismatch(self, child: keras.Model, data: Any, place: Path) -> str | None:
         """Say what is wrong when `child`, which lies in the directory `place`, was not made for such data."""
 
+    def keep(self, child: keras.Model, data: Any) -> keras.Model:
+        """Return what is kept of a trained child: a model that takes the data as the user has them."""
+        return child
+
+    def describe_input(self, child: keras.Model) -> dict[str, Any]:
+        """Return what a kept child takes, for metrics.json; empty where its signature says all."""
+        return {}
+
     @abc.abstractmethod
     def names(self, data: Any) -> tuple[str, str]:
         """Return the file name and the text of what a child's numbers mean: its classes, its vocabulary."""

@@ -162,6 +162,20 @@ def test_the_last_two_are_kept_and_the_newest_is_taken(tmp_path):
     assert int(value) == 4
 
 
+def test_the_position_is_told_before_anything_is_restored(tmp_path):
+    value = tf.Variable(5)
+    assert Checkpoints(tmp_path, {"value": value}).latest_position() is None
+    Checkpoints(tmp_path, {"value": value}).save(2, step=17)
+    value.assign(0)
+    checkpoints = Checkpoints(tmp_path, {"value": value})
+    assert checkpoints.latest_position() == Position(epoch=2, step=17)
+    assert int(value) == 0
+    assert checkpoints.restore_latest() == Position(epoch=2, step=17)
+    assert int(value) == 5
+    checkpoints.save(3)
+    assert checkpoints.latest_position() == Position(epoch=3)
+
+
 def test_a_position_within_an_epoch_comes_back(tmp_path):
     value = tf.Variable(0)
     Checkpoints(tmp_path, {"value": value}).save(2, step=17)
@@ -201,7 +215,7 @@ class TestDamage:
         damage(parts(tmp_path, 2)[part], kind)
 
         checkpoints = Checkpoints(tmp_path, {"value": value})
-        with pytest.warns(RuntimeWarning, match="ckpt-2 is damaged"):
+        with pytest.warns(RuntimeWarning, match=r"is damaged and skipped \(ckpt-2: .*goes back to ckpt-1"):
             assert checkpoints.restore_latest() == (1, 0)
         assert np.all(value.numpy() == 1.0)
 
@@ -211,13 +225,14 @@ class TestDamage:
         assert np.all(value.numpy() == 1.0)
 
     @pytest.mark.parametrize("part", ["index", "data"])
-    def test_without_a_whole_one_the_cure_is_named_and_nothing_is_restored(self, tmp_path, part):
+    def test_without_a_whole_one_the_cure_is_named_and_nothing_is_restored(self, tmp_path, part, recwarn):
         value = tf.Variable(tf.zeros(50))
         Checkpoints(tmp_path, {"value": value}).save(1)
         value.assign(tf.ones(50))
         damage(parts(tmp_path, 1)[part], "truncated")
-        with pytest.warns(RuntimeWarning), pytest.raises(InputError, match="afresh with overwrite") as caught:
+        with pytest.raises(InputError, match=r"\(ckpt-1: .*afresh with overwrite") as caught:
             Checkpoints(tmp_path, {"value": value}).restore_latest()
+        assert not recwarn.list, "the one message says it"
         assert str(tmp_path) in str(caught.value)
         assert np.all(value.numpy() == 1.0)
 
@@ -235,6 +250,52 @@ class TestDamage:
         value.assign(tf.ones(50))
         checkpoints.save(2)
         assert Checkpoints(tmp_path, {"value": value}).restore_latest() == (2, 0)
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"",
+            b"\0\xff",
+            b"\xff\xfe",
+            b"{",
+            b'model_checkpoint_path: "ckpt-99"',
+            b"model_checkpoint_path: 7",
+            b"a" * 9,
+            None,
+        ],
+    )
+    def test_a_damaged_list_of_checkpoints_is_named_and_not_taken_for_an_empty_one(self, tmp_path, content, caplog):
+        value = tf.Variable(0)
+        Checkpoints(tmp_path, {"value": value}).save(1)
+        (tmp_path / "checkpoint").unlink()
+        if content is None:
+            (tmp_path / "checkpoint").mkdir()
+        else:
+            (tmp_path / "checkpoint").write_bytes(content)
+        with pytest.raises(InputError, match=f"{tmp_path}/checkpoint .*that TensorFlow keeps.*overwrite"):
+            Checkpoints(tmp_path, {"value": value})
+        assert not caplog.records
+
+    def test_a_list_that_names_files_which_are_not_there(self, tmp_path):
+        (tmp_path / "checkpoint").write_text('model_checkpoint_path: "ckpt-9"\nall_model_checkpoint_paths: "ckpt-9"\n')
+        with pytest.raises(InputError, match=r"no checkpoint that can be read.*ckpt-9"):
+            Checkpoints(tmp_path, {"value": tf.Variable(0)}).restore_latest()
+
+    def test_the_next_save_removes_what_killed_ones_have_left(self, tmp_path):
+        value = tf.Variable(0)
+        Checkpoints(tmp_path, {"value": value}).save(1)
+        (tmp_path / "flags.json").write_text("{}")
+        kept = {path.name for path in tmp_path.iterdir()}
+        for name in ("ckpt-1_temp", "ckpt-2_temp"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "part-00000-of-00001.index").write_text("half")
+        for name in ("ckpt-7.index", "ckpt-7.data-00000-of-00001", "ckpt-7.index.tempstate12", "checkpoint.tmp1a2b"):
+            (tmp_path / name).write_text("half")
+        checkpoints = Checkpoints(tmp_path, {"value": value})
+        assert checkpoints.restore_latest() == (1, 0)
+        assert (tmp_path / "ckpt-1_temp").exists(), "reading changes nothing: another process may be writing"
+        checkpoints.save(2)
+        assert {path.name for path in tmp_path.iterdir()} == kept | {path.name for path in parts(tmp_path, 2).values()}
 
 
 class TestOtherConfiguration:

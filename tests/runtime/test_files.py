@@ -66,6 +66,23 @@ class TestFiles:
         files.write_text(tmp_path / "a.txt", "")
         assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == stat.S_IMODE((tmp_path / "ordinary").stat().st_mode)
 
+    def test_a_directory_in_its_place_is_refused_and_kept(self, child):
+        with pytest.raises(InputError, match=f"{child} is a directory: expected a file"):
+            files.write_text(child, "new")
+        assert tree(child) == {"old.txt": "old"}
+
+    def test_leftovers_of_killed_processes_are_removed_and_nothing_else(self, tmp_path):
+        kept = ["b.json", ".hidden", ".a.new", ".a.new.json", ".a.12.new.d"]
+        for name in kept[:-1]:
+            (tmp_path / name).write_text(name)
+        (tmp_path / kept[-1]).mkdir()
+        with files.replacement(tmp_path / "b.json") as aside:
+            aside.write_text("whole")
+            shutil.copy(aside, tmp_path / aside.name.replace(str(os.getpid()), "345"))
+        (tmp_path / ".run.12.new.flags").write_text("half")
+        files.remove_leftovers(tmp_path)
+        assert names(tmp_path) == sorted(kept)
+
 
 class TestReplaceDirectory:
     def test_makes_and_replaces_the_whole_directory(self, tmp_path):

@@ -7,9 +7,9 @@ import signal
 
 import pytest
 
-from enas_tf.runtime.signals import EXIT_CODE, Interrupted, handled_signals, stepping
+from enas_tf.runtime.signals import ABORTED, EXIT_CODE, Aborted, Interrupted, handled_signals, stepping
 
-SIGNALS = [signal.SIGTERM, signal.SIGUSR1]
+SIGNALS = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 
 
 def send(number):
@@ -31,11 +31,38 @@ def test_within_steps_it_leaves_after_the_step_and_saves_once(number):
         for step in range(5):
             if step == 2:
                 send(number)
-                send(number)
+                if number != signal.SIGINT:
+                    send(number)
             log.append(step)
             after_step()
     assert log == [0, 1, 2, "saved"]
     assert left.value.signal == number.name
+
+
+def test_the_second_sigint_leaves_at_once_and_saves_nothing():
+    with pytest.raises(Aborted) as left, handled_signals(), stepping(lambda: pytest.fail("saved")) as after_step:
+        after_step()
+        send(signal.SIGINT)
+        send(signal.SIGINT)
+        pytest.fail("it should have left")
+    assert left.value.code == ABORTED == 130
+
+
+def test_a_run_begins_to_count_anew():
+    for _ in range(2):
+        with pytest.raises(Interrupted), handled_signals():
+            send(signal.SIGINT)
+
+
+def test_a_sigint_that_is_ignored_stays_so():
+    """As in the background of a shell script: Ctrl-C is meant for what runs in the foreground."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with handled_signals():
+            send(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_before_the_first_step_there_is_nothing_to_save():

@@ -118,7 +118,9 @@ def test_a_child_of_other_data_is_named(tmp_path):
 
 def test_what_a_run_is_told_of_the_data():
     assert TASK.names(DATA) == ("labels.txt", "a\nb\nc\nd\n")
-    assert TASK.summary(UNVARIED, DATA) == {"data": "random: 32 train, 8 valid, 8 test; 8x8x1, 4 classes"}
+    told = TASK.summary(UNVARIED, DATA)
+    assert told["data"] == "random"
+    assert told["images"] == "32 training, 8 validation, 8 test"
     config = Config({IMAGE_SEARCH: ImageSearchConfig(children_per_step=2)})
     assert TASK.batch_in_words(config, 16) == "16 images, 2 children per step"
     assert TASK.record(DATA)["images"] == {"train": 32, "valid": 8, "test": 8}

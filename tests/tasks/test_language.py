@@ -88,8 +88,9 @@ def test_what_a_run_is_told_of_the_text():
     assert TASK.shape(DATA) == TextShape(6)
     assert TASK.assumed_shape(Config({TEXT: TextConfig(vocab_size=50)}), {}) == (TextShape(50), "a vocabulary of 50")
     assert TASK.assumed_shape(DEFAULTS, TASK.record(DATA)) == (TextShape(6), "a vocabulary of 6")
-    expected = "pattern: tokens: 300 training, 111 validation, 111 test; vocabulary of 6 words"
-    assert TASK.summary(DEFAULTS, DATA) == {"data": expected}
+    told = TASK.summary(DEFAULTS, DATA)
+    assert told["data"] == "pattern"
+    assert (told["words"], told["vocabulary"]) == ("300 training, 111 validation, 111 test", "6 entries")
     assert TASK.batch_in_words(Config({WINDOW: WindowConfig(bptt=9)}), 4) == "4 rows, windows of about 9 tokens"
     assert TASK.data_in_words(DEFAULTS, DATA) == "300 tokens"
 

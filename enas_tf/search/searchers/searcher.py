@@ -17,6 +17,7 @@ class Searcher(tf.Module, abc.ABC):
 
     Attributes:
       means: name -> mean of what `update` has returned since the epoch began.
+      num_updates: how many updates the epoch that is under way has had, an int64 variable.
     """
 
     def __init__(self, space: Space):
@@ -24,6 +25,7 @@ class Searcher(tf.Module, abc.ABC):
         self.space = space
         bits = [isinstance(d, PickSkips) for d in space.decisions for _ in range(d.num_tokens)]
         self._skip_columns = np.flatnonzero(bits).astype(np.int32)
+        self.num_updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="num_updates")
         self.means = {name: keras.metrics.Mean(name) for name in self.metric_names}
 
     @classmethod
@@ -55,8 +57,8 @@ class Searcher(tf.Module, abc.ABC):
 
     @property
     def tracked(self) -> dict[str, object]:
-        """What a checkpoint holds of the searcher: also the means of the epoch that is under way."""
-        return {"searcher_means": list(self.means.values())}
+        """What a checkpoint holds of the searcher: also the means and the updates of the epoch that is under way."""
+        return {"searcher_means": [*self.means.values(), self.num_updates]}
 
     @property
     def in_words(self) -> str:
