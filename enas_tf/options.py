@@ -133,11 +133,13 @@ class Group(Generic[T]):
       default: the config where no option is given.
       prefix: what stands before the names of its options.
       stages: the stages that read them.
+      is_of_sharing: whether only evaluators by shared weights read them, of the options of a task.
     """
 
     default: T
     prefix: str = ""
     stages: tuple[str, ...] = STAGES
+    is_of_sharing: bool = False
 
     @functools.cached_property
     def options(self) -> tuple[Option, ...]:

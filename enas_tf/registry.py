@@ -6,6 +6,8 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
+import traceback
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -38,7 +40,7 @@ class Entry(Generic[T]):
 class Registry(Generic[T]):
     """Components of one kind by name, in the order in which they were registered. Iterating yields the names."""
 
-    #: All registries, for whoever asks which components read an option.
+    #: All registries: an option is offered for every group of their entries.
     every: ClassVar["list[Registry]"] = []
 
     def __init__(self, kind: str):
@@ -114,6 +116,13 @@ def imported() -> tuple[str, ...]:
     return tuple(_imported)
 
 
+def _line_of(error: Exception, path: str) -> str:
+    """Return the line of the file where it failed, in words; nothing where that is not known."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == path]
+    number = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
+    return "" if number is None else f"line {number}: "
+
+
 def import_file(path: str) -> None:
     """Run the user's file at `path`, so that the components in it register.
 
@@ -126,16 +135,24 @@ def import_file(path: str) -> None:
     absolute = str(place.resolve())
     if absolute in _imported:
         return
-    name = f"enas_tf_user_{place.stem}"
+    name = f"enas_tf_user_{zlib.crc32(absolute.encode()):x}_{place.stem}"
     spec = importlib.util.spec_from_file_location(name, place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    before = [dict(registry._entries) for registry in Registry.every]
     try:
         spec.loader.exec_module(module)
-    except InputError:
-        raise
     except Exception as error:
-        raise InputError(f"the file {path} cannot be imported ({type(error).__name__}: {error}).") from error
+        # Nothing of a file counts that could not be run to its end.
+        del sys.modules[name]
+        for registry, entries in zip(Registry.every, before, strict=False):
+            registry._entries = entries
+        if isinstance(error, InputError):
+            raise
+        line = _line_of(error, str(place))
+        raise InputError(
+            f"the file {path} cannot be imported: {line}{type(error).__name__}: {error}. Correct it there."
+        ) from error
     _imported.append(absolute)

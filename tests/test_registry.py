@@ -56,8 +56,8 @@ def test_a_users_file_is_run_once(tmp_path, monkeypatch):
     [
         ("missing.py", None, "is not there"),
         ("mine.txt", "1", "expected the path of a Python file"),
-        ("mine.py", "1 / 0", "cannot be imported .ZeroDivisionError"),
-        ("other.py", "def (", "cannot be imported .SyntaxError"),
+        ("mine.py", "\n1 / 0", "cannot be imported: line 2: ZeroDivisionError"),
+        ("other.py", "def (", "cannot be imported: line 1: SyntaxError"),
     ],
 )
 def test_a_file_that_cannot_be_imported_is_named(tmp_path, name, text, words):
@@ -65,6 +65,17 @@ def test_a_file_that_cannot_be_imported_is_named(tmp_path, name, text, words):
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=words):
         registry.import_file(str(tmp_path / name))
+
+
+def test_a_file_that_fails_registers_nothing(tmp_path, kinds):
+    (tmp_path / "mine.py").write_text(
+        "from enas_tf.registry import Registry\n"
+        "next(kind for kind in Registry.every if kind.kind == 'thing').register('mine')(1)\n"
+        "1 / 0\n"
+    )
+    with pytest.raises(InputError, match="line 3"):
+        registry.import_file(str(tmp_path / "mine.py"))
+    assert "mine" not in kinds
 
 
 def test_every_face_writes_options_in_its_own_way():

@@ -18,7 +18,7 @@ RANKS = {
         [
             ["errors"],
             ["options"],
-            ["registry"],
+            ["registry", "reading"],
             ["spaces", "layers"],
             ["ops"],
             ["data", "pictures"],
@@ -75,6 +75,53 @@ def test_imports_go_one_way(module):
             f"{module} imports {name}: flags are read in launch only"
         )
         assert part != "spaces" or name.split(".")[0] not in ("tensorflow", "keras"), f"{module} imports {name}"
+
+
+def siblings(folder: str, common: set[str]) -> list[str]:
+    """Return the modules of a folder that each hold a component, without those in `common`."""
+    names = [
+        module for module in MODULES if module.startswith(f"{folder}/") and module.count("/") == folder.count("/") + 1
+    ]
+    return [name for name in names if Path(name).stem not in {"__init__", *common}]
+
+
+@pytest.mark.parametrize(
+    ("folder", "common"),
+    [
+        ("spaces", {"space", "decisions", "vocabulary", "forms", "published", "architectures"}),
+        ("search/searchers", {"searcher"}),
+        ("search/evaluators", {"evaluator"}),
+        ("tasks", {"task", "problem", "losses", "export", "image_values"}),
+    ],
+)
+def test_components_of_one_kind_do_not_know_each_other(folder, common):
+    components = {Path(name).stem.split("_")[0] for name in siblings(folder, common)}
+    prefix = f"enas_tf.{folder.replace('/', '.')}."
+    for module in siblings(folder, common):
+        mine = Path(module).stem.split("_")[0]
+        for name in imported_names(MODULES[module]):
+            other = name.removeprefix(prefix).split(".")[0].split("_")[0]
+            assert not name.startswith(prefix) or other == mine or other not in components, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("search/searchers/", "enas_tf.search.evaluators"),
+        ("search/evaluators/", "enas_tf.search.searchers."),
+        ("models/macro_child", "enas_tf.models.macro_supernet"),
+        ("models/micro_child", "enas_tf.models.micro_supernet"),
+        ("models/micro_child", "enas_tf.models.micro_cells"),
+        ("models/recurrent_child", "enas_tf.models.recurrent_supernet"),
+    ],
+)
+def test_a_noun_does_not_know_another(one, other):
+    """Children know no supernet, searchers no evaluator; an evaluator knows of searchers that they propose."""
+    modules = [module for module in MODULES if module.startswith(one)]
+    assert modules
+    for module in modules:
+        names = {name for name in imported_names(MODULES[module]) if name.startswith(other)}
+        assert names <= {"enas_tf.search.searchers.searcher.Searcher"}, f"{module} imports {names}"
 
 
 @pytest.mark.parametrize("module", MODULES)

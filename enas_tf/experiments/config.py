@@ -121,6 +121,7 @@ def read_options(given: Mapping[str, Any]) -> RunOptions:
     """
     run = RUN.build(given)
     entries = chosen(run)
+    _check_defaults(entries)
     values = {name: value for entry in entries for name, value in entry.defaults.items()} | dict(given)
     space, read = _build_space(entries, values), _read(entries, values)
     for name, value in given.items():
@@ -128,6 +129,17 @@ def read_options(given: Mapping[str, Any]) -> RunOptions:
             _refuse(name, value, space, entries)
     groups = groups_of(entries)
     return RunOptions({group: run if group is RUN else group.build(values) for group in groups})
+
+
+def _check_defaults(entries: list[Entry]) -> None:
+    """Raise `InputError` for the default of an option that no component has: it would change nothing."""
+    known = every_option()
+    for entry in entries:
+        for name in entry.defaults.keys() - known.keys():
+            raise InputError(
+                f"the {entry.kind} {entry.name} has a default of {ref(name)}, which is no option: correct its name "
+                "where the component registers."
+            )
 
 
 def unread_options(given: Mapping[str, Any]) -> set[str]:
@@ -161,7 +173,9 @@ def chosen(run: RunConfig) -> list[Entry]:
 
 def groups_of(entries: Iterable[Entry]) -> list[Group]:
     """Return the groups of options that a run with these components reads, each once."""
-    return list(dict.fromkeys([RUN, *(group for entry in entries for group in entry.groups), *_STAGE_GROUPS]))
+    shares = any(getattr(entry.component, "shares_weights", False) for entry in entries)
+    found = [group for entry in entries for group in entry.groups if shares or not group.is_of_sharing]
+    return list(dict.fromkeys([RUN, *found, *_STAGE_GROUPS]))
 
 
 def every_option() -> dict[str, list[tuple[Entry | None, Option]]]:

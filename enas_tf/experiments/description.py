@@ -7,6 +7,7 @@ from enas_tf.errors import InputError
 from enas_tf.experiments.config import RunOptions
 from enas_tf.experiments.run import format_size
 from enas_tf.ops.costs import Cost
+from enas_tf.options import shorten
 from enas_tf.spaces.space import Architecture, Buildable, Space
 
 
@@ -79,9 +80,9 @@ def describe(
       is_of_run: whether the architecture is the run's own.
       shape: fields of the data's shape that are given instead of assumed, such as `num_classes`.
     """
-    task, networks = config.task, config.networks
+    networks = config.networks
     child = config[networks.child]
-    assumed, words = task.assumed_shape(config, recorded | shape)
+    assumed, words = _assumed_shape(config, recorded | shape)
     cost, problem = None, ""
     try:
         cost = networks.count(architecture, child, assumed)
@@ -89,7 +90,20 @@ def describe(
         problem = error.message
     space = _space(architecture, config, is_of_run)
     size = networks.size_in_words(architecture, child)
-    return Description(architecture, space, cost, problem, size, words, task.unit)
+    return Description(architecture, space, cost, problem, size, words, config.task.unit)
+
+
+def _assumed_shape(config: RunOptions, recorded: dict[str, Any]) -> tuple[Any, str]:
+    """Return what `Task.assumed_shape` does; raise `InputError` for records of the data that no run has written."""
+    try:
+        return config.task.assumed_shape(config, recorded)
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            f"what environment.json says of the data cannot be used ({type(error).__name__}: {shorten(error)}): "
+            "expected what a run has recorded there. Remove the file: the same command writes it anew."
+        ) from error
 
 
 def _space(architecture: Buildable, config: RunOptions, is_of_run: bool) -> Space:

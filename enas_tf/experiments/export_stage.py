@@ -68,7 +68,8 @@ def _check_data(run: Run, child: keras.Model, place: Path) -> None:
         ) from error
     if problem:
         raise InputError(
-            f"the child in {place.absolute()} {problem}: leave out the options of data, to use what the child was trained on."
+            f"the child in {place.absolute()} {problem}: leave out the options of data, to use what the child was "
+            "trained on."
         )
 
 
@@ -120,7 +121,6 @@ def export(run: Run) -> float:
     with replace_directory(run.workdir.saved_model) as aside:
         difference = run.task.export(child, aside, run.data)
     write_json(run.workdir.child_metrics, metrics | {"export_max_difference": difference})
-    run.reporter.say(
-        f"export: {run.workdir.saved_model}, its numbers differ from the Keras model's by up to {difference:.2g}"
-    )
+    same, other = "are equal to the Keras model's", f"differ from the Keras model's by up to {difference:.2g}"
+    run.reporter.say(f"export: {run.workdir.saved_model}, its numbers {other if difference else same}")
     return difference

@@ -85,8 +85,8 @@ class RetrainStage:
             save_keras(child, aside)
         name, text = task.names(run.data)
         write_text(workdir.child / name, text)
-        run.reporter.truncate({"test": 0})
-        run.reporter.record("test", 0, tested, 1)
+        run.reporter.record_result("test", tested, run.config[RETRAIN].epochs, vars(self.cost))
+        run.reporter.options(run.config.option_values())
         if not math.isfinite(tested["loss"]):
             run.reporter.say(
                 "the training has diverged: the child's loss is not a number. A smaller "

@@ -152,10 +152,12 @@ class SearchStage:
             f"mean_{best.metric}": values.mean(),
             f"worst_{best.metric}": candidates[-1].value,
         }
-        run.reporter.truncate({"derive": 0})
-        run.reporter.record("derive", 0, metrics, 1)
-        run.reporter.image("derive", "architecture", to_pixels(figure), 0)
-        run.reporter.text("derive", "candidates", to_markdown(candidates), 0)
+        run.reporter.record_result("derive", metrics, num_epochs)
+        width = run.networks.size_in_words(best.architecture, run.networks.as_child(run.config[run.networks.network]))
+        run.reporter.say(f"derive: {run.workdir.candidates}, with parameters and FLOPs at the searched width: {width}")
+        run.reporter.tensorboard.image("derive", "architecture", to_pixels(figure), num_epochs)
+        run.reporter.tensorboard.text("derive", "candidates", to_markdown(candidates), num_epochs, width)
+        run.reporter.options(run.config.option_values())
         # Written last: its presence says that derive is done.
         derived = {best.metric: best.value, "derived": self._derivation(num_epochs)}
         write_json(run.workdir.architecture, best.architecture.to_json() | derived)

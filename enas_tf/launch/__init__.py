@@ -3,6 +3,7 @@
 import glob
 import os
 import sys
+import warnings
 
 _HAS_GPU = bool(glob.glob("/dev/nvidia*"))
 # Before TensorFlow is imported: its notes about the CPU and about missing GPUs hide what a run has to say.
@@ -14,6 +15,21 @@ if os.environ.setdefault("KERAS_BACKEND", "tensorflow") != "tensorflow":
         file=sys.stderr,
     )
     sys.exit(2)
+
+
+if any(option.startswith("error") for option in sys.warnoptions):
+    # By PYTHONWARNINGS=error: libraries warn of their own matters, which is no reason to end a run.
+    warnings.simplefilter("default")
+
+
+def _end_quietly(kind: type[BaseException], error: BaseException, traceback) -> None:
+    """Print no traceback for Ctrl-C while modules are imported; `app.run` saves and says so later on."""
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, traceback)
+
+
+if sys.excepthook is sys.__excepthook__:
+    sys.excepthook = _end_quietly
 
 
 def _import_tensorflow_quietly() -> None:

@@ -2,22 +2,22 @@
 follows from it, and errors as one paragraph with exit code 2.
 """
 
-import re
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from absl import app, flags, logging
 
 from enas_tf.errors import InputError, ref, render
 from enas_tf.experiments.config import RunOptions, unread_options
 from enas_tf.experiments.run import Run
+from enas_tf.experiments.stages import find_unread, stage_of
+from enas_tf.launch.arguments import check_encoding, check_flagfiles, check_nothing_is_left, values_of, write_out
 from enas_tf.launch.failures import named_failures
-from enas_tf.launch.flags import define_options, forget_option, given_options, read_config, write_option
+from enas_tf.launch.flags import define_options, forget_option, given_options, read_config, typed, write_option
+from enas_tf.launch.messages import exit_with, parse_or_exit, short_warnings
 from enas_tf.registry import import_file
-from enas_tf.runtime.signals import Interrupted, handled_signals
+from enas_tf.runtime.signals import Aborted, Interrupted, handled_signals
 from enas_tf.spaces.architectures import is_arc, read_architecture
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Buildable, Space
 
@@ -27,10 +27,7 @@ RUN_FLAGS = "run.flags"
 CHILD_FLAGS = ("child/run.flags", RUN_FLAGS)
 #: Prefix of the flags of a child that is trained from scratch.
 RETRAIN = "retrain_"
-#: An argument that is a flag, with or without its value.
-_FLAG = re.compile(r"--?(\w+)(?==|\Z)")
-#: The flags that stand in the command line itself, not in a flagfile; `run` notes them.
-_typed: set[str] = set()
+_OF_CHILD = "this works on a child that was trained before"
 
 
 def define_common_flags() -> None:
@@ -62,48 +59,32 @@ def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,), pre
     """
 
     def parse(argv: list[str]) -> list[str]:
-        argv = _with_run_flags(argv, flagfiles)
-        _import_files(argv)
+        check_encoding(argv[1:])
+        given = _run_flags(argv[1:], flagfiles)
+        check_flagfiles([*given, *argv[1:]])
+        _import_files([*given, *argv[1:]])
         define_options()
         _show_in_help(argv[0])
-        argv = [argv[0], *(_with_prefix(argument, prefix) for argument in argv[1:])]
-        _typed.clear()
-        _typed.update(match[1] for match in map(_FLAG.match, argv[1:]) if match)
-        return FLAGS(argv)
+        return FLAGS([argv[0], *given, *write_out(argv[1:], prefix)])
 
-    app.run(lambda argv: _guard(main, argv), flags_parser=lambda argv: _parse_or_exit(parse, argv))
+    app.run(lambda argv: _guard(main, argv), flags_parser=lambda argv: parse_or_exit(parse, argv))
 
 
 def _guard(main: Callable[[], None], argv: list[str]) -> None:
     """Run `main` and turn errors into messages and exit codes."""
     logging.set_verbosity(logging.WARNING)
     try:
-        if argv[1:]:
-            raise InputError(f"unexpected arguments {argv[1:]}: options are given as --name=value.")
-        with handled_signals(), named_failures():
+        check_nothing_is_left(argv)
+        with handled_signals(), named_failures(), short_warnings():
             main()
     except Interrupted as interruption:
         print(f"stopped by {interruption.signal}: the same command resumes from here", file=sys.stderr)
         raise
+    except Aborted:
+        print("left at once by the second SIGINT: the same command resumes from the last checkpoint", file=sys.stderr)
+        raise
     except InputError as error:
-        _exit_with(error)
-
-
-def _exit_with(error: InputError) -> NoReturn:
-    # A terminal wraps for itself; a log keeps the paragraph on one line.
-    message = error.render(write_option)
-    print(textwrap.fill(message, 100) if sys.stderr.isatty() else message, file=sys.stderr)
-    sys.exit(2)
-
-
-def _parse_or_exit(parse: Callable, argv: list[str]) -> list[str]:
-    try:
-        return parse(argv)
-    except InputError as error:
-        _exit_with(error)
-    except flags.Error as error:
-        print(f"{error}\nPass --helpfull to see all flags.", file=sys.stderr)
-        sys.exit(1)
+        exit_with(error)
 
 
 def _show_in_help(program: str) -> None:
@@ -113,32 +94,24 @@ def _show_in_help(program: str) -> None:
             FLAGS.register_key_flag_for_module(program, FLAGS[name])
 
 
-def _with_prefix(argument: str, prefix: str) -> str:
-    """Return `--{prefix}name` or `--{prefix}name=value` for an argument that says it without the prefix."""
-    return _FLAG.sub(lambda flag: f"--{prefix}{flag[1]}" if prefix + flag[1] in FLAGS else flag[0], argument, count=1)
+def _run_flags(argv: list[str], flagfiles: tuple[str, ...]) -> list[str]:
+    """Return the flag that reads the first of `flagfiles` in the workdir that `argv` names: it gives the defaults."""
+    for place in values_of("workdir", argv)[:1]:
+        found = [Path(place) / file for file in flagfiles if _exists(Path(place) / file)]
+        return [f"--flagfile={found[0]}"] if found else []
+    return []
 
 
-def _value_of(flag: str, argv: list[str]) -> list[str]:
-    """Return the values of `--flag=value` and `--flag value` in `argv`."""
-    found = []
-    for i, argument in enumerate(argv):
-        name, has_value, value = argument.lstrip("-").partition("=")
-        if argument.startswith("-") and name == flag:
-            found.append(value if has_value else argv[i + 1] if i + 1 < len(argv) else "")
-    return found
-
-
-def _with_run_flags(argv: list[str], flagfiles: tuple[str, ...]) -> list[str]:
-    """Put the first of `flagfiles` in the workdir that `argv` names before the arguments, which win over it."""
-    for place in _value_of("workdir", argv[1:])[:1]:
-        found = [Path(place) / file for file in flagfiles if (Path(place) / file).is_file()]
-        return [argv[0], f"--flagfile={found[0]}", *argv[1:]] if found else argv
-    return argv
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _import_files(argv: list[str]) -> None:
     """Import the files that `--import` names: what registers in them may have flags of its own."""
-    for path in _value_of("import", FLAGS.read_flags_from_files(argv[1:])):
+    for path in values_of("import", FLAGS.read_flags_from_files(argv)):
         import_file(path)
 
 
@@ -186,28 +159,45 @@ def _check_size(architecture: Architecture) -> None:
     own, given = group.values(architecture.space()), given_options()
     for option in group.options:
         name = option.name
-        if option.kind is int and name in _typed and given[name] != own[name]:
+        if option.kind is int and name in typed and given[name] != own[name]:
             raise InputError(
                 f"the arc string is of {architecture.space_name} architectures with {ref(name)}={own[name]}, but "
                 f"{ref(name)}={given[name]}: {ref(name)}={own[name]} reads it as it is."
             )
 
 
-def config_for(architecture: Buildable | None = None) -> RunOptions:
+def config_for(architecture: Buildable | None = None, stage: str | None = None) -> RunOptions:
     """Return the configuration of a launcher; the space of an `architecture` that it works on wins over `--space`.
 
     Where the command line chooses another component than a flagfile was written for, what the flagfile says for its own
-    one is left out. Such flags in the command line are refused.
+    one is left out. Such flags in the command line are refused, and those that `stage` does not read
+    (`experiments/stages.py`); None for a launcher that runs all stages.
     """
-    if architecture is not None and ("space" in _typed or architecture.space_name != (FLAGS.space or "macro")):
+    if architecture is not None and ("space" in typed or architecture.space_name != (FLAGS.space or "macro")):
         FLAGS["space"].value = architecture.space_name
         _forget_unread()
-    elif _typed & {"space", "searcher", "evaluator"}:
+    elif typed.keys() & {"space", "searcher", "evaluator"}:
         _forget_unread()
-    return read_config()
+    config = read_config()
+    if stage is not None:
+        _check_typed(stage)
+    return config
+
+
+def _check_typed(stage: str) -> None:
+    """Raise `InputError` for an option in the command line that `stage` does not read."""
+    name = find_unread(typed, stage, has_architecture=bool(FLAGS.architecture) if "architecture" in FLAGS else False)
+    if name is not None:
+        value = given_options()[name]
+        shown = ",".join(value) if isinstance(value, list) else str(value)
+        words = {"search": "this works on searched weights", "retrain": "this is about a child", "child": _OF_CHILD}
+        hint = (
+            f" {ref('sample_temperature')} is that of the text." if name == "temperature" and stage == "child" else ""
+        )
+        raise InputError(f"{ref(name)}={shown} is read by {stage_of(name)}, while {words[stage]}: leave it out.{hint}")
 
 
 def _forget_unread() -> None:
     """Take options of flagfiles that nothing chosen reads as not given."""
-    for name in unread_options(given_options()) - _typed:
+    for name in unread_options(given_options()) - typed.keys():
         forget_option(name)

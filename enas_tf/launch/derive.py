@@ -10,7 +10,9 @@ from enas_tf.launch import app
 
 def main() -> None:
     """Restore the search of the workdir and derive from it."""
-    with app.start_run(app.config_for(), app.required_workdir(), is_shared=True) as run:
+    config = app.config_for(stage="search")
+    with app.start_run(config, app.required_workdir(), is_shared=True) as run:
+        run.lock()
         stage = SearchStage(run)
         stage.derive(stage.restore().epoch)
         closing_block(run)

@@ -5,6 +5,7 @@ The child is one that is retrained: in the command line --channels=8 means --ret
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from enas_tf.runtime.files import write_bytes
 from enas_tf.spaces.space import Buildable
 
 FLAGS = flags.FLAGS
+_MOST_CLASSES = 10**6
 
 
 def define_flags() -> None:
@@ -38,7 +40,7 @@ def define_flags() -> None:
 def main() -> None:
     """Print the description, and draw the picture that is asked for."""
     architecture = _read()
-    config = app.config_for(architecture)
+    config = app.config_for(architecture, stage="retrain")
     recorded = Workdir(Path(FLAGS.workdir)).recorded_data if FLAGS.workdir else {}
     is_of_run = not FLAGS.architecture
     description = describe(architecture, config, recorded, is_of_run, **_given_shape())
@@ -63,9 +65,11 @@ def _draw(architecture: Buildable, path: Path) -> None:
     if not path.parent.is_dir():
         raise InputError(f"the picture {path} cannot be written: {path.parent} is not a directory. Create it first.")
     try:
-        write_bytes(path, render(draw(architecture), path.suffix))
+        picture = render(draw(architecture), path.suffix)
     except InputError as error:
         raise InputError(f"{path}: {error.message}") from error
+    try:
+        write_bytes(path, picture)
     except OSError as error:
         raise InputError(f"the picture {path} cannot be written: {error.strerror}. Choose another place.") from error
 
@@ -74,13 +78,14 @@ def _given_shape() -> dict[str, Any]:
     """Return the fields of the images' shape that flags give."""
     given: dict[str, Any] = {}
     if FLAGS.image_shape:
-        if len(FLAGS.image_shape) != 3 or not all(side.isdigit() and int(side) for side in FLAGS.image_shape):
+        if len(FLAGS.image_shape) != 3 or not all(re.fullmatch("[1-9][0-9]{0,5}", side) for side in FLAGS.image_shape):
             raise InputError(
                 f"{ref('image_shape')}={','.join(FLAGS.image_shape)} is not valid: expected height,width,channels."
             )
         given["image_shape"] = [int(side) for side in FLAGS.image_shape]
     if FLAGS.num_classes is not None:
-        require(FLAGS.num_classes >= 1, "num_classes", FLAGS.num_classes, "at least 1")
+        is_number = 1 <= FLAGS.num_classes <= _MOST_CLASSES
+        require(is_number, "num_classes", FLAGS.num_classes, f"a number of 1..{_MOST_CLASSES:,}")
         given["class_names"] = [str(number) for number in range(FLAGS.num_classes)]
     return given
 

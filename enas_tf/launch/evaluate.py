@@ -16,9 +16,12 @@ from enas_tf.experiments.retrain_stage import check_is_architecture_of, finite
 from enas_tf.experiments.run import Run, derived_architecture
 from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.launch import app
+from enas_tf.launch.arguments import values_of
+from enas_tf.options import require, shorten
 from enas_tf.spaces.space import Architecture, Buildable
 
 FLAGS = flags.FLAGS
+_MOST_TOKENS = 10**6
 
 
 def define_flags() -> None:
@@ -33,6 +36,11 @@ def define_flags() -> None:
         "normalised by batch statistics where there are any",
     )
     flags.DEFINE_integer("sample", 0, "print a text of so many tokens by the retrained language model", lower_bound=0)
+    flags.DEFINE_float(
+        "sample_temperature",
+        None,
+        "logits of --sample are divided by it: below 1 the text keeps closer to what is probable [default: 1]",
+    )
     flags.DEFINE_string("prompt", "", "what the text of --sample begins with; the beginning of a line if empty")
 
 
@@ -41,14 +49,15 @@ def main() -> None:
     is_of_child, architecture = FLAGS.weights == "child", app.named_architecture()
     _check_sampling(is_of_child)
     # Shared weights are those of the run's own space.
-    config = app.config_for(architecture) if is_of_child else app.config_for()
+    config = app.config_for(architecture, "child") if is_of_child else app.config_for(stage="search")
     run = app.start_run(config, app.required_workdir())
     if not is_of_child:
         metrics = _measure_shared(run, architecture or derived_architecture(run.workdir))
     else:
         check_is_architecture_of(run.workdir, architecture)
         if FLAGS.sample:
-            print(write_sample(run, FLAGS.prompt, FLAGS.sample))
+            temperature = 1.0 if FLAGS.sample_temperature is None else FLAGS.sample_temperature
+            print(write_sample(run, FLAGS.prompt, FLAGS.sample, temperature))
             return
         metrics = {f"test_{name}": value for name, value in measure_child(run).items()}
     print(json.dumps(finite(metrics)))
@@ -64,10 +73,15 @@ def _measure_shared(run: Run, architecture: Buildable) -> dict[str, float]:
 def _check_sampling(is_of_child: bool) -> None:
     if FLAGS.sample and not is_of_child:
         raise InputError(f"{ref('sample')}={FLAGS.sample} is for a retrained child: leave out {ref('weights')}=shared.")
-    if FLAGS.prompt and not FLAGS.sample:
-        raise InputError(
-            f"{ref('prompt')}={FLAGS.prompt} is read by {ref('sample')} only: expected {ref('sample')}=50, say, too."
-        )
+    for name in ("prompt", "sample_temperature"):
+        if FLAGS[name].value not in (None, "") and not FLAGS.sample:
+            shown = f"{ref(name)}={shorten(FLAGS[name].value)}"
+            raise InputError(f"{shown} is read by {ref('sample')} only: expected {ref('sample')}=50, say, too.")
+    temperature = FLAGS.sample_temperature
+    # Below, the probabilities of all tokens but one are 0.
+    is_valid = temperature is None or 0.001 <= temperature <= 1000
+    require(is_valid, "sample_temperature", temperature, "a number of 0.001..1000")
+    require(FLAGS.sample <= _MOST_TOKENS, "sample", FLAGS.sample, f"at most {_MOST_TOKENS:,}")
 
 
 def _encode(run: Run, architecture: Buildable) -> np.ndarray:
@@ -82,5 +96,5 @@ def _encode(run: Run, architecture: Buildable) -> np.ndarray:
 
 if __name__ == "__main__":
     define_flags()
-    is_of_search = any(argument.endswith("weights=shared") for argument in sys.argv)
+    is_of_search = values_of("weights", sys.argv[1:])[-1:] == ["shared"]
     app.run(main, flagfiles=(app.RUN_FLAGS,) if is_of_search else app.CHILD_FLAGS)

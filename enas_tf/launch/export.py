@@ -11,7 +11,8 @@ from enas_tf.launch import app
 def main() -> None:
     """Export the child of the workdir."""
     architecture = app.named_architecture()
-    with app.start_run(app.config_for(architecture), app.required_workdir()) as run:
+    with app.start_run(app.config_for(architecture, stage="child"), app.required_workdir()) as run:
+        run.lock()
         check_is_architecture_of(run.workdir, architecture)
         export(run)
 

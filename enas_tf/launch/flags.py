@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from enas_tf.errors import render
+from enas_tf.errors import InputError, render
 from enas_tf.experiments.config import RunOptions, defaults_in_words, every_option, read_options
 from enas_tf.options import Option
 
@@ -19,22 +19,35 @@ _DEFINE: dict[type, Callable] = {
 }
 
 
+#: Full name -> the name that the user typed, of the flags that stand in the command line itself, not in a flagfile.
+typed: dict[str, str] = {}
+
+
 def write_option(name: str) -> str:
-    """Return an option as a user types it."""
-    return f"--{name}"
+    """Return an option as the user has typed it, or would."""
+    return f"--{typed.get(name, name)}"
 
 
 def define_options() -> None:
     """Define a flag for every option of every registered component."""
     for name, offers in every_option().items():
-        if name not in FLAGS:
-            _define(name, [option for _, option in offers])
+        if name in FLAGS:
+            owner = next((f"the {entry.kind} {entry.name}" for entry, _ in offers if entry is not None), "a component")
+            raise InputError(
+                f"the option {name!r} of {owner} is taken by a flag of the launcher: choose another name for the "
+                "option, or give its group a prefix."
+            )
+        _define(name, [option for _, option in offers])
 
 
 def _define(name: str, offered: list[Option]) -> None:
     kinds = {option.kind for option in offered}
     if len(kinds) > 1:
-        raise TypeError(f"the option {name} has several types: {kinds}")
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(
+            f"the option {name!r} has several types ({names}) in several components: choose another name in one of "
+            "them, or give its group a prefix."
+        )
     words = "; or ".join(dict.fromkeys(option.help for option in offered))
     default = defaults_in_words(name)
     words = render(words + (f" [default: {default}]" if default else ""), write_option)

@@ -33,7 +33,8 @@ def main() -> None:
         raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected export.")
     workdir = app.required_workdir()
     architecture = app.named_architecture() or derived_architecture(Workdir(workdir))
-    with app.start_run(app.config_for(architecture), workdir, is_shared=True) as run:
+    with app.start_run(app.config_for(architecture, stage="retrain"), workdir, is_shared=True) as run:
+        run.lock()
         stage = RetrainStage(run, architecture)
         stage.open(FLAGS.overwrite)
         stage.retrain()

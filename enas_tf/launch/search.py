@@ -43,6 +43,7 @@ def main() -> None:
             SearchStage(run).dry_run()
         return
     with _start(app.required_workdir()) as run:
+        run.lock()
         _search(run, is_retraining="retrain" in then)
         if "retrain" in then:
             stage = RetrainStage(run, derived_architecture(run.workdir))
@@ -63,7 +64,9 @@ def _search(run: Run, is_retraining: bool) -> None:
     stage = start_search(run, FLAGS.overwrite, is_retraining)
     stage.search()
     num_epochs = run.config[SEARCH].epochs
-    if not cluster.is_any(stage.is_derived(num_epochs)):
+    if cluster.is_any(stage.is_derived(num_epochs)):
+        run.reporter.say(f"derive: finished, {run.workdir.architecture} is there already")
+    else:
         stage.derive(num_epochs)
     cluster.barrier()
 

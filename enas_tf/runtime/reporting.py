@@ -12,16 +12,20 @@ from typing import Any
 
 import numpy as np
 import rich.console
-import rich.progress
-import rich.table
-import rich.text
-import tensorflow as tf
 
 from enas_tf.errors import InputError, ref, render
+from enas_tf.options import shorten
+from enas_tf.reading import read_text
 from enas_tf.runtime import files
 from enas_tf.runtime.chief import is_chief
+from enas_tf.runtime.console import Heartbeat, bar, in_columns, in_rows, table
+from enas_tf.runtime.descriptions import describe
+from enas_tf.runtime.tensorboard import TensorBoard
 
 PHASES = ("search", "controller", "derive", "retrain")
+#: The phases of one record: the results of a run.
+RESULTS = ("derive", "test")
+_CURE = f"Remove it, or start afresh with {ref('overwrite')}."
 
 
 class Reporter:
@@ -30,14 +34,17 @@ class Reporter:
     A run that may be resumed calls `record` before it saves the checkpoint of that epoch, and `truncate` when it
     resumes. Then every epoch is reported exactly once.
 
-    Epochs are counted from 0 in `metrics.jsonl` and in TensorBoard. The console counts them from 1, so that the last
-    line of ten epochs reads 10/10.
+    Epochs are counted from 0 in `metrics.jsonl`, as all arguments count them. The console and TensorBoard count them
+    from 1, so that the last line of ten epochs reads 10/10, and the last point of a curve is at step 10.
 
     Args:
         workdir: directory of `metrics.jsonl` and `tensorboard/PHASE/`; created if it is missing.
         phases: the phases of all records; they only align the columns of the console.
         console: the console to print on; standard output by default.
         write_option: writes the name of an option in messages, as `errors.render` takes it.
+
+    Attributes:
+        tensorboard: the TensorBoard files, for what is shown nowhere else.
     """
 
     def __init__(
@@ -52,13 +59,15 @@ class Reporter:
         # Of several processes only the chief reports.
         is_heard = is_chief()
         self._elsewhere = None if is_heard else tempfile.TemporaryDirectory()
+        self._name = str(workdir)
         self._workdir = files.ensure_writable(self._elsewhere.name if self._elsewhere else workdir)
         self._phase_width = max(map(len, phases))
         # With FORCE_COLOR rich would colour a pipe too, but a log file has to stay plain in every environment.
         self._console = console or rich.console.Console(
             force_terminal=sys.stdout.isatty() and is_heard, quiet=not is_heard
         )
-        self._writers: dict[str, tf.summary.SummaryWriter] = {}
+        self._last_said = time.monotonic()
+        self.tensorboard = TensorBoard(self._workdir / "tensorboard")
         self.truncate({})
 
     def __enter__(self) -> "Reporter":
@@ -67,75 +76,90 @@ class Reporter:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def record(self, phase: str, epoch: int, metrics: Mapping[str, float], total_epochs: int) -> None:
+    def record(
+        self,
+        phase: str,
+        epoch: int,
+        metrics: Mapping[str, float],
+        total_epochs: int,
+        descriptions: Mapping[str, str] | None = None,
+    ) -> None:
         """Report the metrics of one epoch of one phase to all three sinks.
 
         Args:
-            phase: "search" (shared weights), "controller", "derive" or "retrain".
-            epoch: counted from 0; the step in TensorBoard.
+            phase: "search" (shared weights), "controller" or "retrain".
+            epoch: counted from 0.
             metrics: scalars (Python, NumPy or TensorFlow). NaN and infinities become null in `metrics.jsonl`.
             total_epochs: the number of epochs of this phase, for "3/10" on the console.
+            descriptions: metric -> what it means, for those that `runtime.descriptions` does not know.
 
         Raises:
             ValueError: a metric is named phase, epoch or time.
         """
-        if reserved := metrics.keys() & {"phase", "epoch", "time"}:
-            raise ValueError(f"metrics named {sorted(reserved)} would hide the record's own fields; rename them.")
-        numbers = {name: _number(value) for name, value in metrics.items()}
-        self._append({"phase": phase, "epoch": epoch, "time": round(time.time(), 3), **numbers})
-        with self._summaries(phase):
-            for name, value in numbers.items():
-                tf.summary.scalar(name, value, step=epoch)
-        self.say(_line(phase.ljust(self._phase_width), epoch, total_epochs, numbers))
+        numbers = self._append(phase, epoch, metrics)
+        self.tensorboard.scalars(phase, numbers, epoch + 1, _describe(phase, numbers) | dict(descriptions or {}))
+        width = len(str(total_epochs))
+        self._say_numbers(phase, f"epoch {epoch + 1:>{width}}/{total_epochs}  ", numbers)
 
-    def histogram(self, phase: str, name: str, values: Any, step: int) -> None:
-        """Add a histogram of numbers of any shape to TensorBoard; `step` is the epoch, counted from 0."""
-        with self._summaries(phase):
-            tf.summary.histogram(name, values, step=step)
+    def record_result(
+        self, phase: str, metrics: Mapping[str, float], num_epochs: int, sizes: Mapping[str, float] | None = None
+    ) -> None:
+        """Report the only record of a phase, a result of the run, to all three sinks. An earlier one is removed.
 
-    def image(self, phase: str, name: str, pixels: np.ndarray, step: int) -> None:
-        """Add a picture, uint8 [height, width, channels], to TensorBoard; `step` is the epoch, counted from 0."""
-        with self._summaries(phase):
-            tf.summary.image(name, pixels[np.newaxis], step=step)
+        Args:
+            phase: one of `RESULTS`.
+            metrics: scalars, as in `record`. In `metrics.jsonl` they are those of epoch 0.
+            num_epochs: the number of epochs of training that the result follows: in TensorBoard it stands at their end.
+            sizes: further numbers, for TensorBoard alone.
 
-    def text(self, phase: str, name: str, markdown: str, step: int) -> None:
-        """Add a text in Markdown to TensorBoard; `step` is the epoch, counted from 0."""
-        with self._summaries(phase):
-            tf.summary.text(name, markdown, step=step)
+        Raises:
+            ValueError: a metric is named phase, epoch or time.
+        """
+        self.truncate({phase: 0})
+        numbers = self._append(phase, 0, metrics)
+        shown = numbers | dict(sizes or {})
+        self.tensorboard.scalars(phase, shown, num_epochs, _describe(phase, shown))
+        self._say_numbers(phase, "", numbers)
+
+    def options(self, options: Mapping[str, Any]) -> None:
+        """Show the options of the run with its results, in the tab HParams of TensorBoard; call it after a result."""
+        self.tensorboard.options(RESULTS, options, self._name)
 
     def say(self, message: str) -> None:
         """Print a message without markup, colours or wrapping; references to options are rendered."""
         message = render(message, self._write_option)
         self._console.print(message, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        self._last_said = time.monotonic()
 
     def block(self, title: str, rows: Mapping[str, str]) -> None:
         """Print a title and aligned rows of name and value: a table on a terminal, plain lines elsewhere.
 
-        References to options in the title and in the rows are rendered.
+        References to options in the title and in the rows are rendered. A value may have several lines.
         """
         title = render(title, self._write_option)
         rows = {
             render(name, self._write_option): render(str(value), self._write_option) for name, value in rows.items()
         }
         if self._console.is_terminal:
-            self._console.print(_table(title, rows))
+            self._console.print(table(title, rows))
             return
-        width = max(map(len, rows), default=0)
-        for line in (title, *(f"  {name:<{width}}  {value}" for name, value in rows.items())):
+        for line in (title, *in_rows(rows)):
             self.say(line)
 
     @contextlib.contextmanager
-    def progress(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    def progress(self, description: str, total: int, unit: str = "steps") -> Iterator[Callable[[int], None]]:
         """Yield the function `advance(n)`, to be called after every n of `total` steps.
 
-        A terminal shows a bar with rate and remaining time until the block ends. Elsewhere nothing is printed.
+        A terminal shows a bar with rate and remaining time until the block ends. Elsewhere a line says the same now and
+        then (`console.Heartbeat`).
         """
         if not self._console.is_terminal:
-            yield lambda num: None
+            start = description.ljust(self._phase_width)
+            yield Heartbeat(start, total, unit, self.say, lambda: self._last_said).advance
             return
-        with _bar(self._console) as bar:
-            task = bar.add_task(description, total=total)
-            yield lambda num: bar.advance(task, num)
+        with bar(self._console) as shown:
+            task = shown.add_task(description, total=total)
+            yield lambda num: shown.advance(task, num)
 
     def truncate(self, phase_epochs: Mapping[str, int]) -> None:
         """Remove what a resumed run is going to report again; call it before the first `record`.
@@ -148,43 +172,37 @@ class Reporter:
         Raises:
             InputError: a line of `metrics.jsonl` other than the last is not a record.
         """
-        self.close()
         self._truncate_metrics(phase_epochs)
         for phase, epoch in phase_epochs.items():
-            _truncate_tensorboard(self._tensorboard(phase), epoch)
+            self.tensorboard.truncate(phase, epoch)
 
     def close(self) -> None:
         """Flush and close the TensorBoard files; a later report opens new ones."""
-        for writer in self._writers.values():
-            writer.close()
-        self._writers.clear()
+        self.tensorboard.close()
 
     @property
     def _metrics(self) -> Path:
         return self._workdir / "metrics.jsonl"
 
-    def _tensorboard(self, phase: str) -> Path:
-        return self._workdir / "tensorboard" / phase
-
-    def _append(self, record: Mapping[str, Any]) -> None:
-        """Write one line of `metrics.jsonl` at once; nothing stays in a buffer."""
-        finite = {name: None if _is_odd(value) else value for name, value in record.items()}
+    def _append(self, phase: str, epoch: int, metrics: Mapping[str, float]) -> dict[str, int | float]:
+        """Write one line of `metrics.jsonl` at once, so that nothing stays in a buffer; return its numbers."""
+        if reserved := metrics.keys() & {"phase", "epoch", "time"}:
+            raise ValueError(f"metrics named {sorted(reserved)} would hide the record's own fields; rename them.")
+        numbers = {name: _number(value) for name, value in metrics.items()}
+        finite = {name: None if _is_odd(value) else value for name, value in numbers.items()}
+        record = {"phase": phase, "epoch": epoch, "time": round(time.time(), 3), **finite}
         with self._metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(finite, allow_nan=False) + "\n")
+            file.write(json.dumps(record, allow_nan=False) + "\n")
+        return numbers
 
-    @contextlib.contextmanager
-    def _summaries(self, phase: str) -> Iterator[None]:
-        """Direct `tf.summary` within the block to the files of the phase; the end of `as_default` flushes them."""
-        if phase not in self._writers:
-            self._writers[phase] = tf.summary.create_file_writer(str(self._tensorboard(phase)))
-        with self._writers[phase].as_default():
-            yield
+    def _say_numbers(self, phase: str, epoch: str, numbers: Mapping[str, int | float]) -> None:
+        self.say(f"{phase:<{self._phase_width}}  {epoch}{in_columns(numbers)}")
 
     def _truncate_metrics(self, phase_epochs: Mapping[str, int]) -> None:
         """Rewrite `metrics.jsonl` without the records from `phase_epochs` on and without a cut-off last line."""
         if not self._metrics.exists():
             return
-        content = self._metrics.read_text(encoding="utf-8", errors="replace")
+        content = read_text(self._metrics, "the metrics that a run has reported", _CURE)
         kept = [r for r in _records(self._metrics, content) if r["epoch"] < phase_epochs.get(r["phase"], math.inf)]
         text = "".join(json.dumps(record) + "\n" for record in kept)
         if text != content:
@@ -199,37 +217,18 @@ def _records(path: Path, content: str) -> list[dict[str, Any]]:
         try:
             record = json.loads(line)
             records.append({**record, "phase": str(record["phase"]), "epoch": int(record["epoch"])})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             if number < len(lines):
                 raise InputError(
-                    f"{path}, line {number} is {line[:80]!r}: expected a JSON object with the keys phase and epoch, as "
-                    f"this program writes it. Remove the line, or start afresh with {ref('overwrite')}."
+                    f"{path}, line {number} is {shorten(line)!r}: expected a JSON object with the keys phase and "
+                    f"epoch, as this program writes it. Remove the line, or start afresh with {ref('overwrite')}."
                 ) from error
     return records
 
 
-def _truncate_tensorboard(directory: Path, epoch: int) -> None:
-    """Remove the events of `epoch` and later epochs from the files of one phase."""
-    # Left by a process that was killed in this function; TensorBoard would read it in addition to the original.
-    for leftover in directory.glob(".*tfevents*.new"):
-        leftover.unlink()
-    for path in directory.glob("*tfevents*"):
-        _truncate_events(path, epoch)
-
-
-def _truncate_events(path: Path, epoch: int) -> None:
-    """Rewrite one TensorBoard file without the events of `epoch` and later epochs.
-
-    TensorBoard can purge the events before a restart (a session log event with a step), but the writers of TensorFlow 2
-    cannot request it, and other readers would show the repeated steps. The file keeps its name, because TensorBoard
-    reads the files of a directory in the order of their names.
-    """
-    with files.replacement(path) as aside, tf.io.TFRecordWriter(str(aside)) as writer:
-        # A killed run may leave half an event at the end, for which the reader raises an error.
-        for serialized in tf.data.TFRecordDataset(str(path)).ignore_errors().as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(serialized)
-            if event.step < epoch or not event.HasField("summary"):
-                writer.write(serialized)
+def _describe(phase: str, names: Mapping[str, Any]) -> dict[str, str]:
+    """Return name -> what it means, for those of `names` that are described."""
+    return {name: text for name in names if (text := describe(phase, name)) is not None}
 
 
 def _number(value: Any) -> int | float:
@@ -241,41 +240,3 @@ def _number(value: Any) -> int | float:
 def _is_odd(value: Any) -> bool:
     """Return whether `value` is NaN or an infinity, for which JSON has no form."""
     return isinstance(value, float) and not math.isfinite(value)
-
-
-def _line(phase: str, epoch: int, total_epochs: int, numbers: Mapping[str, int | float]) -> str:
-    """Return the line of one epoch for the console; columns have a fixed width, so that lines are aligned."""
-    width = len(str(total_epochs))
-    texts = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in numbers.items()}
-    columns = "  ".join(f"{name} {text:<10}" for name, text in texts.items())
-    return f"{phase}  epoch {epoch + 1:>{width}}/{total_epochs}  {columns}".rstrip()
-
-
-def _table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
-    """Return the rows as a table for a terminal; long values are folded, none is cut."""
-    table = rich.table.Table(title=rich.text.Text(title), title_justify="left", show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows.items():
-        table.add_row(rich.text.Text(name), rich.text.Text(str(value)))
-    return table
-
-
-class _Rate(rich.progress.ProgressColumn):
-    """The column of a progress bar with the steps per second."""
-
-    def render(self, task: rich.progress.Task) -> rich.text.Text:
-        return rich.text.Text("" if task.speed is None else f"{task.speed:.1f}/s")
-
-
-def _bar(console: rich.console.Console) -> rich.progress.Progress:
-    """Return a progress bar that disappears when it is done, so that the line of the epoch replaces it."""
-    return rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}", markup=False),
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        _Rate(),
-        rich.progress.TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )

@@ -4,15 +4,15 @@ import dataclasses
 import time
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
-from enas_tf.runtime.seeds import seed_for
+from enas_tf.runtime.seeds import seed_for, seed_of_attempt
 from enas_tf.search.evaluators.evaluator import Evaluator
+from enas_tf.search.outlook import show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
@@ -36,20 +36,20 @@ SEARCH = Group(SearchConfig(), stages=("search",))
 
 
 class SearchTrainer(Trainer):
-    """Runs the epochs of a search. The steps of a position are those of the evaluator, then the searcher's updates."""
+    """Runs the epochs of a search. A position counts the evaluator's steps of the epoch first, then the updates."""
 
     stage = "search"
 
     def __init__(self, searcher: Searcher, evaluator: Evaluator, config: SearchConfig, seed: int, reporter: Reporter):
         self.searcher, self.evaluator, self.config, self.seed = searcher, evaluator, config, seed
-        self.reporter = reporter
+        self.reporter, self._attempt = reporter, 0
 
     @property
     def failure(self) -> str | None:
         return self.evaluator.failure
 
     def start(self, position: Position, attempt: int) -> None:
-        config = self.config
+        config, self._attempt = self.config, attempt
         num_rewards = (position.epoch * config.updates_per_epoch + self._num_updates) * config.samples_per_update
         self.evaluator.start(position.epoch, position.step, num_rewards, attempt)
 
@@ -80,16 +80,18 @@ class SearchTrainer(Trainer):
             if metrics:
                 reporter.record("search", epoch, metrics, config.epochs)
         if config.updates_per_epoch:
-            metrics = improve(self.searcher, self.evaluator, config, self.seed, epoch, updates, advance)
+            seed = seed_of_attempt(self.seed, self._attempt)
+            metrics = improve(self.searcher, self.evaluator, config, seed, epoch, updates, advance)
             self.searcher.num_updates.assign(0)
-            reporter.record("controller", epoch, metrics, config.epochs)
+            reporter.record("controller", epoch, metrics, config.epochs, self.searcher.metric_descriptions)
             if lost := metrics.get("nonfinite_rewards"):
                 reporter.say(f"search: {lost:.3g} rewards of an update were not numbers, and were left out")
             problem = self.searcher.find_problem(metrics)
             if problem:
                 reporter.say(problem)
-        for name, probabilities in self.searcher.op_probabilities(seed_for(self.seed, "report", epoch)).items():
-            reporter.histogram("controller", f"operations/{name}", as_counts(probabilities), epoch)
+        outlook = self.searcher.outlook(seed_for(self.seed, "report", epoch))
+        if outlook is not None:
+            show(outlook, self.searcher.space, epoch, config.epochs, reporter.tensorboard)
 
 
 def search(
@@ -104,11 +106,6 @@ def search(
     """Run what the newest checkpoint has not done; leave searcher and evaluator trained."""
     trainer = SearchTrainer(searcher, evaluator, config, seed, reporter)
     run_epochs(trainer, config.epochs, reporter, checkpoints, recovery)
-
-
-def as_counts(probabilities: tf.Tensor, num: int = 1000) -> np.ndarray:
-    """Return operation indices as `num` draws would hold them, so that their histogram shows the probabilities."""
-    return np.repeat(np.arange(len(probabilities)), np.round(num * probabilities.numpy()).astype(int))
 
 
 def improve(

@@ -68,7 +68,7 @@ class ImageDeviceConfig:
     )
 
 
-IMAGE_SEARCH = Group(ImageSearchConfig(), stages=("search",))
+IMAGE_SEARCH = Group(ImageSearchConfig(), stages=("search",), is_of_sharing=True)
 IMAGE_RETRAIN = Group(ImageRetrainConfig(), stages=("retrain",))
 IMAGE_DEVICE = Group(ImageDeviceConfig())
 

@@ -32,7 +32,7 @@ class WindowConfig:
         require(self.slowness_penalty >= 0, "slowness_penalty", self.slowness_penalty, "0 or more")
 
 
-WINDOW = Group(WindowConfig(), stages=("search",))
+WINDOW = Group(WindowConfig(), stages=("search",), is_of_sharing=True)
 #: The final training's values (enas_lm, fixed_lib.py): alpha is 0.7, and there is no slowness term.
 RETRAIN_WINDOW = Group(
     WindowConfig(activation_penalty=0.7, slowness_penalty=0.0), prefix="retrain_", stages=("retrain",)
@@ -49,7 +49,7 @@ class RewardConfig:
         require(self.reward_scale > 0, "reward_scale", self.reward_scale, "above 0")
 
 
-REWARD = Group(RewardConfig(), stages=("search",))
+REWARD = Group(RewardConfig(), stages=("search",), is_of_sharing=True)
 
 
 def penalty(reading: Reading, config: WindowConfig) -> tf.Tensor:

@@ -10,9 +10,12 @@ import pytest
 
 from enas_tf import registry
 from enas_tf.errors import InputError
-from enas_tf.experiments.config import RUN, every_option, read_options, to_flagfile, unread_options
+from enas_tf.experiments.config import every_option, read_options, to_flagfile, unread_options
 from enas_tf.launch.flags import define_options, read_config
 from enas_tf.models.networks import NETWORKS
+from enas_tf.options import Group, option
+from enas_tf.search.evaluators.evaluator import EVALUATORS
+from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.space import SPACES
@@ -49,8 +52,7 @@ def test_every_option_is_a_flag(own_flags, name):
 
 @pytest.mark.parametrize("entry", [e for kind in registry.Registry.every for e in kind.entries()], ids=lambda e: e.name)
 def test_a_component_gives_defaults_of_options_that_its_runs_read(entry):
-    if entry.defaults:
-        assert entry.kind == "space"
+    if entry.kind == "space":
         options = read_options({"space": entry.name}).option_values()
         for name, value in entry.defaults.items():
             assert options[name] == value
@@ -251,10 +253,53 @@ def test_every_space_has_networks_of_a_task(space):
     assert entry.component.task in TASKS
 
 
-def test_the_choices_are_what_is_registered():
-    options = {option.name: option for option in RUN.options}
-    assert options["space"].choices == tuple(SPACES)
-    assert options["searcher"].choices == tuple(SEARCHERS)
+@pytest.fixture
+def own_searcher():
+    """A searcher of the user's, and one of its options."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        patience_of_mine: int = option(7, "how long it waits")
+
+    group = Group(Config(), stages=("search",))
+    SEARCHERS.register("mine", [group], {"epochs": 5}, help="my own")(RandomSearcher)
+    yield group
+    SEARCHERS.remove("mine")
+
+
+def test_what_is_registered_is_offered(own_flags, own_searcher):
+    define_options()
+    assert "mine" in own_flags["searcher"].parser.enum_values
+    assert "how long it waits [default: 7]" in own_flags["patience_of_mine"].help
+    config = read_options({"searcher": "mine", "patience_of_mine": 9})
+    assert config[own_searcher].patience_of_mine == 9
+    assert config.option_values()["epochs"] == 5, "any component may have defaults"
+    with pytest.raises(InputError, match="patience_of_mine=9 belongs to the mine searcher"):
+        read_options({"patience_of_mine": 9})
+
+
+def test_a_default_of_no_option_is_refused(own_searcher):
+    SEARCHERS.remove("mine")
+    SEARCHERS.register("mine", [own_searcher], {"epoch": 5})(RandomSearcher)
+    with pytest.raises(InputError, match="the searcher mine has a default of epoch, which is no option"):
+        read_options({"searcher": "mine"})
+
+
+@pytest.fixture
+def table_evaluator():
+    """An evaluator that trains no shared weights."""
+    EVALUATORS.register("mine")(object)
+    yield
+    EVALUATORS.remove("mine")
+
+
+@pytest.mark.parametrize(
+    ("space", "name"), [("macro", "children_per_step"), ("recurrent", "reward_scale"), ("macro", "batch_size")]
+)
+def test_options_of_shared_weights_are_refused_without_them(table_evaluator, space, name):
+    read_options({"space": space, name: OPTIONS[name][0][1].field.default})
+    with pytest.raises(InputError, match=f"^{name}="):
+        read_options({"space": space, "evaluator": "mine", name: OPTIONS[name][0][1].field.default})
 
 
 def test_configs_are_frozen():

@@ -167,10 +167,10 @@ def test_a_child_of_another_space_is_trained_in_a_workdir(launch, tmp_path):
 @pytest.mark.parametrize(
     ("launcher", "flag", "words"),
     [
-        ("describe", "--channels=0", "--retrain_channels=0"),
-        ("retrain", "--cells_per_stage=0", "--retrain_cells_per_stage=0"),
+        ("describe", "--channels=0", "--channels=0 "),
+        ("retrain", "--cells_per_stage=0", "--cells_per_stage=0 "),
         ("retrain", "--stem=imagenet", "8x8"),
-        ("retrain", "--batch_size=9999", "--retrain_batch_size=9999"),
+        ("retrain", "--batch_size=9999", "--batch_size=9999 "),
     ],
 )
 def test_short_names_are_flags_of_the_child(launch, launcher, flag, words):
@@ -182,12 +182,12 @@ def test_short_names_are_flags_of_the_child(launch, launcher, flag, words):
 @pytest.mark.parametrize(
     ("launcher", "flag", "words"),
     [
-        ("describe", "--units=0", "--retrain_units=0"),
-        ("retrain", "--units=0", "--retrain_units=0"),
-        ("retrain", "--bptt=0", "--retrain_bptt=0"),
-        ("retrain", "--drop_state=1", "--retrain_drop_state=1"),
-        ("retrain", "--batch_size=99999", "--retrain_batch_size=99999"),
-        ("retrain", "--channels=8", "--retrain_channels=8 belongs to the macro space and the micro space"),
+        ("describe", "--units=0", "--units=0 "),
+        ("retrain", "--units=0", "--units=0 "),
+        ("retrain", "--bptt=0", "--bptt=0 "),
+        ("retrain", "--drop_state=1", "--drop_state=1 "),
+        ("retrain", "--batch_size=99999", "--batch_size=99999 "),
+        ("retrain", "--channels=8", "--channels=8 belongs to the macro space and the micro space"),
     ],
 )
 def test_short_names_are_flags_of_the_recurrent_child(launch, launcher, flag, words):
@@ -226,7 +226,7 @@ def test_a_recurrent_child_is_trained_without_a_search(launch, tmp_path, argumen
     lines = (tmp_path / "run/run.flags").read_text().splitlines()
     assert lines[0] == "--space=recurrent"
     assert set(lines[1:]) == {
-        "--dataset=text:texts",
+        f"--dataset=text:{tmp_path / 'texts'}",
         "--retrain_units=4",
         "--retrain_epochs=1",
         "--retrain_batch_size=2",

@@ -361,28 +361,39 @@ def test_arc_strings_of_recurrent_cells(refuse, arguments, words):
     refuse("describe", ["--space=recurrent", f"--architecture={arc}", *flags], words)
 
 
-def test_an_lstm_has_no_shared_weights(refuse):
-    flags = ["--weights=shared", "--architecture=lstm"]
-    refuse("evaluate", [*SMALL_TEXT, *flags], ["--weights=shared", "lstm:2, a baseline", "the searched space"])
+def write_flags(directory: Path, flags: tuple[str, ...] = SMALL) -> str:
+    """Write the options of a whole run to a file; return the flag that reads it."""
+    (directory / "small.flags").write_text("\n".join(flags))
+    return "--flagfile=small.flags"
+
+
+def test_an_lstm_has_no_shared_weights(refuse, tmp_path):
+    flags = [write_flags(tmp_path, SMALL_TEXT), "--weights=shared", "--architecture=lstm"]
+    refuse("evaluate", flags, ["--weights=shared", "lstm:2, a baseline", "the searched space"])
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ([*SMALL, "--sample=5"], ["--sample", "language models", "--space=recurrent"]),
-        ([*SMALL_TEXT, "--sample=5", "--weights=shared"], ["--sample=5", "retrained child", "--weights=shared"]),
-        ([*SMALL_TEXT, "--prompt=the"], ["--prompt=the", "--sample"]),
-        ([*SMALL_TEXT, "--sample=5"], ["run", "no retrained child"]),
+        (["--space=macro", "--sample=5"], ["--sample", "language models", "--space=recurrent"]),
+        (["--sample=5", "--weights=shared"], ["--sample=5", "retrained child", "--weights=shared"]),
+        (["--prompt=the"], ["--prompt=the", "--sample"]),
+        (["--sample_temperature=0.5"], ["--sample_temperature=0.5", "--sample=50"]),
+        (["--sample=5", "--sample_temperature=0"], ["--sample_temperature=0", "0.001..1000"]),
+        (["--sample=5", "--sample_temperature=nan"], ["--sample_temperature=nan", "0.001..1000"]),
+        (["--sample=99999999999"], ["--sample=99999999999", "1,000,000"]),
+        (["--sample=5"], ["run", "no retrained child"]),
     ],
-    ids=["images", "shared", "prompt", "no child"],
+    ids=["images", "shared", "prompt", "cold", "zero", "nan", "many", "no child"],
 )
-def test_samples_of_what_does_not_write(refuse, flags, words):
-    refuse("evaluate", flags, words)
+def test_samples_of_what_does_not_write(refuse, tmp_path, flags, words):
+    refuse("evaluate", [write_flags(tmp_path, SMALL_TEXT), *flags], words)
 
 
 @pytest.mark.parametrize("launcher", ["retrain", "evaluate", "export"])
-def test_every_launcher_checks_its_architecture(refuse, launcher):
-    refuse(launcher, [*SMALL, "--architecture=0 3 0 0 7 0"], ["tokens[4] = 7", "layer_3/skip_0"])
+def test_every_launcher_checks_its_architecture(refuse, tmp_path, launcher):
+    arguments = [write_flags(tmp_path), "--architecture=0 3 0 0 7 0"]
+    refuse(launcher, arguments, ["tokens[4] = 7", "layer_3/skip_0"])
 
 
 def test_an_architecture_of_a_depth_without_thirds(refuse):
@@ -412,8 +423,8 @@ def test_an_architecture_of_the_workdir_that_is_none(refuse, tmp_path):
         ("describe", ["run", "no architecture.json", "--architecture,"]),
     ],
 )
-def test_stages_whose_input_is_not_there(refuse, launcher, words):
-    refuse(launcher, list(SMALL), words)
+def test_stages_whose_input_is_not_there(refuse, tmp_path, launcher, words):
+    refuse(launcher, [write_flags(tmp_path)], [*words, str(tmp_path / "run")])
 
 
 def test_an_architecture_that_no_search_has_left_is_not_lost(refuse, tmp_path):

@@ -130,4 +130,4 @@ def test_its_architecture_is_trained_on_another_text(workdir, launch, tmp_path):
     assert metrics["trained_on"] == "504 tokens"
     assert "word7" in read_json(tmp_path / "other/child/vocabulary.json")["entries"]
     lines = (tmp_path / "other/run.flags").read_text().splitlines()
-    assert {"--space=recurrent", "--dataset=text:texts", "--retrain_units=4"} <= set(lines)
+    assert {"--space=recurrent", f"--dataset=text:{tmp_path / 'texts'}", "--retrain_units=4"} <= set(lines)

@@ -62,6 +62,7 @@ class Evaluator(abc.ABC):
     Attributes:
       metric: the name of what `score` returns, such as valid_accuracy.
       is_higher_better: whether more of it is better.
+      shares_weights: whether it trains shared weights, and so reads the options of the task for that.
       tracked: what a checkpoint holds of the evaluator.
       failure: how its preparation has diverged, in words; None while all is well.
       weights: the variables that it keeps in memory.
@@ -69,6 +70,7 @@ class Evaluator(abc.ABC):
 
     metric: str
     is_higher_better: bool
+    shares_weights: bool = False
 
     @classmethod
     @abc.abstractmethod

@@ -46,6 +46,8 @@ class SharedWeightsEvaluator(Evaluator):
       InputError: children do not split over the replicas.
     """
 
+    shares_weights = True
+
     def __init__(self, problem: Problem, judge: Judge, sgd: SgdConfig, replicas: Replicas, seed: int, batch: str):
         if problem.children_per_step > 1:
             replicas.check_divides("children_per_step", problem.children_per_step)

@@ -10,8 +10,11 @@ import tensorflow as tf
 from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig, picks_skips
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Config, Group, option, require
-from enas_tf.search.searchers.searcher import SEARCHERS, Searcher, finite_or_zero
+from enas_tf.search.searchers.searcher import SEARCHERS, Outlook, Searcher, finite_or_zero
 from enas_tf.spaces.space import Space
+
+#: Proposals that the outlook is taken from.
+_NUM_AHEAD = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,10 +64,16 @@ class ReinforceSearcher(Searcher):
     def propose(self, num, seed):
         return self.controller.sample(num, seed).tokens
 
+    def outlook(self, seed):
+        tokens, means = self._look_ahead(seed)
+        return Outlook(_NUM_AHEAD, tokens.numpy(), {name: mean.numpy() for name, mean in means.items()})
+
     @tf.function(autograph=False)
-    def op_probabilities(self, seed):
-        walk = self.controller.sample(64, seed)
-        return {name: tf.reduce_mean(probs, axis=0) for name, probs in walk.op_probabilities.items()}
+    def _look_ahead(self, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Return the most probable one of some proposals, and the mean probabilities of each decision's operations."""
+        walk = self.controller.sample(_NUM_AHEAD, seed)
+        means = {name: tf.reduce_mean(probs, axis=0) for name, probs in walk.op_probabilities.items()}
+        return walk.tokens[tf.argmax(walk.log_prob)], means
 
     @tf.function(autograph=False)
     def update(self, tokens, rewards):
@@ -100,6 +109,18 @@ class ReinforceSearcher(Searcher):
     def metric_names(self):
         skips = ["skip_rate", "skip_divergence"] if self._has_skips else []
         return ["reward", "nonfinite_rewards", "baseline", "advantage", "entropy", *skips, "loss", "gradient_norm"]
+
+    @property
+    def metric_descriptions(self):
+        return super().metric_descriptions | {
+            "baseline": "Moving average of the rewards, the entropy bonus included.",
+            "advantage": "Mean of the rewards less the baseline: what is left for the policy to learn from.",
+            "entropy": "Entropy of the policy in nats, over all decisions. Near its first value the policy has learnt "
+            "little; near 0 it proposes one architecture only.",
+            "skip_divergence": "KL divergence of the skip probabilities from their prior, in nats.",
+            "loss": "Loss of the policy: REINFORCE and the KL term of the skips.",
+            "gradient_norm": "Mean norm of the gradient of the policy's weights.",
+        }
 
     @property
     def tracked(self):

@@ -1,6 +1,7 @@
 """The interface of searchers: `propose` and `update`. A searcher knows a space, and nothing of networks or data."""
 
 import abc
+import dataclasses
 
 import keras
 import numpy as np
@@ -10,6 +11,21 @@ from enas_tf.options import Config
 from enas_tf.registry import Registry
 from enas_tf.spaces.decisions import PickSkips
 from enas_tf.spaces.space import Space
+
+
+@dataclasses.dataclass(frozen=True)
+class Outlook:
+    """What a policy would propose now.
+
+    Attributes:
+      num_proposals: how many proposals it was taken from.
+      tokens: int32 [num_tokens], the most probable one of them.
+      op_probabilities: name of a decision -> float32 [choices], the mean probabilities of its operations over them.
+    """
+
+    num_proposals: int
+    tokens: np.ndarray
+    op_probabilities: dict[str, np.ndarray]
 
 
 class Searcher(tf.Module, abc.ABC):
@@ -65,9 +81,18 @@ class Searcher(tf.Module, abc.ABC):
         """What the searcher is, for the first block of a search; empty where its name says all."""
         return ""
 
-    def op_probabilities(self, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return decision name -> mean probabilities [choices] over some proposals; nothing without a policy."""
-        return {}
+    @property
+    def metric_descriptions(self) -> dict[str, str]:
+        """Name of what `update` returns -> what it means, for TensorBoard; any may be left out."""
+        return {
+            "reward": "Mean reward of the proposals of this epoch; those that are not numbers are left out.",
+            "nonfinite_rewards": "Mean number of rewards of an update that were not numbers, and were left out.",
+            "skip_rate": "Share of the skip connections that are set in the proposals.",
+        }
+
+    def outlook(self, seed: tf.Tensor) -> Outlook | None:
+        """Return what the policy would propose; None without a policy. It decides nothing."""
+        return None
 
     def find_problem(self, metrics: dict[str, float]) -> str | None:
         """Say what is wrong with the searcher after an epoch with these metrics; None while all is well."""

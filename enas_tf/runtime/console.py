@@ -1,0 +1,111 @@
+"""What the console shows: lines of numbers, tables, progress."""
+
+import time
+from collections.abc import Callable, Mapping
+
+import rich.console
+import rich.progress
+import rich.table
+import rich.text
+
+#: Seconds without another line after which a run without a terminal says how far it has come ...
+_SILENCE = 60.0
+#: ... and after which it says so in any case.
+_INTERVAL = 600.0
+
+
+def in_columns(numbers: Mapping[str, int | float]) -> str:
+    """Return numbers with their names in columns of a fixed width, so that lines of one kind are aligned."""
+    texts = {name: f"{value:.4g}" if isinstance(value, float) else str(value) for name, value in numbers.items()}
+    return "  ".join(f"{name} {text:<10}" for name, text in texts.items()).rstrip()
+
+
+def in_rows(rows: Mapping[str, str]) -> list[str]:
+    """Return aligned lines of name and value; further lines of a value stand below its first."""
+    width = max(map(len, rows), default=0)
+    lines = []
+    for name, value in rows.items():
+        first, *others = value.split("\n")
+        lines.append(f"  {name:<{width}}  {first}")
+        lines += [f"  {'':<{width}}  {other}" for other in others]
+    return lines
+
+
+def in_words(seconds: float) -> str:
+    """Return a time as people read it: 12 s, 4.5 min, 6.7 h, 8.9 days."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
+    """Return the rows as a table for a terminal; long values are folded, none is cut."""
+    shown = rich.table.Table(title=rich.text.Text(title), title_justify="left", show_header=False)
+    shown.add_column(no_wrap=True)
+    shown.add_column(overflow="fold")
+    for name, value in rows.items():
+        shown.add_row(rich.text.Text(name), rich.text.Text(value))
+    return shown
+
+
+class _Rate(rich.progress.ProgressColumn):
+    """The column of a progress bar with the steps per second."""
+
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        return rich.text.Text("" if task.speed is None else f"{task.speed:.1f}/s")
+
+
+def bar(console: rich.console.Console) -> rich.progress.Progress:
+    """Return a progress bar that disappears when it is done, so that the line of the epoch replaces it."""
+    return rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}", markup=False),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        _Rate(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+class Heartbeat:
+    """Lines that say how far something has come, for a console that shows no bar.
+
+    A line is printed when nothing else was for a minute, so that an epoch of an hour can be watched, and in any case
+    every ten minutes, so that a run of short epochs says how long it will take. A run of a minute prints none.
+
+    Args:
+      description: what begins each line.
+      total: the number of steps, about.
+      unit: what the steps are, in the plural.
+      say: prints a line.
+      last_said: returns the time, by `time.monotonic`, at which the console printed its last line.
+    """
+
+    def __init__(
+        self, description: str, total: int, unit: str, say: Callable[[str], None], last_said: Callable[[], float]
+    ):
+        self._description, self._total, self._unit = description, total, unit
+        self._say, self._last_said = say, last_said
+        self._done, self._last_beat = 0, time.monotonic()
+        # The first step builds graphs, which takes longer than many others: rates are counted from its end on.
+        self._begin: tuple[int, float] | None = None
+
+    def advance(self, num: int) -> None:
+        """Count `num` steps more; print a line if it is time."""
+        now = time.monotonic()
+        self._done += num
+        if self._begin is None:
+            self._begin = self._done, now
+        if now - max(self._last_said(), self._last_beat) >= _SILENCE or now - self._last_beat >= _INTERVAL:
+            self._last_beat = now
+            self._say(f"{self._description}  {self._done:,} of {self._total:,} {self._unit}{self._remaining(now)}")
+
+    def _remaining(self, now: float) -> str:
+        """Return the words about the time that is left; none where the steps so far do not say."""
+        assert self._begin is not None
+        done, seconds = self._done - self._begin[0], now - self._begin[1]
+        if not done or self._done >= self._total:
+            return ""
+        return f", about {in_words((self._total - self._done) * seconds / done)} left"
