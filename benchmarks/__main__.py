@@ -1,11 +1,11 @@
-"""Where speed is known: every space at the paper's size and at its quickstart's, as tables of ratios.
+"""The benchmark of speed and memory: every space, at the paper's size and at that of its quickstart.
 
     python -m benchmarks                                     # everything, about half an hour on two cores
     python -m benchmarks --workloads='macro paper' --json=new.json --compare=old.json
 
-Parts that need a process of their own (starting, peak memory, tracing at another depth) have one. Within a process
-what is compared takes turns, so that a machine whose speed drifts favours none. The numbers of a child are those of
-an ordinary training of the same architecture at the searched size.
+It prints tables of numbers and of ratios with targets. Every part runs in a process of its own. Calls that are compared
+take turns within one process, so that a machine whose speed drifts favours none. The numbers of a child are those of an
+ordinary training of the same architecture at the searched size.
 """
 
 import json
@@ -24,7 +24,7 @@ _PARTS = flags.DEFINE_list("parts", ["start", "child", "depth", "counts", "steps
 _JSON = flags.DEFINE_string("json", None, "file to write all numbers to")
 _COMPARE = flags.DEFINE_string("compare", None, "file of --json, of an earlier run: prints new / old for what differs")
 
-#: Number -> the largest value (the smallest where it is a rate) that it may have: (workload, key) of the JSON form.
+#: (workload, key of the JSON form) -> the largest value that is on target.
 TARGETS = {
     ("macro paper", "steps/step_ratio"): 1.05,
     ("micro paper", "steps/step_ratio"): 1.10,
@@ -39,10 +39,12 @@ TARGETS = {
     **{(f"{space} paper", "memory_ratio"): 1.0 for space in ("macro", "micro", "recurrent")},
     **{(f"{space} paper", "tensors_ratio"): 1.0 for space in ("macro", "micro", "recurrent")},
 }
+#: The same -> the smallest value that is on target.
 FLOORS = {(f"{space} paper", "steps/epoch_rate"): 0.95 for space in ("macro", "micro", "recurrent")}
 
 
 def measure(workload: Workload) -> dict:
+    """Return part -> its numbers, and the ratios that need two parts."""
     result = {}
     for part in _PARTS.value:
         if part == "depth":
@@ -56,13 +58,13 @@ def measure(workload: Workload) -> dict:
         allowed = 1.15 * (child["peak_gib"] - child["base_gib"]) + 3 * start["bank_gib"]
         result["memory_ratio"] = (start["peak_gib"] - start["base_gib"]) / allowed
         if start["tensors_gib"] is not None and child["tensors_gib"] is not None:
-            # Of a step alone: the bank and its momentum are there before it.
+            # The tensors of a step alone: the bank and its momentum exist before it.
             result["tensors_ratio"] = start["tensors_gib"] / (1.15 * child["tensors_gib"] + start["bank_gib"])
     return result
 
 
 def measure_depth(workload: Workload) -> dict:
-    """The trace at the usual depth and at twice the depth; the faster of two of each."""
+    """Return the numbers of the trace at the usual depth and at twice the depth; of two traces each, the faster."""
     flags_of = {"usual": (), "deep": workload.deep}
     parts = {depth: [run_part("trace", workload, *more) for _ in range(2)] for depth, more in flags_of.items()}
     seconds = {part: min(run["trace_seconds"] for run in runs) for part, runs in parts.items()}
@@ -72,7 +74,7 @@ def measure_depth(workload: Workload) -> dict:
 
 
 def flatten(numbers: dict, prefix: str = "") -> dict[str, float]:
-    """Path of keys -> number, without what is given for each architecture."""
+    """Return path of keys -> number; lists, which hold a row for each architecture, are left out."""
     flat = {}
     for key, value in numbers.items():
         if isinstance(value, dict):
@@ -83,7 +85,7 @@ def flatten(numbers: dict, prefix: str = "") -> dict[str, float]:
 
 
 def print_table(results: dict[str, dict]) -> None:
-    """One row per number, one column per workload; a target that is missed has a mark."""
+    """Print one row per number and one column per workload; mark the targets that are missed."""
     columns = {name: flatten(result) for name, result in results.items()}
     rows = list(dict.fromkeys(key for column in columns.values() for key in column))
     print("| number | " + " | ".join(columns) + " |")
@@ -106,7 +108,7 @@ def _cell(name: str, key: str, value: float | None) -> str:
 
 
 def print_comparison(old: dict[str, dict], new: dict[str, dict]) -> None:
-    """new / old of every number that is in both and differs by more than 2 %."""
+    """Print new / old of every number that is in both and differs by more than 2 %."""
     print("\n| workload | number | old | new | new / old |\n|---|---|---|---|---|")
     for name in (name for name in new if name in old):
         before, after = flatten(old[name]), flatten(new[name])
@@ -117,7 +119,7 @@ def print_comparison(old: dict[str, dict], new: dict[str, dict]) -> None:
 
 
 def processor() -> str:
-    """Its name, as Linux knows it."""
+    """Return the name of the processor; elsewhere than on Linux, that of its kind."""
     place = Path("/proc/cpuinfo")
     names = [line for line in place.read_text().splitlines() if "model name" in line] if place.exists() else []
     return names[0].partition(":")[2].strip() if names else platform.processor()

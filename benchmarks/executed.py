@@ -1,4 +1,4 @@
-"""What a call really computes: the kernels that run, from TensorFlow's profiler, with the FLOPs of its shapes."""
+"""The kernels that a call runs, recorded by TensorFlow's profiler, and their FLOPs, computed from shapes."""
 
 import collections
 import re
@@ -15,20 +15,21 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 _NUMBER = re.compile(r"/_\d+(?=/)")
 #: Attributes that name the functions of a node, and what FUNCTION is for each.
 _FUNCTIONS = {"body": "body", "cond": "cond", "then_branch": "then", "else_branch": "else"}
-
-
 #: Kernels that read and write tensors of their own; the others pass tensors on, or are small.
 _MOVING = re.compile(
-    "(Add|AddN|AddV2|AvgPool|BiasAdd|Cast|Concat|Conv2D|DepthwiseConv2d|FusedBatchNorm|L2Loss|MatMul|MaxPool|Mean|Mul|Pad|"
-    "RealDiv|Relu|ResourceApply|Sigmoid|Slice|Softmax|SparseSoftmax|Split|Sub|Sum|Tanh|Tile|Transpose)"
+    "(Add|AddN|AddV2|AvgPool|BiasAdd|Cast|Concat|Conv2D|DepthwiseConv2d|FusedBatchNorm|L2Loss|MatMul|MaxPool|Mean|Mul|"
+    "Pad|RealDiv|Relu|ResourceApply|Sigmoid|Slice|Softmax|SparseSoftmax|Split|Sub|Sum|Tanh|Tile|Transpose)"
 )
 
 
 class Executed(NamedTuple):
-    """Of one call: the FLOPs of its convolutions and products, and bytes that kernels read and write.
+    """The work of one call.
 
-    The bytes are those of inputs and results of every kernel, as if nothing stayed in a cache. Kernels of a few
-    microseconds may be missing: TensorFlow does not trace them once it has met them some hundred times.
+    Kernels of a few microseconds may be missing: TensorFlow stops tracing them after some hundred runs.
+
+    Attributes:
+      flops: of convolutions and matrix products.
+      bytes: read and written by all kernels, as if nothing stayed in a cache.
     """
 
     flops: int
@@ -36,7 +37,13 @@ class Executed(NamedTuple):
 
 
 def profile(function, *arguments, unknown: int = 0) -> Executed:
-    """Runs `function`, a tf.function, once; `unknown` is what sides are that the graph does not know."""
+    """Run `function`, a tf.function, and return its work.
+
+    Args:
+      function: what is run.
+      arguments: its arguments.
+      unknown: the length of all sides that the graph does not know.
+    """
     costs = _costs(function.get_concrete_function(*arguments).graph, unknown)
     runs = collections.Counter(run.node for run in trace_kernels(lambda: function(*arguments)))
     flops, moved = (sum(num * costs[name][i] for name, num in runs.items() if name in costs) for i in range(2))
@@ -44,7 +51,7 @@ def profile(function, *arguments, unknown: int = 0) -> Executed:
 
 
 class Run(NamedTuple):
-    """A kernel that ran: node of the graph, type of operation, and seconds."""
+    """A run of a kernel: the node of the graph, the type of operation, and the seconds."""
 
     node: str
     op: str
@@ -52,7 +59,7 @@ class Run(NamedTuple):
 
 
 def trace_kernels(call: Callable) -> list[Run]:
-    """The kernels of the second call."""
+    """Call twice; return the kernels of the second call."""
     runs = []
     for name, seconds, _ in _trace(call, level=2):
         node, has_op, op = name.rpartition(":")
@@ -63,16 +70,16 @@ def trace_kernels(call: Callable) -> list[Run]:
 
 
 def peak_of_tensors(call: Callable) -> int | None:
-    """The most bytes that tensors had during the second call, above what they had when it began.
+    """Call twice; return the peak of the bytes of tensors in the second call, above those at its beginning.
 
-    None if the profiler tells of no allocation: small work may be done before it looks.
+    None if the profiler has recorded no allocation, as happens with small work.
     """
     events = [stats["bytes_allocated"] for name, _, stats in _trace(call, level=3) if name == "MemoryAllocation"]
     return max(events) - events[0] if events else None
 
 
 def _trace(call: Callable, level: int) -> list[tuple[str, float, dict[str, int]]]:
-    """Name, seconds and numbers of all that TensorFlow's profiler tells of the second call, in order of time."""
+    """Call twice; return name, seconds and numbers of each event of the second call, in order of time."""
     call()
     with tempfile.TemporaryDirectory() as directory:
         options = tf.profiler.experimental.ProfilerOptions(host_tracer_level=level, python_tracer_level=0)
@@ -91,7 +98,7 @@ def _trace(call: Callable, level: int) -> list[tuple[str, float, dict[str, int]]
 
 
 def _costs(graph: tf.Graph, unknown: int, caller: str = "") -> dict[str, tuple[int, int]]:
-    """Node -> FLOPs and bytes of a run of it, for all nodes in the graph and in the functions that it calls."""
+    """Return node -> FLOPs and bytes of one run, for all nodes of the graph and of the functions that it calls."""
     costs = {}
     for op in graph.get_operations():
         costs[caller + op.name] = _flops(op, unknown), _bytes(op, unknown)
@@ -102,14 +109,14 @@ def _costs(graph: tf.Graph, unknown: int, caller: str = "") -> dict[str, tuple[i
 
 
 def _called(op: tf.Operation) -> list[tuple[str, str]]:
-    """The functions of a loop, a branch or a call: what stands for each in names, and its own name."""
+    """Return the functions that a node calls: the part of the names of their nodes, and their own names."""
     definition = op.node_def.attr
     called = [(function, definition[key].func.name) for key, function in _FUNCTIONS.items() if key in definition]
     return called + [(f"branch{i}", function.name) for i, function in enumerate(definition["branches"].list.func)]
 
 
 def _flops(op: tf.Operation, unknown: int) -> int:
-    """FLOPs of a run: two for each multiplication and addition; 0 for what is neither convolution nor product."""
+    """Return the FLOPs of a run, two for a multiply-add; 0 unless it is a convolution or a matrix product."""
     kind = next((kind for kind in ("DepthwiseConv2dNative", "Conv2D", "MatMul") if op.type.startswith(kind)), None)
     if kind is None:
         return 0
@@ -123,7 +130,7 @@ def _flops(op: tf.Operation, unknown: int) -> int:
 
 
 def _bytes(op: tf.Operation, unknown: int) -> int:
-    """What a run reads and writes."""
+    """Return the bytes that a run reads and writes."""
     if not _MOVING.match(op.type):
         return 0
     tensors = [t for t in (*op.inputs, *op.outputs) if t.shape.rank is not None and t.dtype.is_floating]
@@ -131,5 +138,6 @@ def _bytes(op: tf.Operation, unknown: int) -> int:
 
 
 def _product(unknown: int, *shapes) -> int:
+    """Return twice the product of all sides of the shapes."""
     sides = [unknown if side is None else side for shape in shapes for side in shape]
     return 2 * int(np.prod(sides, dtype=np.int64))

@@ -20,7 +20,7 @@ from enas_tf.tasks.losses import cross_entropy
 from enas_tf.training.child import RETRAIN, ChildTrainer
 from enas_tf.training.optimizers import RETRAIN_SGD, SGD
 
-#: How long each call of a comparison is repeated, about.
+#: Seconds for which each call of a comparison is repeated, about.
 _SECONDS = 4.0
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a workload: functions of a run to numbers, by the name of the part."""
+"""The parts of the measurements of a workload: each is a function of a run that returns numbers."""
 
 import dataclasses
 import time

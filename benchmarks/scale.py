@@ -1,9 +1,10 @@
-"""How a search step grows, and what a search of the paper's size should cost on GPUs that were not at hand.
+"""The growth of a search step with each factor of its size, and bounds of the cost of a search on GPUs.
 
     python -m benchmarks.scale --json=scale.json             # about 20 minutes on two cores
 
-Each factor is varied alone; time and memory are fitted by powers of it. The costs on GPUs come from what a step really
-computes, FLOPs and bytes of every kernel that ran, at the rates that the vendors publish: bounds, not forecasts.
+Each factor is varied alone. Time and memory are fitted by a power of the factor. The costs on GPUs are computed, not
+measured: FLOPs and bytes of all kernels of a step, divided by the rates that the vendors publish. They are lower
+bounds.
 """
 
 import json
@@ -16,6 +17,8 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.workloads import find, run_part
+from enas_tf.spaces.macro import MACRO_OPS
+from enas_tf.spaces.micro import MICRO_OPS
 
 _JSON = flags.DEFINE_string("json", None, "file to write all numbers to")
 _SPACES = flags.DEFINE_list("spaces", ["macro", "micro", "recurrent"], "what is varied, out of the default")
@@ -43,15 +46,19 @@ FACTORS = {
         "vocabulary": ("vocab_size", (2_500, 5_000, 10_000)),
     },
 }
-#: What a number of operations means.
-OPERATIONS = {
-    "ops": ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"),
-    "cell_ops": ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity"),
-}
+#: Flag -> its operations; a number of operations is that of the first ones.
+OPERATIONS = {"ops": MACRO_OPS, "cell_ops": MICRO_OPS}
 
 
 class Device(NamedTuple):
-    """TFLOP/s of float32 (without and with tensor cores: TF32) and bfloat16, dense, and GB/s of memory."""
+    """The rates of a GPU.
+
+    Attributes:
+      float32: TFLOP/s without tensor cores.
+      tf32: TFLOP/s with tensor cores, dense; None without them.
+      bfloat16: the same in bfloat16.
+      memory: GB/s.
+    """
 
     name: str
     float32: float
@@ -69,7 +76,15 @@ DEVICES = (
 
 
 class Search(NamedTuple):
-    """Lengths of the paper's search: training images and epochs, updates and proposals of an epoch; published days."""
+    """The length of the paper's search.
+
+    Attributes:
+      images: of the training part.
+      batch: images of a step.
+      epochs: of the search.
+      proposals: of an epoch, over all updates.
+      published_days: the paper's time on a GTX 1080 Ti.
+    """
 
     images: int
     batch: int
@@ -85,7 +100,7 @@ SEARCHES = {
 
 
 def vary(space: str) -> dict:
-    """Factor -> its values, and for each the numbers of a step."""
+    """Measure a step for all values of each factor; return factor -> its values and their numbers."""
     found = {}
     for factor, (flag, values) in FACTORS[space].items():
         rows = []
@@ -98,11 +113,12 @@ def vary(space: str) -> dict:
 
 
 def exponent(values, numbers) -> float:
-    """p of numbers ~ values^p, by least squares of the logarithms."""
+    """Return p of numbers ~ values^p, by least squares of the logarithms."""
     return float(np.polyfit(np.log(values), np.log(numbers), 1)[0])
 
 
 def print_growth(space: str, found: dict) -> None:
+    """Print a row for each factor: values, numbers and fitted powers."""
     print(f"\n| {space}: factor | values | step s | memory GiB | trace s | step ~ | memory ~ | trace ~ |")
     print("|---|---|---|---|---|---|---|---|")
     for factor, of in found.items():
@@ -113,7 +129,7 @@ def print_growth(space: str, found: dict) -> None:
 
 
 def print_costs(space: str, counts: dict) -> None:
-    """Days of a search on each device: FLOPs and bytes at its rates, as if no kernel found anything in a cache."""
+    """Print the days of a search on each device, by its rates and the FLOPs and bytes of a step without caches."""
     search, paths = SEARCHES[space], counts["paths"]
     flops, moved = (float(np.mean([path[name] for path in paths])) for name in ("flops", "bytes"))
     # A reward is a forward pass: a third of the work of a step, on a batch of the same size.
@@ -134,6 +150,7 @@ def print_costs(space: str, counts: dict) -> None:
 
 
 def main(_) -> None:
+    """Measure and print all spaces that were asked for."""
     results = {}
     for space in _SPACES.value:
         results[space] = {"growth": vary(space)}

@@ -1,4 +1,4 @@
-"""What is measured: each space at the size of the paper's search, and at the size of its quickstart."""
+"""The workloads: each space at the size of the paper's search, and at the size of its quickstart."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from absl import flags
 
 FLAGFILES = Path(__file__).parents[1] / "flags"
-#: Steps of the epoch that is measured at paper size; random data are as many.
+#: Steps of the epoch that is measured at paper size; random data fill as many.
 _STEPS = 6
 
 
@@ -20,9 +20,11 @@ class Workload:
     """A search of a space.
 
     Attributes:
-      flags: of the search.
-      data: a batch of random images at the paper's size, or of random text; None = the data of the flags.
-      deep: flags of a deeper network; None where the depth is not a number of equal layers.
+      space: the name of the space.
+      size: "paper" or "digits".
+      flags: the flags of the search.
+      data: images or rows of text of a batch of random data; None for the data of the flags.
+      deep: the flags of a network of twice the depth; None where the depth is not a number of equal layers.
     """
 
     space: str
@@ -40,8 +42,8 @@ def _preset(name: str, *more: str) -> tuple[str, ...]:
     return (f"--flagfile={FLAGFILES / name}.flags", *more)
 
 
-#: Recurrent at paper size: 8 nodes of 200 units, windows of 64 x 35 tokens, 10,000 words. The same batch again and
-#: again at a rate of 20 would diverge.
+#: Recurrent at paper size: 8 nodes of 200 units, windows of 64 x 35 tokens, 10,000 words. The rate is lowered from 20,
+#: at which steps on one batch, repeated, diverge.
 _PAPER_CELL = ("--cell_nodes=8", "--batch_size=64", "--norandom_bptt", "--learning_rate=0.1")
 WORKLOADS = [
     Workload("macro", "paper", _preset("cifar10_macro_search"), 128, ("--num_layers=24",)),
@@ -54,11 +56,12 @@ WORKLOADS = [
 
 
 def find(name: str) -> Workload:
+    """Return the workload `name`."""
     return next(workload for workload in WORKLOADS if workload.name == name)
 
 
 def parse(workload: Workload, directory: Path, *more: str) -> None:
-    """Parses the flags of `workload`, whose random data, if any, lie in `directory` afterwards."""
+    """Parse the flags of `workload`; write its random data, if any, to `directory`."""
     given = [*workload.flags, *more]
     if workload.data:
         make = _write_text if workload.space == "recurrent" else _write_images
@@ -67,7 +70,7 @@ def parse(workload: Workload, directory: Path, *more: str) -> None:
 
 
 def run_part(part: str, workload: Workload, *more: str) -> dict:
-    """The numbers of a part of `benchmarks.worker`, from a process of its own."""
+    """Run a part of `benchmarks.worker` in a process of its own; return its numbers."""
     command = [sys.executable, "-m", "benchmarks.worker", part, workload.name, repr(time.time()), *more]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -11,11 +11,11 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from enas_tf.errors import InputError, ref
 
-#: The stages that an option can be meant for.
+#: The stages that an option can belong to.
 STAGES = ("search", "retrain")
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def option(
       stages: the stages that read it; those of its group by default.
       needs: a condition on the space; the option is read only where it holds. Its docstring completes "is for ...".
       decides: whether the option changes what a stage computes. A stage resumes only where these have equal values.
-      most: the largest whole number that can be meant: a larger one would run or fill memory for ever.
+      most: the largest whole number that is accepted; a larger one would run or fill memory without an end.
     """
     metadata = {
         "help": help,
@@ -160,7 +160,7 @@ class Group(Generic[T]):
         """Return the config with the values that `given` holds under the names of its options.
 
         Raises:
-          InputError: a value has the wrong type or cannot be meant.
+          InputError: a value has the wrong type or is not valid.
         """
         values = {o.field.name: o.check(given[o.name]) for o in self.options if o.name in given}
         try:
@@ -199,7 +199,7 @@ class Config:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def replace(self, values: Mapping[Group, Any]) -> "Config":
+    def replace(self, values: Mapping[Group, Any]) -> Self:
         """Return a configuration with other `values` of some groups."""
         return type(self)(self.values | dict(values))
 

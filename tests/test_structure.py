@@ -88,7 +88,7 @@ def siblings(folder: str, common: set[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("folder", "common"),
     [
-        ("spaces", {"space", "decisions", "vocabulary", "forms", "published", "architectures"}),
+        ("spaces", {"space", "decisions", "vocabulary", "forms", "published", "architectures", "enas_lm"}),
         ("search/searchers", {"searcher"}),
         ("search/evaluators", {"evaluator"}),
         ("tasks", {"task", "problem", "losses", "export", "image_values"}),

@@ -117,7 +117,7 @@ def read_options(given: Mapping[str, Any]) -> RunOptions:
       given: option name -> value.
 
     Raises:
-      InputError: a value cannot be meant, there is no such option, or nothing chosen reads it.
+      InputError: a value is not valid, there is no such option, or nothing chosen reads it.
     """
     run = RUN.build(given)
     entries = chosen(run)

@@ -1,5 +1,6 @@
 """What is done with a retrained child: measure it, export it, let it write."""
 
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def read_child(path: Path) -> keras.Model:
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path.absolute()} is no Keras file, or was cut off: {expected}")
     try:
-        child = keras.models.load_model(path)
+        with warnings.catch_warnings():
+            # Keras only warns where a file lacks weights of a layer.
+            warnings.filterwarnings("error", message=".*freshly-initialized")
+            child = keras.models.load_model(path)
     except Exception as error:  # Keras raises what it stumbles over.
         if is_out_of_memory(error):
             raise
@@ -94,10 +98,10 @@ def write_sample(run: Run, prompt: str, num: int, temperature: float = 1.0) -> s
         raise InputError(
             f"{ref('sample')}={num} is for language models: expected a workdir of {ref('space')}=recurrent."
         )
-    return run.task.sample(_at_temperature(load_child(run), temperature), run.data, prompt, num, run.seed)
+    return run.task.sample(at_temperature(load_child(run), temperature), run.data, prompt, num, run.seed)
 
 
-def _at_temperature(child: keras.Model, temperature: float) -> keras.Model:
+def at_temperature(child: keras.Model, temperature: float) -> keras.Model:
     """Return a language model whose logits are those of `child`, divided by `temperature`."""
     if temperature == 1:
         return child

@@ -95,7 +95,7 @@ def _check_removable(path: Path) -> None:
         )
     if not os.path.lexists(path):
         return
-    below = [folder for folder, *_ in os.walk(path)] if path.is_dir() else []
+    below = [Path(folder) for folder, _, _ in os.walk(path)] if path.is_dir() else []
     for folder in (path.parent, *below):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise InputError(

@@ -134,7 +134,7 @@ class SearchStage:
         run.lock()
         words = f"the rewards of derive: {self._step_in_words()}"
         with (
-            run.reporter.progress("derive", config.derive_samples) as advance,
+            run.reporter.progress("derive", config.derive_samples, "proposals") as advance,
             enough_memory(words, "search", run.config),
         ):
             candidates = derive(self.searcher, self.evaluator, self._count, config, run.seed, advance)

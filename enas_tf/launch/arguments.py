@@ -1,5 +1,6 @@
 """The command line before it is parsed: flagfiles that can be read, short names, and what the user typed."""
 
+import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -86,7 +87,7 @@ def _written_out(rest: Iterator[str], prefix: str) -> Iterable[str]:
         typed[full] = name.removeprefix(negation)
         yield f"--{negation}{full}{mark}{value}"
         if not mark and not FLAGS[full].boolean:
-            yield from (value for value, _ in zip(rest, range(1), strict=False))
+            yield from itertools.islice(rest, 1)
 
 
 def _resolve(name: str, prefix: str) -> tuple[str | None, str]:

@@ -63,7 +63,9 @@ def _read() -> Buildable:
 
 def _draw(architecture: Buildable, path: Path) -> None:
     if not path.parent.is_dir():
-        raise InputError(f"the picture {path} cannot be written: {path.parent} is not a directory. Create it first.")
+        raise InputError(
+            f"the picture {path} cannot be written: {path.parent.absolute()} is not a directory. Create it first."
+        )
     try:
         picture = render(draw(architecture), path.suffix)
     except InputError as error:

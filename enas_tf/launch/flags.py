@@ -7,6 +7,7 @@ from absl import flags
 
 from enas_tf.errors import InputError, render
 from enas_tf.experiments.config import RunOptions, defaults_in_words, every_option, read_options
+from enas_tf.launch.help import HelpFlag
 from enas_tf.options import Option
 
 FLAGS = flags.FLAGS
@@ -29,7 +30,7 @@ def write_option(name: str) -> str:
 
 
 def define_options() -> None:
-    """Define a flag for every option of every registered component."""
+    """Define a flag for every option of every registered component, and the help that groups them."""
     for name, offers in every_option().items():
         if name in FLAGS:
             owner = next((f"the {entry.kind} {entry.name}" for entry, _ in offers if entry is not None), "a component")
@@ -38,6 +39,7 @@ def define_options() -> None:
                 "option, or give its group a prefix."
             )
         _define(name, [option for _, option in offers])
+    flags.DEFINE_flag(HelpFlag())
 
 
 def _define(name: str, offered: list[Option]) -> None:

@@ -13,8 +13,8 @@ from absl import flags
 from enas_tf.errors import InputError
 from enas_tf.launch.flags import write_option
 
-#: The longest message: a user's own input may be much longer.
-_LIMIT = 2_000
+#: The longest message, in bytes: a user's own input may be much longer.
+_LIMIT = 1_900
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -28,10 +28,14 @@ def exit_with(error: InputError) -> NoReturn:
 
 def _in_bounds(message: str) -> str:
     """Return a message on one line, without characters that cannot be printed, and without its middle if it is long."""
+    if len(message) > 2 * _LIMIT:  # Before escapes make it longer still.
+        message = message[:_LIMIT] + message[-_LIMIT:]
+    message = "".join(char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1] for char in message)
+    content = message.encode("utf-8", "backslashreplace")
+    if len(content) <= _LIMIT:
+        return message
     half = _LIMIT // 2 - 10
-    if len(message) > _LIMIT:
-        message = f"{message[:half]} [...] {message[-half:]}"
-    return "".join(char if char.isprintable() else " " if char.isspace() else ascii(char)[1:-1] for char in message)
+    return f"{content[:half].decode('utf-8', 'ignore')} [...] {content[-half:].decode('utf-8', 'ignore')}"
 
 
 @contextlib.contextmanager
@@ -57,6 +61,8 @@ def parse_or_exit(parse: Callable, argv: list[str]) -> list[str]:
         return parse(argv)
     except InputError as error:
         exit_with(error)
-    except (flags.Error, ValueError) as error:  # A plain one for --noflag=value.
-        print(f"{_in_bounds(str(error))}\nPass --helpfull to see all flags.", file=sys.stderr)
+    # A plain one for --noflag=value, and a recursion for the names that are close to one of thousands of letters.
+    except (flags.Error, ValueError, RecursionError) as error:
+        message = "a flag is not known" if isinstance(error, RecursionError) else str(error)
+        print(f"{_in_bounds(message)}\nPass --helpfull to see all flags.", file=sys.stderr)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""Networks: the supernet and the children of each space. Every module here registers its own."""
+"""Networks: the supernet and the children of each space. Every module here that defines a component registers it."""
 
 from enas_tf.registry import import_all
 

@@ -1,4 +1,4 @@
-"""What the supernets of all spaces for images have in common: the way in, and the way out to logits."""
+"""The base class of supernets for images: how images enter, and how logits leave."""
 
 import keras
 import tensorflow as tf
@@ -44,6 +44,21 @@ class ImageSupernet(keras.layers.Layer):
         """Add the matrix of the classes."""
         shape = (channels, self.image.num_classes)
         return self.add_weight(name="classifier", shape=shape, initializer=functions.he_normal(channels))
+
+    def call(
+        self, images: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute one child.
+
+        Args:
+          images: uint8 [batch, height, width, channels], 0..255.
+          tokens: int32 [num_tokens], of `space`.
+          dropout_seed: int32 [2]; dropout is applied before the classifier when it is given.
+
+        Returns:
+          logits float32 [batch, num_classes], and the sum of squares of the weights that the child is made of.
+        """
+        raise NotImplementedError
 
     def standardize(self, images: tf.Tensor) -> tf.Tensor:
         """Return uint8 `images` with mean 0 and variance 1, in the type that the network computes in."""

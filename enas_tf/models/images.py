@@ -1,4 +1,4 @@
-"""What networks for images have in common: their width, their dropout, and what they are told of the images."""
+"""The options that all networks for images share, and the properties of the images (`ImageConfig`)."""
 
 import dataclasses
 

@@ -1,16 +1,19 @@
-"""What language models have in common: their options, the size of the vocabulary, the embedding and dropout.
+"""The parts that all language models share: options, embedding, dropout, and the interface of their training.
 
 A model reads token ids [batch, time] from a state [batch, units]. Embedding and softmax are one matrix, without bias
 (ptb_enas_child.py, enas_lm). All dropout masks are drawn once for a window and stay the same over its time steps.
 """
 
+import abc
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from enas_tf.layers import collectives
+from enas_tf.models.trainee import Trainee
 from enas_tf.options import Group, option, require
 
 
@@ -40,13 +43,23 @@ class LanguageConfig:
 LANGUAGE = Group(LanguageConfig(), stages=("search",))
 #: The values of enas_lm's final training (GPU).
 RETRAIN_LANGUAGE = Group(
-    LanguageConfig(800, 0.125, 0.175, 0.725, 0.225, 0.75, init_scale=0.05), prefix="retrain_", stages=("retrain",)
+    LanguageConfig(
+        units=800,
+        drop_words=0.125,
+        drop_embedded=0.175,
+        drop_input=0.725,
+        drop_state=0.225,
+        drop_output=0.75,
+        init_scale=0.05,
+    ),
+    prefix="retrain_",
+    stages=("retrain",),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class TextShape:
-    """What a language model is told of the text."""
+    """The property of the text that a language model depends on."""
 
     vocabulary_size: int
 
@@ -106,3 +119,45 @@ class Reading(NamedTuple):
     states: tf.Tensor
     dropped: tf.Tensor
     last: tf.Tensor
+
+
+def read_window(
+    run: Callable[[tf.Tensor, tf.Tensor | None], tuple[tf.Tensor, tf.Tensor]],
+    embedding: tf.Tensor,
+    ids: tf.Tensor,
+    config: LanguageConfig,
+    text: TextShape,
+    dropout_seed: tf.Tensor | None,
+) -> Reading:
+    """Read a window: embed its ids, run a cell over them, and apply dropout if there is a seed.
+
+    Args:
+      run: the cell, from its inputs [batch, time, units] and the mask [batch, units] on the state to its outputs
+        float32 [batch, time, units] and its last state. The mask is None without dropout.
+      embedding: [vocabulary, units].
+      ids: int32 [batch, time].
+      config: width and dropout.
+      text: the size of the vocabulary.
+      dropout_seed: int32 [2], or None.
+    """
+    masks = None if dropout_seed is None else draw_masks(config, text, tf.shape(ids)[0], dropout_seed)
+    outputs, last = run(embed(embedding, ids, masks), None if masks is None else masks.state)
+    return Reading(outputs, outputs if masks is None else outputs * masks.output, last)
+
+
+class LanguageTrainee(Trainee, abc.ABC):
+    """A child that is a language model."""
+
+    @abc.abstractmethod
+    def read(self, ids: tf.Tensor, state: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Reading:
+        """Read a window.
+
+        Args:
+          ids: int32 [batch, time].
+          state: float32 [batch, size], zeros at the beginning of a text.
+          dropout_seed: int32 [2]; dropout is applied when it is given.
+        """
+
+    @abc.abstractmethod
+    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits of the next token, [..., vocabulary], for `outputs` [..., units]."""

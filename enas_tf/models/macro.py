@@ -10,7 +10,7 @@ from enas_tf.models.macro_supernet import MacroSupernet
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.ops.op import LAYER_OPS
 from enas_tf.ops.reduction import REDUCTION
-from enas_tf.spaces.macro import MacroArchitecture, MacroLayer, skip_candidates
+from enas_tf.spaces.macro import MacroLayer, skip_candidates
 
 
 class MacroNetworks(Networks[MacroNetworkConfig, MacroChildConfig, ImageConfig]):
@@ -19,17 +19,19 @@ class MacroNetworks(Networks[MacroNetworkConfig, MacroChildConfig, ImageConfig])
     task = "classification"
     network, child = MACRO_NETWORK, MACRO_CHILD
 
-    def build_supernet(self, space, network, shape, dtype="float32"):
-        return MacroSupernet(space, network, shape, dtype)
-
-    def build_child(self, architecture, child, shape, dtype="float32", for_training=False):
-        return build_macro_child(architecture, child, shape, dtype, for_training)
-
-    def count(self, architecture, child, shape):
-        return count_macro_child(architecture, child, shape)
+    build_supernet = staticmethod(MacroSupernet)
+    build_child = staticmethod(build_macro_child)
+    count = staticmethod(count_macro_child)
 
     def inherit_weights(self, model, supernet, architecture):
-        inherit_weights(model, supernet, architecture)
+        kernel, gamma, beta = supernet.stem
+        set_weights(model, "stem", [kernel], gamma, beta)
+        for number, layer in enumerate(architecture.layers, start=1):
+            _inherit_layer(model, supernet, number, layer)
+        for stage, (place, bank) in enumerate(zip(supernet.reductions, supernet.node_reductions, strict=True)):
+            for node in used_nodes(architecture, place):
+                REDUCTION.copy_weights(model, f"reduction_{stage}_node_{node}", bank.rows(node))
+        model.get_layer("logits").set_weights([supernet.classifier])
 
     def as_child(self, network):
         return MacroChildConfig(channels=network.channels)
@@ -39,18 +41,6 @@ class MacroNetworks(Networks[MacroNetworkConfig, MacroChildConfig, ImageConfig])
 
 
 NETWORKS.register("macro", [MACRO_NETWORK, MACRO_CHILD])(MacroNetworks())
-
-
-def inherit_weights(child: keras.Model, supernet: MacroSupernet, architecture: MacroArchitecture) -> None:
-    """Copy into `child`, which has the supernet's width, the shared weights that `architecture` chose."""
-    kernel, gamma, beta = supernet.stem
-    set_weights(child, "stem", [kernel], gamma, beta)
-    for number, layer in enumerate(architecture.layers, start=1):
-        _inherit_layer(child, supernet, number, layer)
-    for stage, (place, bank) in enumerate(zip(supernet.reductions, supernet.node_reductions, strict=True)):
-        for node in used_nodes(architecture, place):
-            REDUCTION.copy_weights(child, f"reduction_{stage}_node_{node}", bank.rows(node))
-    child.get_layer("logits").set_weights([supernet.classifier])
 
 
 def _inherit_layer(child: keras.Model, supernet: MacroSupernet, number: int, layer: MacroLayer) -> None:

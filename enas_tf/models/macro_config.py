@@ -16,7 +16,7 @@ class MacroChildConfig(ImageChildConfig):
     """Size of a macro child.
 
     Departure: the reference's macro child always doubles its channels at a reduction, its search network never does.
-    Here both keep them, so that what is searched is what is retrained, unless `channel_growth` is 2.
+    Here both keep them unless `channel_growth` is 2: the network that is retrained is the one that was searched.
     """
 
     channel_growth: int = option(

@@ -61,7 +61,7 @@ class MacroSupernet(ImageSupernet):
         """Read where the tokens of each layer stand, and which node a skip bit means."""
         space, depth = self.space, self.space.num_layers
         self._op_places = token_places(space, [f"layer_{k}/op" for k in range(1, depth + 1)])
-        # Behind the bits that a layer has stands the number of tokens, which is no token's place.
+        # Unused entries hold num_tokens, one past the last token; `_decode` pads a 0 there.
         self._skip_places = np.full((depth, depth), space.num_tokens, np.int32)
         for i in range(depth):
             self._skip_places[i, :i] = token_places(space, [f"layer_{i + 1}/skip"])
@@ -72,19 +72,7 @@ class MacroSupernet(ImageSupernet):
         bits = tf.gather(tf.pad(tokens, [[0, 1]]), self._skip_places)
         return tf.gather(tokens, self._op_places), bits > 0
 
-    def call(
-        self, images: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute one child.
-
-        Args:
-          images: uint8 [batch, height, width, channels], 0..255.
-          tokens: int32 [num_tokens], of `space`.
-          dropout_seed: int32 [2]; dropout is applied before the classifier when it is given.
-
-        Returns:
-          logits float32 [batch, num_classes], and the sum of squares of the weights that the child is made of.
-        """
+    def call(self, images, tokens, dropout_seed=None):
         ops, skips = self._decode(tokens)
         kernel, gamma, beta = self.stem
         x = functions.batch_normalize(functions.convolve(self.standardize(images), kernel), gamma, beta)

@@ -20,7 +20,7 @@ from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.ops.reduction import REDUCTION
-from enas_tf.spaces.micro import NUM_INPUTS, Cell, MicroArchitecture
+from enas_tf.spaces.micro import NUM_INPUTS, Cell
 
 
 class MicroNetworks(Networks[CellNetworkConfig, CellChildConfig, ImageConfig]):
@@ -29,20 +29,29 @@ class MicroNetworks(Networks[CellNetworkConfig, CellChildConfig, ImageConfig]):
     task = "classification"
     network, child = CELL_NETWORK, CELL_CHILD
 
-    def build_supernet(self, space, network, shape, dtype="float32"):
-        return MicroSupernet(space, network, shape, dtype)
-
-    def build_child(self, architecture, child, shape, dtype="float32", for_training=False):
-        return build_micro_child(architecture, child, shape, dtype, for_training)
-
-    def build_trainee(self, model, architecture, child, shape):
-        return MicroTrainee(model, architecture, child, shape)
-
-    def count(self, architecture, child, shape):
-        return count_micro_child(architecture, child, shape)
+    build_supernet = staticmethod(MicroSupernet)
+    build_child = staticmethod(build_micro_child)
+    build_trainee = staticmethod(MicroTrainee)
+    count = staticmethod(count_micro_child)
 
     def inherit_weights(self, model, supernet, architecture):
-        inherit_weights(model, supernet, architecture)
+        for i, (kernel, gamma, beta) in enumerate(supernet.stem):
+            set_weights(model, f"stem_{i}", [kernel], gamma, beta)
+        for i in range(NUM_INPUTS):
+            _set_row(model, f"projection_{i}", supernet.projections, i)
+        number = 0
+        for i, stage in enumerate(supernet.stages):
+            for row in range(stage.num_cells):
+                _inherit_cell(model, f"cell_{number}", stage, row, architecture.normal, architecture.merge)
+                number += 1
+            if i < NUM_REDUCTIONS:
+                name = f"cell_{number}"
+                for k in range(NUM_INPUTS):
+                    _set_row(model, f"{name}_entry_{k}", supernet.entries[i], k)
+                REDUCTION.copy_weights(model, f"{name}_shortcut", supernet.shortcuts[i].rows(0))
+                _inherit_cell(model, name, supernet.reductions[i], 0, architecture.reduction, architecture.merge)
+                number += 1
+        model.get_layer("logits").set_weights([supernet.classifier])
 
     def as_child(self, network):
         return CellChildConfig(channels=network.channels, cells_per_stage=network.cells_per_stage, stem=network.stem)
@@ -54,27 +63,6 @@ class MicroNetworks(Networks[CellNetworkConfig, CellChildConfig, ImageConfig]):
 
 
 NETWORKS.register("micro", [CELL_NETWORK, CELL_CHILD])(MicroNetworks())
-
-
-def inherit_weights(child: keras.Model, supernet: MicroSupernet, architecture: MicroArchitecture) -> None:
-    """Copy into `child`, which has the supernet's size, the shared weights that `architecture` chose."""
-    for i, (kernel, gamma, beta) in enumerate(supernet.stem):
-        set_weights(child, f"stem_{i}", [kernel], gamma, beta)
-    for i in range(NUM_INPUTS):
-        _set_row(child, f"projection_{i}", supernet.projections, i)
-    number = 0
-    for i, stage in enumerate(supernet.stages):
-        for row in range(stage.num_cells):
-            _inherit_cell(child, f"cell_{number}", stage, row, architecture.normal, architecture.merge)
-            number += 1
-        if i < NUM_REDUCTIONS:
-            name = f"cell_{number}"
-            for k in range(NUM_INPUTS):
-                _set_row(child, f"{name}_entry_{k}", supernet.entries[i], k)
-            REDUCTION.copy_weights(child, f"{name}_shortcut", supernet.shortcuts[i].rows(0))
-            _inherit_cell(child, name, supernet.reductions[i], 0, architecture.reduction, architecture.merge)
-            number += 1
-    child.get_layer("logits").set_weights([supernet.classifier])
 
 
 def _inherit_cell(child: keras.Model, name: str, stack: CellStack, row: int, cell: Cell, merge: str) -> None:

@@ -1,7 +1,8 @@
 """The cells of one kind and one width in a supernet, and the loops that run a sampled cell.
 
-What the sampled edges have gathered (`micro_edges.py`) is packed into lists, whose gradient is of the edge that is read
-alone; that of a slice has zeros for all others. Only the sampled operation of an edge is computed.
+The weights of the sampled edges (`micro_edges.py`) are kept in lists. Reading an element has a gradient for that
+element only; the gradient of a slice is filled with zeros for all others. Only the sampled operation of an edge is
+computed.
 """
 
 import functools

@@ -29,12 +29,7 @@ def build_micro_child(
 ) -> keras.Model:
     """Build the model: uint8 images [batch, height, width, channels] to float32 logits [batch, num_classes].
 
-    Args:
-      architecture: what is built.
-      config: its size.
-      image: the images that it is for.
-      dtype: the Keras policy of its layers.
-      for_training: use the layers that train fastest instead of Keras' stock layers; the weights are the same.
+    The arguments are those of `Networks.build_child`.
 
     Raises:
       InputError: the images do not fit the reductions.

@@ -48,11 +48,11 @@ def read_cells(space: MicroSpace, tokens: tf.Tensor) -> list[SampledCell]:
 class EdgeBanks(keras.layers.Layer):
     """The weights of all edges of `num_cells` cells: a bank for each operation of the space.
 
-    With `strides` 2 the edges from the inputs of a cell have a stride. Where an operation leaves its place to another
-    one then (`Op.with_strides`), that one has a bank as well, with two rows for each edge.
+    With `strides` 2 the edges from the inputs of a cell have a stride. Where an operation is replaced under a stride
+    (`Op.with_strides`), the replacement has a bank as well, with two rows for each edge.
 
     Attributes:
-      banks: those of the operations in the order of the space, then those of the ones in their place.
+      banks: those of the operations in the order of the space, then those of the replacements.
     """
 
     def __init__(self, space: MicroSpace, num_cells: int, channels: int, strides: int, **kwargs):

@@ -51,19 +51,7 @@ class MicroSupernet(ImageSupernet):
         # One row for the output of each of the two cells that the first one looks back on.
         self.projections = ConvolutionBank(NUM_INPUTS, self.network.channels, 1, inputs, name="projections")
 
-    def call(
-        self, images: tf.Tensor, tokens: tf.Tensor, dropout_seed: tf.Tensor | None = None
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Compute one child.
-
-        Args:
-          images: uint8 [batch, height, width, channels], 0..255.
-          tokens: int32 [num_tokens], of `space`.
-          dropout_seed: int32 [2]; dropout is applied before the classifier when it is given.
-
-        Returns:
-          logits float32 [batch, num_classes], and the sum of squares of the weights that the child is made of.
-        """
+    def call(self, images, tokens, dropout_seed=None):
         normal, reduction = read_cells(self.space, tokens)
         before, last = self._enter(self.standardize(images))
         squares = self._sum_of_constant_squares()
@@ -79,7 +67,7 @@ class MicroSupernet(ImageSupernet):
         return self.classify(tf.nn.relu(last), self.classifier, dropout_seed), squares
 
     def _enter(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Apply the stem, and return its two projections. A ReLU stands between convolutions, none after the last."""
+        """Apply the stem, with a ReLU between its convolutions, and return its two projections."""
         for i, ((kernel, gamma, beta), (_, strides)) in enumerate(
             zip(self.stem, STEMS[self.network.stem], strict=True)
         ):
@@ -89,7 +77,7 @@ class MicroSupernet(ImageSupernet):
         return before, last
 
     def _sum_of_constant_squares(self) -> tf.Tensor:
-        """Return that of the weights of every child: every cell's inputs are read or part of its output."""
+        """Return the sum of squares of the weights that every child has, since each cell uses both of its inputs."""
         banks = [self.projections, *self.entries, *self.shortcuts]
         weights = [stack for bank in banks for stack in bank.stacks]
         weights += [weight for part in self.stem for weight in part]

@@ -1,4 +1,4 @@
-"""What trains a micro child: scheduled drop-path and an auxiliary classifier, neither of which the child keeps.
+"""The training form of a micro child: it adds drop-path and an auxiliary classifier, which the child does not keep.
 
 Both belong to a second functional model that is made of the child's own layers. Drop-path is an input of that model: a
 factor for every example and operation, drawn outside as a function of a seed.
@@ -12,7 +12,7 @@ from enas_tf.layers.stock import Layers
 from enas_tf.models.cell_config import CellChildConfig, cell_kinds
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.micro_child import connect_cells
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.trainee import ImageTrainee
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.spaces.micro import MicroArchitecture
 
@@ -20,7 +20,7 @@ from enas_tf.spaces.micro import MicroArchitecture
 AUXILIARY = "auxiliary"
 
 
-class MicroTrainee(Trainee):
+class MicroTrainee(ImageTrainee):
     """A child with drop-path and, unless its weight is 0, an auxiliary classifier after the second reduction.
 
     Departure: the reference leaves the auxiliary weights out of what it trains (micro_child.py, `"aux_head" not in

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import keras
 
 from enas_tf.errors import InputError
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.trainee import ImageTrainee, Trainee
 from enas_tf.ops.costs import Cost
 from enas_tf.options import Group
 from enas_tf.registry import Registry
@@ -60,8 +60,8 @@ class Networks(abc.ABC, Generic[N, C, S]):
         """
 
     def build_trainee(self, model: keras.Model, architecture: Buildable, child: C, shape: S) -> Trainee:
-        """Return what is trained in place of the child `model`: the child alone unless a space needs more."""
-        return Trainee(model)
+        """Return what is trained in place of the child `model`: a classifier of images alone, unless overridden."""
+        return ImageTrainee(model)
 
     @abc.abstractmethod
     def count(self, architecture: Buildable, child: C, shape: S) -> Cost:

@@ -134,13 +134,8 @@ def build_recurrent_child(
 ) -> keras.Model:
     """Build the model: ids int32 [batch, time] and a state [batch, size] to logits of the next tokens and a state.
 
-    The state is zeros at the beginning of a text. The logits are float32 [batch, time, vocabulary].
-
-    Args:
-      architecture: what is built.
-      config: its width and the scale of its initial weights.
-      text: the text that it is for.
-      dtype: the Keras policy of the cell.
+    The state is zeros at the beginning of a text. The logits are float32 [batch, time, vocabulary]. The arguments are
+    those of `Networks.build_child`; `dtype` is the policy of the cell.
     """
     units = child_units(architecture, config, text)
     config = dataclasses.replace(config, units=units)

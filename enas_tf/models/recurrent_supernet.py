@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from enas_tf.layers.functions import sum_of_squares
 from enas_tf.layers.recurrence import HighwayCell, multiply_last, run_cell
-from enas_tf.models.language import LanguageConfig, Reading, TextShape, draw_masks, embed
+from enas_tf.models.language import LanguageConfig, Reading, TextShape, read_window
 from enas_tf.models.tokens import token_places
 from enas_tf.ops.activations import ACTIVATIONS
 from enas_tf.spaces.recurrent import RecurrentSpace
@@ -66,9 +66,6 @@ class RecurrentSupernet(keras.layers.Layer):
         Returns:
           the `Reading`, and the sum of squares of the weights that the cell is made of.
         """
-        masks = None
-        if dropout_seed is not None:
-            masks = draw_masks(self.network, self.text, tf.shape(ids)[0], dropout_seed)
         previous = tf.gather(tokens, self._previous_places)
         activations, sources = tf.unstack(tf.gather(tokens, self._activation_places)), tf.unstack(previous)
         choices = zip([0, *sources], activations, strict=True)
@@ -76,12 +73,14 @@ class RecurrentSupernet(keras.layers.Layer):
         inputs, kernels = tf.gather(self.inputs, activations[0]), tf.unstack(tf.gather(self.edges, tf.stack(rows)))
         functions = [ACTIVATIONS[name] for name in self.space.activations]
         cell = HighwayCell(functions, activations, sources, tf.unstack(self._shares(previous)))
-        products = multiply_last(tf.cast(embed(self.embedding, ids, masks), self.computed_in), inputs)
-        states = run_cell(cell, products, state, kernels, None if masks is None else masks.state)
-        states = tf.cast(states, tf.float32)
-        dropped = states if masks is None else states * masks.output
-        squares = sum_of_squares([self.embedding.value, inputs, *kernels])
-        return Reading(states, dropped, states[:, -1]), squares
+
+        def run(embedded, mask):
+            products = multiply_last(tf.cast(embedded, self.computed_in), inputs)
+            states = tf.cast(run_cell(cell, products, state, kernels, mask), tf.float32)
+            return states, states[:, -1]
+
+        reading = read_window(run, self.embedding, ids, self.network, self.text, dropout_seed)
+        return reading, sum_of_squares([self.embedding.value, inputs, *kernels])
 
     def _shares(self, previous: tf.Tensor) -> tf.Tensor:
         """Return the share of each node in the cell's output, float32 [nodes]."""

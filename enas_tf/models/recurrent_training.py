@@ -1,16 +1,17 @@
-"""What trains a recurrent child: the same weights, read with dropout masks, of which its RNN layer knows nothing."""
+"""The training form of a recurrent child.
+
+It runs the child's cell directly, because Keras' RNN layer cannot pass dropout masks.
+"""
 
 import dataclasses
 
 import keras
-import tensorflow as tf
 
-from enas_tf.models.language import LanguageConfig, Reading, TextShape, draw_masks, embed
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.language import LanguageConfig, LanguageTrainee, TextShape, read_window
 from enas_tf.spaces.space import Buildable
 
 
-class RecurrentTrainee(Trainee):
+class RecurrentTrainee(LanguageTrainee):
     """A language model whose cell has `read(inputs, state, mask)`."""
 
     def __init__(self, child: keras.Model, architecture: Buildable, config: LanguageConfig, text: TextShape):
@@ -19,21 +20,11 @@ class RecurrentTrainee(Trainee):
         self.embedding = child.get_layer("embedding")
         self.config, self.text = dataclasses.replace(config, units=self.cell.units), text
 
-    def read(self, ids: tf.Tensor, state: tf.Tensor, dropout_seed: tf.Tensor | None = None) -> Reading:
-        """Read a window.
+    def read(self, ids, state, dropout_seed=None):
+        def run(embedded, mask):
+            return self.cell.read(embedded, state, mask)
 
-        Args:
-          ids: int32 [batch, time].
-          state: float32 [batch, size].
-          dropout_seed: int32 [2]; dropout is applied when it is given.
-        """
-        masks = None
-        if dropout_seed is not None:
-            masks = draw_masks(self.config, self.text, tf.shape(ids)[0], dropout_seed)
-        embedded = embed(self.embedding.embeddings, ids, masks)
-        outputs, last = self.cell.read(embedded, state, None if masks is None else masks.state)
-        return Reading(outputs, outputs if masks is None else outputs * masks.output, last)
+        return read_window(run, self.embedding.embeddings, ids, self.config, self.text, dropout_seed)
 
-    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
-        """Return the logits of the next token, [..., vocabulary], for `outputs` [..., units]."""
+    def logits(self, outputs):
         return self.embedding(outputs)

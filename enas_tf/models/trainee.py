@@ -1,17 +1,17 @@
-"""What is trained in place of a child: the child alone, or more where training needs what the child does not keep."""
+"""A trainee: a child and the parts that only its training needs."""
 
 import keras
 import tensorflow as tf
 
 
 class Trainee:
-    """A child, trained as it is.
+    """A child in training. Each task extends it by the forward pass that it trains.
 
     Attributes:
       child: the model that training is for.
       trainable_variables: the weights that an optimizer moves.
       tracked: name -> object that a checkpoint holds.
-      layers_in_training: all layers that `predict` runs through.
+      layers_in_training: all layers that the forward pass runs through.
     """
 
     def __init__(self, child: keras.Model):
@@ -28,6 +28,10 @@ class Trainee:
     @property
     def tracked(self) -> dict[str, object]:
         return {"child": self.child}
+
+
+class ImageTrainee(Trainee):
+    """A child that classifies images, trained as it is. Subclasses add what the child does not keep."""
 
     def predict(self, images: tf.Tensor, progress: tf.Tensor, seed: tf.Tensor) -> list[tuple[tf.Tensor, float]]:
         """Return logits in training mode, each with the weight of its loss; those of the child come first.

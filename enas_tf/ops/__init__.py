@@ -1,4 +1,4 @@
-"""Operations: all that the product knows of each, in one place. Every module here registers its own."""
+"""Operations, each with all that is known of it. Every module here that defines a component registers it."""
 
 from enas_tf.registry import import_all
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from enas_tf.ops.op import GREY, KINDS, register
+from enas_tf.ops.op import KINDS, NEUTRAL, register
 from enas_tf.registry import Registry
 from enas_tf.spaces import vocabulary
 
@@ -32,7 +32,7 @@ class Activation:
 for _activation in (
     Activation("tanh", "#0072b2", tf.tanh, lambda y, dy: tf.raw_ops.TanhGrad(y=y, dy=dy)),
     Activation("relu", "#d55e00", tf.nn.relu, lambda y, dy: tf.raw_ops.ReluGrad(features=y, gradients=dy)),
-    Activation("identity", GREY, tf.identity, lambda y, dy: tf.identity(dy)),
+    Activation("identity", NEUTRAL, tf.identity, lambda y, dy: tf.identity(dy)),
     Activation("sigmoid", "#009e73", tf.sigmoid, lambda y, dy: tf.raw_ops.SigmoidGrad(y=y, dy=dy)),
 ):
     register(_activation, ["activation"])

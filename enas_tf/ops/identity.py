@@ -1,10 +1,10 @@
-"""The identity of a cell, and what stands in its place where it would have a stride."""
+"""The identity of a cell, and its replacement under a stride."""
 
 import tensorflow as tf
 
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.costs import Cost
-from enas_tf.ops.op import GREY, Op, register
+from enas_tf.ops.op import NEUTRAL, Op, register
 from enas_tf.ops.reduction import FactorizedReduction
 
 
@@ -20,7 +20,7 @@ class IdentityBank(Bank):
 class Identity(Op):
     """The input itself. With a stride a factorized reduction is computed in its place (micro_child.py)."""
 
-    name, colour, drops_path = "identity", GREY, False
+    name, colour, drops_path = "identity", NEUTRAL, False
     _halved = FactorizedReduction("identity_halved")
 
     def with_strides(self, strides):

@@ -1,7 +1,7 @@
 """An operation has one home: a subclass of `Op` says all that the product knows of it, and one call registers it.
 
 Colours are those of Okabe and Ito, which colour-blind people tell apart, and shades of them: blue convolves, orange
-convolves separably, pink takes the maximum, and the darker shade has the larger kernel. What computes nothing is grey.
+convolves separably, pink takes the maximum, and the darker shade has the larger kernel. The identity is grey.
 """
 
 import abc
@@ -15,8 +15,8 @@ from enas_tf.ops.costs import Cost
 from enas_tf.registry import Registry
 from enas_tf.spaces import vocabulary
 
-#: The colour of what computes nothing.
-GREY = "#8a949e"
+#: The grey of the identity, and of reductions, which are not searched.
+NEUTRAL = "#8a949e"
 
 
 class Op(abc.ABC):
@@ -43,7 +43,7 @@ class Op(abc.ABC):
         return hash((type(self), self.name))
 
     def with_strides(self, strides: int) -> "Op":
-        """Return the operation that is computed in its place with that stride: itself, unless it has no stride."""
+        """Return the operation that replaces it under that stride: itself, unless it cannot have one."""
         return self
 
     @abc.abstractmethod
@@ -84,7 +84,7 @@ class Op(abc.ABC):
 LAYER_OPS: Registry[Op] = Registry("operation of a layer")
 #: Operations of a cell by name.
 CELL_OPS: Registry[Op] = Registry("operation of a cell")
-#: Kind -> its registry, and the names in the numbering of arc strings.
+#: Kind -> its registry, and the names that arc strings know.
 KINDS: dict[str, tuple[Registry, vocabulary.Vocabulary]] = {
     "layer": (LAYER_OPS, vocabulary.LAYER_OPS),
     "cell": (CELL_OPS, vocabulary.CELL_OPS),
@@ -94,12 +94,12 @@ KINDS: dict[str, tuple[Registry, vocabulary.Vocabulary]] = {
 def register(op, kinds: Iterable[str] = ("layer", "cell")) -> None:
     """Register `op` under its name in the given kinds of operations.
 
-    A new name is appended to the vocabulary of each kind, so that the numbers in arc strings keep their meaning.
+    A new name is appended to the vocabulary of each kind. Arc strings write it as it is.
 
     Raises:
-      InputError: the name is taken by another operation.
+      InputError: the name is taken by another operation, or cannot stand in an arc string.
     """
     for kind in kinds:
         registry, names = KINDS[kind]
-        registry.register(op.name)(op)
         names.add(op.name)
+        registry.register(op.name)(op)

@@ -7,7 +7,7 @@ from enas_tf.layers import functions
 from enas_tf.layers.stock import set_normalization
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.costs import Cost
-from enas_tf.ops.op import GREY, Op
+from enas_tf.ops.op import NEUTRAL, Op
 
 
 class ReductionBank(Bank):
@@ -42,7 +42,7 @@ class FactorizedReduction(Op):
     Source: general_child.py, `_factorized_reduction`.
     """
 
-    def __init__(self, name: str = "reduction", colour: str = GREY):
+    def __init__(self, name: str = "reduction", colour: str = NEUTRAL):
         self.name, self.colour = name, colour
 
     def build_bank(self, num_places, channels, inputs=None):

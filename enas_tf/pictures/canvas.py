@@ -1,4 +1,4 @@
-"""What the pictures of all spaces are made of: a white canvas in CSS pixels, words, boxes, arcs, arrow heads, shades.
+"""The parts of the pictures of all spaces: a white canvas in CSS pixels, words, boxes, arcs, arrow heads, shades.
 
 Matplotlib is used through its objects alone (no pyplot, no current figure), and imported by the first picture.
 """
@@ -41,7 +41,7 @@ def write_head(axes: "Axes", x: float, title: str, hint: str) -> None:
 
 
 def fill(axes: "Axes", left: float, y: float, width: float, height: float, **style: Any) -> None:
-    """Draw a box of which the left edge, the middle in height and the sizes are given."""
+    """Draw a box, given its left edge, the height of its middle, and its sizes."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((left, y - height / 2), width, height, **style))
@@ -60,7 +60,7 @@ def draw_arc(axes: "Axes", x: float, start: float, end: float, bow: float, **sty
 
 
 def draw_point(axes: "Axes", tip: tuple[float, float], back: tuple[float, float], width: float, **style: Any) -> None:
-    """Draw an arrow head of which the tip, the way from there to the back and the width of the back are given."""
+    """Draw an arrow head, given its tip, the vector from the tip to the middle of its back, and the back's width."""
     from matplotlib.patches import Polygon
 
     (x, y), (dx, dy) = tip, back
@@ -77,7 +77,7 @@ def tint(colour: str) -> tuple[float, ...]:
 
 
 def ink_on(colour: str) -> str:
-    """Return white or the colour of ink, whichever reads better on `colour`."""
+    """Return white or the colour of ink, whichever is easier to read on `colour`."""
     from matplotlib.colors import to_rgb
 
     return "white" if np.dot(to_rgb(colour), (0.299, 0.587, 0.114)) < 0.5 else INK

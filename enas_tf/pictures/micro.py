@@ -100,8 +100,8 @@ def draw_micro(architecture: MicroArchitecture) -> "Figure":
 def _lanes(cell: Cell, side: int) -> dict[Edge, int]:
     """Return the arcs on a side and their lanes, counted outwards; the longest arc first, for short ones to lie on top.
 
-    A longer arc is further out than the shorter ones that it passes, and two of one length are not in one lane where
-    they pass each other: they would cross where both run straight down, and be taken for each other.
+    A longer arc is further out than the shorter ones that it passes. Two arcs of one length that overlap get different
+    lanes; in one lane they would lie on each other.
     """
     edges = sorted(_edges(cell, side), key=lambda edge: (edge[1] - edge[0], edge))
     lanes: dict[Edge, int] = {}

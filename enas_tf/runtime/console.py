@@ -100,12 +100,13 @@ class Heartbeat:
             self._begin = self._done, now
         if now - max(self._last_said(), self._last_beat) >= _SILENCE or now - self._last_beat >= _INTERVAL:
             self._last_beat = now
-            self._say(f"{self._description}  {self._done:,} of {self._total:,} {self._unit}{self._remaining(now)}")
+            self._say(f"{self._description}  {self._in_words(*self._begin, now)}")
 
-    def _remaining(self, now: float) -> str:
-        """Return the words about the time that is left; none where the steps so far do not say."""
-        assert self._begin is not None
-        done, seconds = self._done - self._begin[0], now - self._begin[1]
-        if not done or self._done >= self._total:
-            return ""
-        return f", about {in_words((self._total - self._done) * seconds / done)} left"
+    def _in_words(self, first: int, begin: float, now: float) -> str:
+        """Say how far it has come `now`, and how much time is left at the rate since `begin`, after `first` steps."""
+        if self._done >= self._total:
+            return f"{self._done:,} {self._unit}"
+        words, counted = f"{self._done:,} of {self._total:,} {self._unit}", self._done - first
+        if not counted:
+            return words
+        return f"{words}, about {in_words((self._total - self._done) * (now - begin) / counted)} left"

@@ -115,8 +115,8 @@ def ensure_writable(workdir: str | Path) -> Path:
     except OSError as error:
         raise InputError(
             f"{ref('workdir')}={workdir} is not usable ({error.strerror or error}): expected a directory that can be "
-            "created and written. Name another directory, or remove what is in its place, free space or grant "
-            "permission."
+            f"created and written at {workdir.absolute()}. Name another directory, or remove what is in its place, "
+            "free space or grant permission."
         ) from error
     return workdir
 

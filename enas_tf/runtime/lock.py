@@ -5,6 +5,7 @@ on to others, `flock` decides: the system lets go of it when a process ends, how
 decides, and for another host the age of the file, which the process that holds it touches from time to time.
 """
 
+import atexit
 import contextlib
 import errno
 import fcntl
@@ -39,6 +40,7 @@ class Lock:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(owner).encode(), 0)
         threading.Thread(target=self._show_life, name="lock", daemon=True).start()
+        atexit.register(self.release)
 
     def _show_life(self) -> None:
         while not self._released.wait(HEARTBEAT):
@@ -53,6 +55,7 @@ class Lock:
             self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             _held.pop(self.path, None)
+            atexit.unregister(self.release)
 
 
 #: Path -> lock, of this process.

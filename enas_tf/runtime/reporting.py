@@ -59,7 +59,9 @@ class Reporter:
         # Of several processes only the chief reports.
         is_heard = is_chief()
         self._elsewhere = None if is_heard else tempfile.TemporaryDirectory()
-        self._name = str(workdir)
+        place = Path(workdir).absolute()
+        # Tables are narrow, and runs that are compared often lie side by side.
+        self._name = f"{place.name} ({place.parent})"
         self._workdir = files.ensure_writable(self._elsewhere.name if self._elsewhere else workdir)
         self._phase_width = max(map(len, phases))
         # With FORCE_COLOR rich would colour a pipe too, but a log file has to stay plain in every environment.

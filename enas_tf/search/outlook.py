@@ -51,7 +51,7 @@ def mean_operations(outlook: Outlook, space: Space) -> dict[str, float]:
     """
     picks = [decision for decision in space.decisions if isinstance(decision, PickOp)]
     vocabularies = {pick.vocabulary: pick.choices for pick in picks}
-    found = {}
+    found: dict[str, float] = {}
     for vocabulary, choices in vocabularies.items():
         rows = [outlook.op_probabilities[pick.name] for pick in picks if pick.vocabulary == vocabulary]
         start = f"{vocabulary}/" if len(vocabularies) > 1 else ""

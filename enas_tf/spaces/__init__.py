@@ -1,4 +1,4 @@
-"""Search spaces: what can be built. Every module here registers its own space."""
+"""Search spaces: what can be built. Every module here that defines a component registers it."""
 
 from enas_tf.registry import import_all
 

@@ -10,8 +10,9 @@ from enas_tf.options import shorten
 from enas_tf.reading import MAX_BYTES, read_json, read_text
 from enas_tf.spaces.published import PUBLISHED, read_published
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Buildable
+from enas_tf.spaces.vocabulary import is_name
 
-#: An arc string has its numbers, or the word before them, at its beginning.
+#: The beginning of an arc string, unless it begins with the name of an operation.
 _ARC = re.compile(r"([a-z_]{1,40}:)?\s{0,40}-?[0-9]")
 _CSV_CURE = "Name the architecture in another way, or derive again, which writes the file anew."
 
@@ -77,7 +78,7 @@ def _read_row(path: Path, rank: str) -> str:
         raise InputError(f"{shorten(path.absolute(), 300)} is not there: expected {what}.")
     csv.field_size_limit(MAX_BYTES)  # Arcs of hundreds of layers are longer than a field may be otherwise.
     try:
-        reader = csv.DictReader(io.StringIO(read_text(path, what, _CSV_CURE), newline=""))
+        reader = csv.DictReader(io.StringIO(read_text(path, what, _CSV_CURE), newline=""), strict=True)
         rows = {row.get("rank"): row.get("arc") for row in reader}
         columns = reader.fieldnames or []
     except csv.Error as error:
@@ -123,7 +124,8 @@ def _reads(space: str, arc: str) -> bool:
 
 def is_arc(text: str) -> bool:
     """Return whether `text` is to be read as an arc string."""
-    return bool(_ARC.match(text.lstrip())) and not text.endswith(".json")
+    first = text.rpartition(":")[2].split()[:1]
+    return (bool(_ARC.match(text.lstrip())) or any(map(is_name, first))) and not text.endswith(".json")
 
 
 def _exists(path: Path) -> bool:

@@ -39,7 +39,8 @@ class PickOp:
 class PickNode:
     """One token: a node out of the `num_candidates` marked first in this cell.
 
-    A pick that `is_local` belongs to the node marked last: a controller asks with that anchor, and favours near nodes.
+    A pick that `is_local` belongs to the node marked last: its anchor is the query of a controller, which favours near
+    nodes.
     """
 
     name: str

@@ -1,31 +1,57 @@
-"""What the text and JSON forms of all spaces share: they are read strictly, and nothing of enormous length is built."""
+"""Readers of the text and JSON forms of architectures, for all spaces: strict about types, and bounded in size."""
 
 import dataclasses
-import re
+from collections.abc import Sequence
 from typing import Any
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.options import shorten
+from enas_tf.spaces.decisions import PickOp
+from enas_tf.spaces.space import Space
+from enas_tf.spaces.vocabulary import Vocabulary, is_integer
 
-#: Python reads no number of thousands of digits.
-_INTEGER = re.compile("-?[0-9]{1,100}")
 
-
-def read_integers(text: str, arc: str, words: str = "") -> list[int]:
-    """Return the integers of `text`, which are separated by blanks.
+def read_words(text: str, arc: str, names: Vocabulary, prefixes: str = "") -> list[str]:
+    """Return the words of `text`, which are separated by blanks: integers, or names of operations.
 
     Args:
-      text: the part of the arc string behind its word.
+      text: the arc string without its prefix.
       arc: the whole arc string, for the message.
-      words: what may stand before the integers; it ends the message.
+      names: the operations.
+      prefixes: what may stand before the words; it ends the message.
 
     Raises:
       InputError: something else stands there.
     """
-    numbers = text.split()
-    if not all(_INTEGER.fullmatch(number) for number in numbers):
-        raise InputError(f"the arc string {shorten(arc)!r} is not a list of integers separated by blanks{words}.")
-    return [int(number) for number in numbers]
+    words = text.split()
+    if not all(is_integer(word) or word in names for word in words):
+        own = f" (or the names {', '.join(names.own)})" if names.own else ""
+        raise InputError(
+            f"the arc string {shorten(arc)!r} is not a list of integers{own} separated by blanks{prefixes}."
+        )
+    return words
+
+
+def to_tokens(space: Space, words: Sequence[str], names: Vocabulary) -> list[int]:
+    """Return the tokens of `space` for the words of an arc string, one for each, in the order of its decisions.
+
+    Raises:
+      InputError: a word has no meaning in its place, which the message names.
+    """
+    decisions = [(decision, i) for decision in space.decisions for i in range(decision.num_tokens)]
+    tokens = []
+    for place, ((decision, i), word) in enumerate(zip(decisions, words, strict=True)):
+        if isinstance(decision, PickOp):
+            name, expected = names.from_word(word), names.expected
+            token = None if name is None else decision.choices.index(name)
+        else:
+            token, expected = int(word) if is_integer(word) else None, decision.expected
+        if token is None:
+            raise InputError(
+                f'tokens[{place}] = {word} is not valid for "{decision.token_name(i)}": expected {expected}.'
+            )
+        tokens.append(token)
+    return tokens
 
 
 def read_list(data: dict[str, Any], key: str) -> list:
@@ -54,7 +80,7 @@ def read_node(row: dict[str, Any], key: str) -> int | None:
     return None if row[key] is None else check_node(row[key])
 
 
-def check_size(space: type, option: str, size: int) -> None:
+def check_size(space: type[Space], option: str, size: int) -> None:
     """Raise `InputError` for an architecture whose `size` is above what a search may be told by the option.
 
     Args:
@@ -62,7 +88,8 @@ def check_size(space: type, option: str, size: int) -> None:
       option: the field of the space that holds the size: its layers, blocks or nodes.
       size: that of the architecture.
     """
-    (field,) = (field for field in dataclasses.fields(space) if field.name == option)
+    fields = dataclasses.fields(space)  # type: ignore[arg-type]
+    (field,) = (field for field in fields if field.name == option)
     most = field.metadata["most"]
     if size > most:
-        raise InputError(f"the architecture has {option}={size:,}: expected at most {most:,}.")
+        raise space.name_options(InputError(f"the architecture has {ref(option)}={size:,}: expected at most {most:,}."))

@@ -20,7 +20,7 @@ import numpy as np
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, PickOp, PickSkips
-from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
+from enas_tf.spaces.forms import check_node, check_size, read_list, read_name, read_words, to_tokens
 from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import LAYER_OPS
 
@@ -48,7 +48,9 @@ class MacroArchitecture(Architecture):
     space_name = "macro"
 
     def __post_init__(self):
-        require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
+        require(
+            self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {', '.join(SKIP_SOURCES)}"
+        )
         for number, layer in enumerate(self.layers, start=1):
             allowed = skip_candidates(number, self.skip_sources)
             if layer.op not in LAYER_OPS:
@@ -57,7 +59,7 @@ class MacroArchitecture(Architecture):
             if list(layer.skips) != sorted(set(layer.skips)) or not set(layer.skips) <= set(allowed):
                 raise InputError(
                     f"layer {number} has the skips {list(layer.skips)}: expected ascending numbers out of "
-                    f"{list(allowed)} with skip_sources={self.skip_sources}."
+                    f"{list(allowed)} with {ref('skip_sources')}={self.skip_sources}."
                 )
 
     @property
@@ -90,27 +92,32 @@ class MacroArchitecture(Architecture):
             ) from error
 
     def to_arc(self) -> str:
-        arc = " ".join(str(token) for token in self.space().encode(self))
+        words = []
+        for number, layer in enumerate(self.layers, start=1):
+            bits = (str(int(node in layer.skips)) for node in skip_candidates(number, self.skip_sources))
+            words += [LAYER_OPS.to_word(layer.op), *bits]
+        arc = " ".join(words)
         return arc if self.skip_sources == "reference" else f"{LAYERS_PREFIX} {arc}"
 
     @classmethod
     def from_arc(cls, arc: str) -> "MacroArchitecture":
         """Read `op skips op skips ...`: the reference's reading, or the paper's behind the word `layers:`."""
         is_papers = arc.strip().startswith(LAYERS_PREFIX)
-        numbers = read_integers(arc.strip().removeprefix(LAYERS_PREFIX), arc)
-        depth = max(1, (math.isqrt(8 * len(numbers) + 1) - 1) // 2)
-        if depth * (depth + 1) // 2 != len(numbers):
+        words = read_words(arc.strip().removeprefix(LAYERS_PREFIX), arc, LAYER_OPS)
+        depth = max(1, (math.isqrt(8 * len(words) + 1) - 1) // 2)
+        if depth * (depth + 1) // 2 != len(words):
             raise InputError(
-                f"the arc string has {len(numbers)} integers: expected n (n + 1) / 2 for a macro network of n layers "
+                f"the arc string has {len(words)} integers: expected n (n + 1) / 2 for a macro network of n layers "
                 f"(one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} layers "
                 f"or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
             )
         check_size(MacroSpace, "num_layers", depth)
         sources = "layers" if is_papers else "reference"
-        return MacroSpace(num_layers=depth, ops=LAYER_OPS.names, skip_sources=sources).decode(numbers)
+        space = MacroSpace(num_layers=depth, ops=LAYER_OPS.names, skip_sources=sources)
+        return space.decode(to_tokens(space, words, LAYER_OPS))
 
     def in_words(self) -> list[str]:
-        lines = []
+        lines = ["nodes: 0 is the stem, k is layer k; joined nodes are concatenated to the result of the operation"]
         for number, layer in enumerate(self.layers, start=1):
             source = node_name(number - 1)
             skips = f", joined with {', '.join(node_name(node) for node in layer.skips)}" if layer.skips else ""
@@ -139,7 +146,9 @@ class MacroSpace(Space):
     def __post_init__(self):
         require(self.num_layers >= 1, "num_layers", self.num_layers, "at least 1")
         check_names("ops", self.ops, LAYER_OPS)
-        require(self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {SKIP_SOURCES}")
+        require(
+            self.skip_sources in SKIP_SOURCES, "skip_sources", self.skip_sources, f"one of {', '.join(SKIP_SOURCES)}"
+        )
 
     @functools.cached_property
     def decisions(self) -> tuple[Decision, ...]:
@@ -152,7 +161,7 @@ class MacroSpace(Space):
             ]
         return tuple(program)
 
-    def decode(self, tokens: Sequence[int]) -> MacroArchitecture:
+    def decode(self, tokens: Sequence[int] | np.ndarray) -> MacroArchitecture:
         columns = self.columns(self.check_tokens(tokens))
         layers = []
         for number in range(1, self.num_layers + 1):

@@ -17,7 +17,7 @@ import numpy as np
 from enas_tf.errors import InputError
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, NewCell, PickNode, PickOp
-from enas_tf.spaces.forms import check_node, check_size, read_integers, read_list, read_name
+from enas_tf.spaces.forms import check_node, check_size, read_list, read_name, read_words, to_tokens
 from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import CELL_OPS
 
@@ -126,35 +126,34 @@ class MicroArchitecture(Architecture):
 
     def to_arc(self) -> str:
         """Return `input op input op` for each block, the normal cell first, as the reference stores it."""
-        numbers = [
-            str(number)
+        arc = " ".join(
+            f"{source} {CELL_OPS.to_word(op)}"
             for cell in self.cells.values()
             for block in cell.blocks
             for source, op in zip(block.inputs, block.ops, strict=True)
-            for number in (source, CELL_OPS.index(op))
-        ]
-        arc = " ".join(numbers)
+        )
         return arc if self.merge == "loose_ends" else f"{ALL_PREFIX} {arc}"
 
     @classmethod
     def from_arc(cls, arc: str) -> "MicroArchitecture":
-        """Read `input op input op ...`, operations numbered as in `CELL_OPS`; `all:` before it is the merge rule."""
+        """Read `input op input op ...`, operations in the words of `CELL_OPS`; `all:` before it is the merge rule."""
         merge = "all" if arc.strip().startswith(ALL_PREFIX) else "loose_ends"
-        numbers = read_integers(arc.strip().removeprefix(ALL_PREFIX), arc)
-        blocks, rest = divmod(len(numbers), 8)
+        words = read_words(arc.strip().removeprefix(ALL_PREFIX), arc, CELL_OPS)
+        blocks, rest = divmod(len(words), 8)
         if rest or not blocks:
             raise InputError(
-                f"the arc string has {len(numbers)} integers: expected 8 for every block of a micro cell (4 for the "
+                f"the arc string has {len(words)} integers: expected 8 for every block of a micro cell (4 for the "
                 "normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
             )
         # Of a block the string has input op input op, the tokens both inputs and then both operations.
         check_size(MicroSpace, "blocks", blocks)
-        stored = zip(*[iter(numbers)] * 4, strict=True)
-        tokens = [number for first, op, second, other in stored for number in (first, second, op, other)]
-        return MicroSpace(blocks=blocks, ops=CELL_OPS.names, merge=merge).decode(tokens)
+        stored = zip(*[iter(words)] * 4, strict=True)
+        words = [word for first, op, second, other in stored for word in (first, second, op, other)]
+        space = MicroSpace(blocks=blocks, ops=CELL_OPS.names, merge=merge)
+        return space.decode(to_tokens(space, words, CELL_OPS))
 
     def in_words(self) -> list[str]:
-        lines = []
+        lines = ["nodes: 0 is the cell before the last, 1 the last cell, others are blocks; op(n) is op on node n"]
         for name, cell in self.cells.items():
             for node, block in enumerate(cell.blocks, start=NUM_INPUTS):
                 terms = (f"{op}({source})" for source, op in zip(block.inputs, block.ops, strict=True))
@@ -221,7 +220,7 @@ class MicroSpace(Space):
                 program.append(MarkNode(name))
         return tuple(program)
 
-    def decode(self, tokens: Sequence[int]) -> MicroArchitecture:
+    def decode(self, tokens: Sequence[int] | np.ndarray) -> MicroArchitecture:
         columns = self.columns(self.check_tokens(tokens))
         normal, reduction = (self._decode_cell(cell, columns) for cell in CELLS)
         return MicroArchitecture(normal, reduction, self.merge)

@@ -21,18 +21,15 @@ import numpy as np
 from enas_tf.errors import InputError
 from enas_tf.options import Group, option, require, shorten
 from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
-from enas_tf.spaces.forms import check_size, read_integers, read_list, read_name, read_node
+from enas_tf.spaces.enas_lm import ENAS_LM_ACTIVATIONS, ENAS_LM_PREFIX, from_enas_lm, looks_like
+from enas_tf.spaces.forms import check_size, read_list, read_name, read_node, read_words, to_tokens
 from enas_tf.spaces.space import BASELINES, SPACES, Architecture, Baseline, Buildable, Space, check_names
 from enas_tf.spaces.vocabulary import ACTIVATIONS
 
 #: The activations of the paper.
 PAPER_ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
-#: In the numbering of enas_lm (child.py, `_rnn_fn`).
-ENAS_LM_ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
 OUTPUTS = ("loose_ends", "all_but_first")
-#: An arc string in the notation of enas_lm opens with this word ...
-ENAS_LM_PREFIX = "enas_lm:"
-#: ... and one whose output is the mean of all nodes but the first with this one.
+#: An arc string of a cell that puts out the mean of all nodes but the first opens with this word.
 ALL_PREFIX = "all_but_first:"
 
 
@@ -103,12 +100,20 @@ class RecurrentArchitecture(Architecture):
 
     def to_arc(self) -> str:
         """Return the notation of the first repository."""
-        tokens = " ".join(str(token) for token in self.space().encode(self))
-        return tokens if self.output == "loose_ends" else f"{ALL_PREFIX} {tokens}"
+        words = []
+        for node in self.nodes:
+            words += [] if node.previous is None else [str(node.previous)]
+            words.append(ACTIVATIONS.to_word(node.activation))
+        arc = " ".join(words)
+        return arc if self.output == "loose_ends" else f"{ALL_PREFIX} {arc}"
 
     def to_enas_lm(self) -> str | None:
-        """Return the notation of enas_lm without its prefix; None for what it cannot say: a node 0 that is not tanh."""
-        if self.nodes[0].activation != "tanh" or self.num_nodes == 1:
+        """Return the notation of enas_lm without its prefix.
+
+        None for what it cannot say: a node 0 that is not tanh, a cell of one node, an activation of the user's own.
+        """
+        is_known = all(node.activation in ENAS_LM_ACTIVATIONS for node in self.nodes)
+        if self.nodes[0].activation != "tanh" or self.num_nodes == 1 or not is_known:
             return None
         pairs = ((node.previous, ENAS_LM_ACTIVATIONS.index(node.activation)) for node in self.nodes[1:])
         return " ".join(str(number) for pair in pairs for number in pair)
@@ -120,53 +125,38 @@ class RecurrentArchitecture(Architecture):
     @classmethod
     def from_arc(cls, arc: str) -> "RecurrentArchitecture":
         """Read either notation; raise `InputError`, and say which it looks like, when the length fits the other."""
-        word, numbers = _split(arc)
-        check_size(RecurrentSpace, "nodes", len(numbers) // 2 + 1)
-        if word == ENAS_LM_PREFIX:
-            if not numbers or len(numbers) % 2:
+        prefix, words = _split(arc)
+        num = len(words)
+        check_size(RecurrentSpace, "nodes", num // 2 + 1)
+        if prefix == ENAS_LM_PREFIX:
+            if not num or num % 2:
                 raise InputError(
-                    f"the arc string has {len(numbers)} integers behind {ENAS_LM_PREFIX!r}: expected two for each node "
-                    f"behind the first, an even number.{_looks_like(len(numbers))}"
+                    f"the arc string has {num} integers behind {ENAS_LM_PREFIX!r}: expected two for each node "
+                    f"behind the first, an even number.{looks_like(num)}"
                 )
-            return _from_enas_lm(numbers)
-        if len(numbers) % 2 == 0:
+            words = from_enas_lm(words)
+        elif num % 2 == 0:
             raise InputError(
-                f"the arc string has {len(numbers)} integers: expected 2 n - 1 for a recurrent cell of n nodes (an "
+                f"the arc string has {num} integers: expected 2 n - 1 for a recurrent cell of n nodes (an "
                 f"activation, then a previous node and an activation each), such as 23 for 12 nodes."
-                f"{_looks_like(len(numbers))}"
+                f"{looks_like(num)}"
             )
-        output = "all_but_first" if word == ALL_PREFIX else "loose_ends"
-        return RecurrentSpace((len(numbers) + 1) // 2, ACTIVATIONS.names, output).decode(numbers)
+        space = RecurrentSpace((len(words) + 1) // 2, ACTIVATIONS.names, "all_but_first" if prefix else "loose_ends")
+        return space.decode(to_tokens(space, words, ACTIVATIONS))
 
     def in_words(self) -> list[str]:
         sources = ["x and h" if node.previous is None else f"node {node.previous}" for node in self.nodes]
         lines = [f"node {i}: {node.activation} of {sources[i]}" for i, node in enumerate(self.nodes)]
-        return [*lines, f"output: mean of nodes {', '.join(str(node) for node in self.averaged)}"]
+        meaning = "nodes: x is the input, h the last state; a node applies its activation to what it reads"
+        return [meaning, *lines, f"output: mean of nodes {', '.join(str(node) for node in self.averaged)}"]
 
 
-def _split(arc: str) -> tuple[str, list[int]]:
-    """Return the word before the integers, with its colon, and the integers."""
+def _split(arc: str) -> tuple[str, list[str]]:
+    """Return the prefix, with its colon, and the words after it."""
     text = arc.strip()
-    word = next((word for word in (ENAS_LM_PREFIX, ALL_PREFIX) if text.startswith(word)), "")
-    return word, read_integers(text.removeprefix(word), arc, f", perhaps behind {ENAS_LM_PREFIX!r} or {ALL_PREFIX!r}")
-
-
-def _looks_like(length: int) -> str:
-    if length % 2:
-        return " It looks like the notation of the first repository, which stands without a word before it."
-    return (
-        f" It looks like the notation of enas_lm, which is read behind the word {ENAS_LM_PREFIX!r}." if length else ""
-    )
-
-
-def _from_enas_lm(numbers: list[int]) -> RecurrentArchitecture:
-    """Node 0 is tanh; the activations are renumbered."""
-    tokens = [ACTIVATIONS.index("tanh")]
-    for previous, activation in zip(numbers[::2], numbers[1::2], strict=True):
-        is_known = 0 <= activation < len(ENAS_LM_ACTIVATIONS)
-        # A number that neither notation knows is named by the check of the tokens.
-        tokens += [previous, ACTIVATIONS.index(ENAS_LM_ACTIVATIONS[activation]) if is_known else activation]
-    return RecurrentSpace(nodes=len(numbers) // 2 + 1, output="all_but_first").decode(tokens)
+    prefix = next((prefix for prefix in (ENAS_LM_PREFIX, ALL_PREFIX) if text.startswith(prefix)), "")
+    prefixes = f", perhaps behind {ENAS_LM_PREFIX!r} or {ALL_PREFIX!r}"
+    return prefix, read_words(text.removeprefix(prefix), arc, ACTIVATIONS, prefixes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,7 +234,7 @@ class RecurrentSpace(Space):
             program.append(PickOp(f"{name}/activation", self.activations, vocabulary="activation"))
         return tuple(program)
 
-    def decode(self, tokens: Sequence[int]) -> RecurrentArchitecture:
+    def decode(self, tokens: Sequence[int] | np.ndarray) -> RecurrentArchitecture:
         columns = self.columns(self.check_tokens(tokens))
         nodes = []
         for number in range(self.nodes):

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.options import require
 from enas_tf.registry import Registry
 from enas_tf.spaces.decisions import Decision, PickSkips
@@ -42,11 +42,11 @@ class Buildable(abc.ABC):
 
 
 class Architecture(Buildable):
-    """What tokens of a space mean. It knows no framework."""
+    """An element of a space: the meaning of its tokens. It depends on no framework."""
 
     @abc.abstractmethod
     def space(self) -> "Space":
-        """Return the space of the same kind and size, with all its operations, that holds this architecture."""
+        """Return a space of the same kind and size whose operations include those of this architecture."""
 
     @classmethod
     @abc.abstractmethod
@@ -81,7 +81,7 @@ class Baseline(Buildable):
 
 
 class Space(abc.ABC):
-    """What can be built. Subclasses are frozen dataclasses whose fields are the options of the space.
+    """A search space. Subclasses are frozen dataclasses whose fields are its options.
 
     Attributes:
       name: what the space is registered under.
@@ -102,7 +102,7 @@ class Space(abc.ABC):
         """The program, in sampling order."""
 
     @abc.abstractmethod
-    def decode(self, tokens: Sequence[int]) -> Architecture:
+    def decode(self, tokens: Sequence[int] | np.ndarray) -> Architecture:
         """Return the architecture of `tokens` (int [num_tokens]); raise `InputError` for a wrong token."""
 
     @abc.abstractmethod
@@ -180,7 +180,7 @@ class Space(abc.ABC):
         """Raise `InputError` unless `architecture` is one of this kind of space, and has its sizes.
 
         Args:
-          architecture: what is to be encoded.
+          architecture: the value to be encoded.
           sizes: attribute of the space -> the attribute of the architecture that has to be equal.
         """
         if not isinstance(architecture, self.architecture):
@@ -188,7 +188,17 @@ class Space(abc.ABC):
         for what, attribute in sizes.items():
             mine, its = getattr(self, what), getattr(architecture, attribute)
             if mine != its:
-                raise InputError(f"the architecture has {what}={its}, the space has {what}={mine}: they must agree.")
+                raise self.name_options(
+                    InputError(
+                        f"the architecture has {ref(what)}={its}, but the space has {ref(what)}={mine}: search with "
+                        f"{ref(what)}={its}, or name another architecture."
+                    )
+                )
+
+    @classmethod
+    def name_options(cls, error: InputError) -> InputError:
+        """Return `error` with the options of the space where it has the names of fields."""
+        return SPACES.entry(cls.name).groups[0].name_options(error) if cls.name in SPACES else error
 
 
 def check_names(option: str, names: Sequence[str], known: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""Tasks: what a network is for. Every module here registers its own task."""
+"""Tasks: what a network is for. Every module here that defines a component registers it."""
 
 from enas_tf.registry import import_all
 

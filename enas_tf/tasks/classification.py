@@ -27,7 +27,7 @@ _TEST_BATCH, _NUM_COMPARED = 256, 64
 
 @dataclasses.dataclass(frozen=True)
 class ImageSearchConfig:
-    """How children share a step of a search."""
+    """The number of children that share a step of a search."""
 
     children_per_step: int = option(
         1,
@@ -56,7 +56,7 @@ class ImageRetrainConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ImageDeviceConfig:
-    """How devices compute networks for images."""
+    """The computation of networks for images on devices."""
 
     sync_batch_norm: bool = option(
         False, "statistics of batch normalisation in training are those of all devices that compute one child"
@@ -74,7 +74,7 @@ IMAGE_DEVICE = Group(ImageDeviceConfig())
 
 
 class Classification(Task):
-    """Images to classes."""
+    """The classification of images."""
 
     name, metric, unit = "classification", "accuracy", "image"
 

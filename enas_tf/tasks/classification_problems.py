@@ -1,4 +1,4 @@
-"""Problems and judge of classifying images: by a supernet or a child, and by accuracy."""
+"""The problems of classifying images, by a supernet and by a child, and the judge by accuracy."""
 
 import functools
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from enas_tf.data.augmentation import AugmentationConfig
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import ImageStream, steps_per_epoch, training_batches
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.trainee import ImageTrainee
 from enas_tf.tasks.image_values import inputs_for, values_of
 from enas_tf.tasks.losses import count_correct, cross_entropy
-from enas_tf.tasks.problem import Judge, Loss, Problem
+from enas_tf.tasks.problem import Judge, Loss, Problem, Supernet
 
 
 class ImageSupernetProblem(Problem):
@@ -26,7 +26,7 @@ class ImageSupernetProblem(Problem):
 
     def __init__(
         self,
-        supernet: keras.layers.Layer,
+        supernet: Supernet,
         data: ImageData,
         batch_size: int,
         children_per_step: int,
@@ -49,13 +49,13 @@ class ImageSupernetProblem(Problem):
 
 
 class ImageChildProblem(Problem):
-    """A child: any Keras classifier of uint8 images, and what its `Trainee` adds in training."""
+    """A child: any Keras classifier of uint8 images, and what its `ImageTrainee` adds in training."""
 
     metrics = ("accuracy",)
 
     def __init__(
         self,
-        trainee: Trainee,
+        trainee: ImageTrainee,
         split: Split,
         batch_size: int,
         augmentation: AugmentationConfig,
@@ -96,7 +96,7 @@ class AccuracyJudge(Judge):
 
     metric, is_higher_better = "valid_accuracy", True
 
-    def __init__(self, supernet: keras.layers.Layer, valid: Split, batch_size: int, seed: int, replicas: Any):
+    def __init__(self, supernet: Supernet, valid: Split, batch_size: int, seed: int, replicas: Any):
         self.supernet, self.valid, self.batch_size = supernet, valid, batch_size
         # Another order than that of the training batches.
         self._stream = functools.partial(training_batches, valid, batch_size, seed + 1)
@@ -125,8 +125,8 @@ class AccuracyJudge(Judge):
 def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Tensor]]:
     """Return all of `split` in one fixed random order, as batches of `batch_size` images or a few more.
 
-    What a child makes of an image depends on the batch, by the statistics of that. So images that are sorted by class
-    are mixed, and there is no short last batch.
+    Batch statistics make a child's output depend on the whole batch. So the images are shuffled, and all batches have
+    about the same size.
 
     Raises:
       InputError: `split` does not fill one batch.

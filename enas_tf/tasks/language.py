@@ -31,11 +31,11 @@ _COMPARED = 4, 16
 
 @dataclasses.dataclass(frozen=True)
 class AveragingConfig:
-    """When the averaging of weights begins (NT-ASGD); enas_lm's value."""
+    """The start of the averaging of weights (NT-ASGD); enas_lm's value."""
 
     patience: int = option(
         10,
-        "weights are averaged once the validation loss exceeds the lowest of all but this many last epochs",
+        "start averaging when the validation loss exceeds its minimum over all epochs before the last N",
         most=1_000_000,
     )
 
@@ -47,7 +47,7 @@ AVERAGING = Group(AveragingConfig(), prefix="retrain_", stages=("retrain",))
 
 
 class LanguageModelling(Task):
-    """Text to the next token."""
+    """The prediction of the next token of a text."""
 
     name, metric, unit, writes_text = "language_modelling", "perplexity", "token", True
 

@@ -1,20 +1,19 @@
-"""Problems and judge of language modelling: windows of text, by a supernet or a child, and rewards by perplexity."""
+"""The problems of language modelling, by a supernet and by a child, and the judge by perplexity."""
 
 import dataclasses
+from typing import Protocol
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from enas_tf.data.text import TextData
 from enas_tf.data.text_batches import TextStream, evaluation_windows, in_rows
 from enas_tf.layers.functions import sum_of_squares
-from enas_tf.models.language import Reading
-from enas_tf.models.recurrent_training import RecurrentTrainee
+from enas_tf.models.language import LanguageConfig, LanguageTrainee, Reading
 from enas_tf.options import Group, option, require
 from enas_tf.tasks.language_measures import mean_cross_entropy, perplexity
 from enas_tf.tasks.losses import cross_entropy
-from enas_tf.tasks.problem import Judge, Loss, Problem
+from enas_tf.tasks.problem import Judge, Loss, Problem, Supernet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,8 +72,22 @@ def window_scale(ids: tf.Tensor, config: WindowConfig) -> tf.Tensor:
     return tf.cast(tf.shape(ids)[1], tf.float32) / config.bptt
 
 
+class LanguageSupernet(Supernet, Protocol):
+    """Shared weights of language models. Called with ids, a state, tokens and perhaps a seed, it returns a `Reading`.
+
+    Attributes:
+      network: width and dropout.
+    """
+
+    @property
+    def network(self) -> LanguageConfig: ...
+
+    def logits(self, outputs: tf.Tensor) -> tf.Tensor:
+        """Return the logits of the next token, [..., vocabulary], for `outputs` [..., units]."""
+
+
 class _TextProblem(Problem):
-    """Windows of text that are read one after the other, with the state carried from each to the next."""
+    """Windows of text, read one after the other; the state is carried from each to the next."""
 
     def __init__(self, data: TextData, batch_size: int, window: WindowConfig):
         self.rows, self.window = in_rows(data.train, batch_size), window
@@ -91,9 +104,9 @@ class _TextProblem(Problem):
 
 
 class TextSupernetProblem(_TextProblem):
-    """Shared weights: every window is read by another cell, from the state that the one before has left (enas_lm)."""
+    """Shared weights: another cell reads each window, from the last state of the cell before it (enas_lm)."""
 
-    def __init__(self, supernet: keras.layers.Layer, data: TextData, batch_size: int, window: WindowConfig):
+    def __init__(self, supernet: LanguageSupernet, data: TextData, batch_size: int, window: WindowConfig):
         super().__init__(data, batch_size, window)
         self.supernet, self.variables, self.tracked = supernet, supernet.trainable_variables, {"supernet": supernet}
         self.num_tokens = supernet.space.num_tokens
@@ -110,7 +123,7 @@ class TextSupernetProblem(_TextProblem):
 class TextChildProblem(_TextProblem):
     """A child that is a language model."""
 
-    def __init__(self, trainee: RecurrentTrainee, data: TextData, batch_size: int, window: WindowConfig):
+    def __init__(self, trainee: LanguageTrainee, data: TextData, batch_size: int, window: WindowConfig):
         super().__init__(data, batch_size, window)
         self.trainee, self.variables, self.tracked = trainee, trainee.trainable_variables, trainee.tracked
         self.state_shape = batch_size, trainee.child.input_shape[1][-1]
@@ -138,7 +151,7 @@ class PerplexityJudge(Judge):
     metric, is_higher_better = "valid_perplexity", False
 
     def __init__(
-        self, supernet: keras.layers.Layer, data: TextData, batch_size: int, window: WindowConfig, reward: RewardConfig
+        self, supernet: LanguageSupernet, data: TextData, batch_size: int, window: WindowConfig, reward: RewardConfig
     ):
         self.supernet, self.window, self.config = supernet, window, reward
         self.rows = in_rows(data.valid, batch_size, "validation")

@@ -1,4 +1,4 @@
-"""The loss and the metric of a choice among classes, which the tokens of a vocabulary are too."""
+"""Cross-entropy and the number of correct predictions, for classes and for tokens."""
 
 import tensorflow as tf
 

@@ -1,21 +1,67 @@
-"""What training minimises, and what shared weights say of a proposal: all that a training loop asks of a task.
+"""What a training loop needs of a task: `Problem` and `Judge`.
+
+A `Problem` is a model, its loss and its batches. A `Judge` gives rewards and scores by shared weights.
 
 A task makes two problems: one of a supernet, one of a child. One training step (`training/step.py`) solves them all.
 """
 
 import abc
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from enas_tf.spaces.space import Space
 
 #: Purpose and counters -> int32 [2], a seed of stateless random ops: `runtime.seeds.seed_for` of a run's seed.
 Seeds = Callable[..., tf.Tensor]
 
 
+class Stream(Protocol):
+    """The training batches, epoch by epoch. They are a function of the epoch and a seed.
+
+    Attributes:
+      unit: what `count_units` counts, in the plural.
+      steps_per_epoch: the number of steps of an epoch, or about that where epochs differ.
+    """
+
+    unit: str
+    steps_per_epoch: int
+
+    def num_steps(self, epoch: int, seed: int) -> int:
+        """Return the number of steps of `epoch`."""
+
+    def batches(self, epoch: int, first_step: int, seed: int) -> Iterator[tuple[tf.Tensor, ...]]:
+        """Yield the batches of `epoch` from its step `first_step` to its end."""
+
+    def count_units(self, epoch: int, first_step: int, seed: int) -> int:
+        """Return the number of units in the steps of `epoch` from `first_step` on."""
+
+
+class Supernet(Protocol):
+    """A Keras layer with shared weights for every architecture of a space."""
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def trainable_variables(self) -> list: ...
+
+    def __call__(self, *inputs: tf.Tensor) -> tuple[Any, tf.Tensor]:
+        """Compute one child.
+
+        Args:
+          inputs: the data, tokens int32 [num_tokens], and perhaps a seed int32 [2] of dropout.
+
+        Returns:
+          The result of the child, and the sum of squares of the weights that it is made of.
+        """
+
+
 class StepInputs(NamedTuple):
-    """What a training step gives a problem beside a batch.
+    """The inputs of a forward pass beside the batch.
 
     Attributes:
       seed: int32 [2], decides all that is random in this step.
@@ -51,7 +97,7 @@ class Problem(abc.ABC):
 
     Attributes:
       variables: the weights that an optimizer moves.
-      stream: the batches, an `ImageStream` or a `TextStream`.
+      stream: the batches.
       tracked: what a checkpoint holds of the model.
       num_tokens: the number of tokens that choose a child of a supernet; None where the model is one child.
       children_per_step: how many children of a supernet share a batch; 1 where a state is carried.
@@ -65,7 +111,7 @@ class Problem(abc.ABC):
     """
 
     variables: list
-    stream: Any
+    stream: Stream
     tracked: dict[str, object]
     num_tokens: int | None = None
     children_per_step: int = 1
@@ -93,7 +139,7 @@ class Problem(abc.ABC):
 
 
 class Judge(abc.ABC):
-    """What proposals are worth by shared weights.
+    """Rewards and scores proposals by shared weights.
 
     Attributes:
       metric: the name of what `score` returns.
@@ -112,5 +158,8 @@ class Judge(abc.ABC):
         """Return the rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
 
     @abc.abstractmethod
-    def score(self, tokens: Any, num_batches: int = 0) -> float:
-        """Return the metric of one proposal on the validation part, or on `num_batches` of its batches when not 0."""
+    def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
+        """Return the metric of one proposal, int32 [num_tokens], on the validation part.
+
+        With `num_batches`, on that many batches of it.
+        """

@@ -1,4 +1,4 @@
-"""A task: what networks are for. It decides all that depends on the kind of data; nothing else of a run knows it."""
+"""A task: what networks are for. It decides all that depends on the kind of data; nothing else of a run does."""
 
 import abc
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import keras
 from enas_tf.models.trainee import Trainee
 from enas_tf.options import Config
 from enas_tf.registry import Registry
-from enas_tf.tasks.problem import Judge, Problem
+from enas_tf.tasks.problem import Judge, Problem, Supernet
 
 
 class Task(abc.ABC):
@@ -50,13 +50,11 @@ class Task(abc.ABC):
         return {}
 
     @abc.abstractmethod
-    def shared_problem(self, config: Config, supernet: keras.layers.Layer, data: Any, batch_size: int) -> Problem:
+    def shared_problem(self, config: Config, supernet: Supernet, data: Any, batch_size: int) -> Problem:
         """Return the problem of training shared weights; raise `InputError` for data that are too small."""
 
     @abc.abstractmethod
-    def judge(
-        self, config: Config, supernet: keras.layers.Layer, data: Any, batch_size: int, seed: int, replicas: Any
-    ) -> Judge:
+    def judge(self, config: Config, supernet: Supernet, data: Any, batch_size: int, seed: int, replicas: Any) -> Judge:
         """Return what judges proposals by shared weights.
 
         Args:
@@ -98,7 +96,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def find_mismatch(self, child: keras.Model, data: Any, place: Path) -> str | None:
-        """Say what is wrong when `child`, which lies in the directory `place`, was not made for such data."""
+        """Say how `child`, which lies in the directory `place`, does not fit the data; None if it fits."""
 
     def keep(self, child: keras.Model, data: Any) -> keras.Model:
         """Return what is kept of a trained child: a model that takes the data as the user has them."""
@@ -110,7 +108,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def names(self, data: Any) -> tuple[str, str]:
-        """Return the file name and the text of what a child's numbers mean: its classes, its vocabulary."""
+        """Return the name and the text of the file with the meaning of a child's numbers: classes or vocabulary."""
 
     @abc.abstractmethod
     def export(self, child: keras.Model, directory: Path, data: Any) -> float:

@@ -1,8 +1,8 @@
 """Averaged SGD, which begins when the validation loss stops falling.
 
-Non-monotonically triggered averaging (NT-ASGD, Merity et al. 2018; enas_lm): from the epoch whose validation loss is
-above the lowest of all but the last few, what is validated, tested and kept is the mean of the weights over all steps
-since.
+Non-monotonically triggered averaging (NT-ASGD, Merity et al. 2018; enas_lm). Averaging starts after the first epoch
+whose validation loss exceeds the minimum of all epochs before the last `patience`. From then on the mean of the weights
+is validated, tested and kept.
 """
 
 import contextlib
@@ -13,11 +13,11 @@ import tensorflow as tf
 
 
 class Averaging:
-    """Sums of the weights of a child and the validation losses that decide when they begin.
+    """Sums of the weights of a child, and the validation losses that decide when averaging starts.
 
     Args:
       variables: the weights.
-      patience: the last epochs whose validation losses are not among those to compare with.
+      patience: the number of last epochs whose validation losses are left out of the minimum.
       num_epochs: epochs of the whole training.
     """
 
@@ -39,14 +39,14 @@ class Averaging:
         return bool(self._is_on.numpy())
 
     def add(self) -> None:
-        """Add the weights of a step to the sums, if averaging has begun. A traced step calls it at its end."""
+        """Add the weights of a step to the sums, if averaging has started. A traced step calls it at its end."""
         is_summed = tf.cast(self._is_on, tf.float32)
         for total, variable in zip(self._sums, self.variables, strict=True):
             total.assign_add(is_summed * variable.value)
         self._num_summed.assign_add(is_summed)
 
     def decide(self, epoch: int, valid_loss: float) -> None:
-        """Begin to average if `valid_loss`, that of `epoch`, is above the lowest of all but the last epochs."""
+        """Start averaging if the validation loss of `epoch` exceeds the minimum before the last `patience` epochs."""
         earlier = self._losses.numpy()[: max(0, epoch - self.patience)]
         self._losses.assign(tf.tensor_scatter_nd_update(self._losses, [[epoch]], [valid_loss]))
         if not self.is_on and earlier.size and valid_loss > earlier.min():
@@ -54,7 +54,7 @@ class Averaging:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the model the mean weights within the block, if averaging has begun."""
+        """Give the model the mean weights within the block, if averaging has started."""
         kept = [tf.identity(variable) for variable in self.variables]
         if self.is_on:
             self._assign(self._mean_weights())

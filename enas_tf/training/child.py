@@ -22,7 +22,7 @@ from enas_tf.training.step import TrainingStep
 
 @dataclasses.dataclass(frozen=True)
 class RetrainConfig:
-    """Length of a child's training; the reference's values (scripts/cifar10_macro_final.sh)."""
+    """The length of a child's training; the reference's values (scripts/cifar10_macro_final.sh)."""
 
     epochs: int = option(
         310, "epochs of retraining; whole cosine cycles end at 10, 30, 70, 150, 310, 630", most=1_000_000
@@ -98,9 +98,11 @@ class ChildTrainer(Trainer):
         layers = [x for x in self.problem.layers_in_training if isinstance(x, keras.layers.BatchNormalization)]
         for layer in layers:
             layer.synchronized = self._replicas.is_synchronized
-        yield
-        for layer in layers:
-            layer.synchronized = False  # A child that is trained has no replicas.
+        try:
+            yield
+        finally:
+            for layer in layers:
+                layer.synchronized = False  # A child that is trained has no replicas.
 
     @property
     def failure(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Divergence: a step whose loss is no number is noted, and a training that has diverged goes back once."""
+"""Divergence: the first step whose loss is not finite is noted, and the last checkpoint is restored once."""
 
 import tensorflow as tf
 
@@ -17,7 +17,7 @@ class LossWatch(tf.Module):
 
     @staticmethod
     def _nothing() -> tf.Tensor:
-        """Return the note of no step: its number is -1. The others are loss, learning rate and gradient norm."""
+        """Return the initial value: step -1, then loss, learning rate and gradient norm, all 0."""
         return tf.constant([-1.0, 0.0, 0.0, 0.0], tf.float64)
 
     def update(self, step: tf.Tensor, loss: tf.Tensor, rate: tf.Tensor, norm: tf.Tensor) -> None:
@@ -70,12 +70,17 @@ class Recovery:
         count, last = self.count, tuple(self._last.numpy())
         position = checkpoints.restore_latest()
         if position is None or position == last:
-            tried = "there is no checkpoint to go back to" if position is None else "so it was before going back"
+            tried = "it diverged again after the checkpoint was restored"
+            if position is None:
+                tried = "there is no checkpoint to go back to"
             raise InputError(
                 f"{self._stage}: the training has diverged: {failure}, and {tried}. Expected a smaller "
                 f"{ref(self._prefix + 'learning_rate')} or {ref(self._prefix + 'clip_norm')}."
             )
         self._count.assign(count + 1)
         self._last.assign(position)
-        reporter.say(f"{self._stage}: {failure}; back to the checkpoint of epoch {position.epoch}, with other numbers")
+        reporter.say(
+            f"{self._stage}: {failure}; restored the checkpoint of epoch {position.epoch}; random numbers differ from "
+            "here on."
+        )
         return position

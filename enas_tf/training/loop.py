@@ -1,7 +1,7 @@
 """The loop over epochs, of a search and of a child: it resumes, stops on a signal, and goes back after a divergence."""
 
+import abc
 from collections.abc import Callable
-from typing import Protocol
 
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
@@ -9,8 +9,8 @@ from enas_tf.runtime.signals import stepping
 from enas_tf.training.health import Recovery
 
 
-class Trainer(Protocol):
-    """What runs for a number of epochs.
+class Trainer(abc.ABC):
+    """A training of a number of epochs, of shared weights with their searcher or of a child.
 
     Attributes:
       stage: "search" or "retrain".
@@ -20,20 +20,25 @@ class Trainer(Protocol):
     stage: str
 
     @property
+    @abc.abstractmethod
     def failure(self) -> str | None: ...
 
+    @abc.abstractmethod
     def start(self, position: Position, attempt: int) -> None:
         """Set all streams of data to where an unbroken run stands at `position`.
 
         Another `attempt` (0, 1, ...) has other data and random numbers from there on.
         """
 
+    @abc.abstractmethod
     def num_left(self, position: Position, num_epochs: int) -> int:
         """Return about how many steps are left from `position` to the end of `num_epochs`, for the progress bar."""
 
+    @abc.abstractmethod
     def phases(self, position: Position) -> dict[str, int]:
         """Return phase of the reporter -> the first epoch that a run from `position` on reports of it."""
 
+    @abc.abstractmethod
     def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> None:
         """Run `epoch` from `first_step` on and report it.
 

@@ -1,4 +1,4 @@
-"""SGD with Nesterov momentum under a cosine schedule with warm restarts: what trains shared weights and children."""
+"""SGD with Nesterov momentum under a cosine schedule with warm restarts, for shared weights and for children."""
 
 import dataclasses
 from collections.abc import Callable
@@ -132,7 +132,10 @@ def apply_clipped(
 
 
 def _average(context, gradients: list, has_momentum: bool) -> list:
-    """Return the mean over the replicas of dense gradients; of one replica the gradients, dense for a momentum."""
+    """Return the mean of the gradients over replicas.
+
+    Those of a single replica are returned as they are, but made dense for momentum.
+    """
     if context.num_replicas_in_sync > 1:
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)

@@ -1,4 +1,4 @@
-"""The training step of supernets and children, for images and for text: whatever problem a task makes."""
+"""The training step of supernets and children, for images and for text: it solves any `Problem` of a task."""
 
 import functools
 import time
@@ -172,7 +172,7 @@ class TrainingStep:
         return tape.gradient(total, values, unconnected_gradients="zero"), loss
 
     def _differentiate_densely(self, batch: list[tf.Tensor], inputs: StepInputs) -> tuple[list[tf.Tensor], Loss]:
-        """Return the same with tensors only, which can leave a graph or a loop."""
+        """Return the same with dense gradients, since only tensors can leave a graph or a loop."""
         gradients, loss = self._differentiate(batch, inputs)
         return [tf.convert_to_tensor(gradient) for gradient in gradients], loss
 

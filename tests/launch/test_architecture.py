@@ -185,7 +185,7 @@ def test_short_names_are_flags_of_the_child(launch, launcher, flag, words):
         ("describe", "--units=0", "--units=0 "),
         ("retrain", "--units=0", "--units=0 "),
         ("retrain", "--bptt=0", "--bptt=0 "),
-        ("retrain", "--drop_state=1", "--drop_state=1 "),
+        ("retrain", "--drop_state=1", "--drop_state=1.0 "),
         ("retrain", "--batch_size=99999", "--batch_size=99999 "),
         ("retrain", "--channels=8", "--channels=8 belongs to the macro space and the micro space"),
     ],

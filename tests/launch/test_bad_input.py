@@ -40,28 +40,6 @@ SMALL_TEXT = (
 SIDE = 8
 
 
-def content(directory: Path) -> dict[str, bytes]:
-    """Every file below `directory` with its bytes, and every directory."""
-    return {str(p.relative_to(directory)): p.read_bytes() if p.is_file() else b"" for p in directory.rglob("*")}
-
-
-@pytest.fixture
-def refuse(launch, tmp_path):
-    """`refuse("search", [flags], words)`: it ends as wrong input has to, with all `words` in its paragraph."""
-
-    def check(name: str, arguments: list[str], words: list[str]) -> None:
-        before = content(tmp_path)
-        outcome = launch(name, *arguments)
-        assert outcome.code == 2, outcome.err
-        paragraphs = [line for line in outcome.err.splitlines() if line.strip()]
-        assert len(paragraphs) == 1, outcome.err
-        for word in words:
-            assert word in paragraphs[0]
-        assert content(tmp_path) == before
-
-    return check
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -444,7 +422,7 @@ def test_pictures_that_cannot_be_written(refuse, path):
 
 
 @pytest.mark.parametrize("argument", ["--space=mega", "--epochs=many", "--no_such_flag=1", "--flagfile=missing.flags"])
-def test_errors_of_absl_keep_their_exit_code(launch, tmp_path, argument):
+def test_errors_of_absl_keep_their_exit_code(launch, content, tmp_path, argument):
     outcome = launch("search", *SMALL, argument)
     assert outcome.code == 1
     assert argument.partition("=")[2] in outcome.err or "no_such_flag" in outcome.err
@@ -458,10 +436,12 @@ def test_errors_of_absl_keep_their_exit_code(launch, tmp_path, argument):
         ({"KERAS_BACKEND": "jax"}, "--help", 2, "KERAS_BACKEND=jax"),
         ({}, "--space=mega", 1, "mega"),
         ({}, "--dataset=digit", 2, "Did you mean digits?"),
+        ({"LC_ALL": "C", "PYTHONWARNINGS": "error"}, "--dataset=größe", 2, "größe"),
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "--dataset=größe", 2, "PYTHONUTF8=1"),
     ],
-    ids=["backend", "absl", "input"],
+    ids=["backend", "absl", "input", "C", "ASCII"],
 )
-def test_as_a_process(tmp_path, environment, argument, code, word):
+def test_as_a_process(content, tmp_path, environment, argument, code, word):
     """What the in-process tests cannot see: the real exit code, and nothing but the paragraph on standard error."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | environment
     command = [sys.executable, "-m", "enas_tf.launch.search", *SMALL, argument]
@@ -470,3 +450,13 @@ def test_as_a_process(tmp_path, environment, argument, code, word):
     assert word in done.stderr
     assert "Traceback" not in done.stderr
     assert not content(tmp_path)
+
+
+def test_a_name_beyond_ascii_in_the_locale_c(tmp_path):
+    """Where warnings of libraries are errors, too."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    environment |= {"LC_ALL": "C", "PYTHONWARNINGS": "error"}
+    command = [sys.executable, "-m", "enas_tf.launch.describe", "--architecture=enas_macro", "--picture=größe.svg"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "größe.svg").exists()

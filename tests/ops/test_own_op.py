@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from enas_tf.errors import InputError
 from enas_tf.layers.functions import he_normal
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.costs import Cost
@@ -12,7 +13,7 @@ from enas_tf.ops.op import CELL_OPS, LAYER_OPS, Op, register
 from enas_tf.ops.reduction import FactorizedReduction
 from enas_tf.pictures import draw, to_svg
 from enas_tf.spaces import vocabulary
-from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.architectures import is_arc, read_architecture
 from tests.conformance.conftest import macro_case, micro_case
 from tests.conformance.laws import assert_child_costs_what_is_counted, assert_supernet_equals_child, build_moved
 
@@ -107,10 +108,34 @@ def test_arcs_are_read_back_and_pictures_name_it(case):
         assert space.decode(space.encode(architecture)) == architecture
 
 
-def test_old_arcs_keep_their_meaning():
-    """Its number is the next one."""
-    assert vocabulary.LAYER_OPS.index(NAME) == 6
-    assert vocabulary.CELL_OPS.index(NAME) == 10
+def test_arcs_name_it_and_refuse_a_number_for_it():
+    arc = f"{NAME} 0 1"
+    assert is_arc(arc)
+    assert read_architecture(arc, "macro").to_arc() == arc
+    with pytest.raises(InputError, match=rf'tokens\[1\] = 6 is not valid for "layer_2/op".*, {NAME}\.$'):
+        read_architecture("0 6 0", "macro")
+    with pytest.raises(InputError, match=r'tokens\[3\] = 10 is not valid for "normal/block_1/op_2"'):
+        read_architecture("0 1 0 10 0 1 0 1", "micro")
+    with pytest.raises(InputError, match=rf'tokens\[2\] = {NAME} is not valid for "layer_2/skip_0": expected 0 or 1'):
+        read_architecture(f"0 0 {NAME}", "macro")
+
+
+def test_arcs_do_not_depend_on_the_order_of_registrations():
+    """A second operation before it changes no arc and no meaning of one."""
+    architecture = read_architecture(f"layers: 0 {NAME} 1", "macro")
+    names = vocabulary.LAYER_OPS
+    names.remove(NAME)
+    names.add("another")
+    names.add(NAME)
+    try:
+        assert names.own == ("another", NAME)
+        assert architecture.to_arc() == f"layers: 0 {NAME} 1"
+        assert read_architecture(architecture.to_arc(), "macro") == architecture
+    finally:
+        names.remove("another")
+
+
+def test_published_arcs_keep_their_meaning():
     published = read_architecture("enas_micro")
     assert {op for cell in published.cells.values() for block in cell.blocks for op in block.ops} == {
         "sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity",

@@ -3,12 +3,17 @@
 import io
 import json
 import math
+import re
+import time
 
 import numpy as np
 import pytest
 import rich.console
 import tensorflow as tf
+from google.protobuf import json_format
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 
 from enas_tf.errors import InputError, ref
 from enas_tf.runtime.reporting import Reporter
@@ -23,12 +28,15 @@ def steps(workdir):
 
 
 def scalars(workdir, phase, tag="loss"):
-    """Return (step, value) of all events in the files, sorted, also of those that TensorBoard would hide."""
-    found = []
+    """Return (epoch, value) of all events in the files, sorted, also of those that TensorBoard would hide.
+
+    In TensorBoard the first epoch, 0, is at step 1.
+    """
+    found, tag = [], f"{phase}/{tag}"
     for path in (workdir / "tensorboard" / phase).iterdir():
         for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = tf.compat.v1.Event.FromString(serialized)
-            found += [(event.step, float(tf.make_ndarray(v.tensor))) for v in event.summary.value if v.tag == tag]
+            found += [(event.step - 1, float(tf.make_ndarray(v.tensor))) for v in event.summary.value if v.tag == tag]
     return sorted(found)
 
 
@@ -94,6 +102,64 @@ class TestRecord:
         with Reporter(tmp_path) as reporter, pytest.raises(ValueError, match="epoch"):
             reporter.record("search", 0, {"epoch": 7.0}, total_epochs=1)
 
+    def test_numbers_are_described(self, tmp_path):
+        """By the reporter where it knows them, else by whoever reports them."""
+        with Reporter(tmp_path) as reporter:
+            reporter.record("search", 0, {"loss": 1.0, "mine": 2.0, "other": 3.0}, 1, {"mine": "what *mine* is"})
+        reader = EventAccumulator(str(tmp_path / "tensorboard" / "search")).Reload()
+        texts = {tag: reader.SummaryMetadata(f"search/{tag}").summary_description for tag in ("loss", "mine", "other")}
+        assert "cross-entropy" in texts["loss"]
+        assert (texts["mine"], texts["other"]) == ("what *mine* is", "")
+
+
+class TestResult:
+    def test_it_stands_at_the_end_of_the_curves_and_has_no_epoch(self, tmp_path, capsys):
+        with Reporter(tmp_path) as reporter:
+            reporter.record_result("test", {"loss": 0.5}, num_epochs=60, sizes={"flops": 7})
+        (record,) = records(tmp_path)
+        assert {name: record[name] for name in ("phase", "epoch", "loss")} == {"phase": "test", "epoch": 0, "loss": 0.5}
+        assert "flops" not in record
+        assert scalars(tmp_path, "test") == [(59, 0.5)]
+        assert scalars(tmp_path, "test", "flops") == [(59, 7.0)]
+        assert capsys.readouterr().out.split() == ["test", "loss", "0.5"]
+
+    def test_another_one_replaces_it(self, tmp_path):
+        with Reporter(tmp_path) as reporter:
+            for num_epochs in (9, 2):
+                reporter.record_result("derive", {"loss": float(num_epochs)}, num_epochs)
+        assert steps(tmp_path) == [("derive", 0, 2.0)]
+        assert scalars(tmp_path, "derive") == [(1, 2.0)]
+
+    def test_options_are_shown_once_beside_all_results(self, tmp_path):
+        """In the tab HParams, as one row for the run: TensorBoard joins what has the same name."""
+        with Reporter(tmp_path / "a" / "run") as reporter:
+            for phase, rate in (("derive", 0.1), ("test", 0.2)):
+                reporter.record_result(phase, {"loss": 1.0}, 3)
+                reporter.options({"rate": rate, "ops": ("a", "b"), "is_on": True, "num": 3, "none": None})
+        for phase in ("derive", "test"):
+            directory = tmp_path / "a" / "run" / "tensorboard" / phase
+            assert len(list(tf.data.TFRecordDataset([str(path) for path in directory.iterdir()]))) > 1
+            reader = EventAccumulator(str(directory)).Reload()
+            content = reader.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+            info = parse_session_start_info_plugin_data(content)
+            assert info.group_name == f"run ({tmp_path / 'a'})"
+            assert json_format.MessageToDict(info)["hparams"] == {
+                "rate": 0.2, "ops": "a,b", "is_on": True, "num": 3.0
+            }  # fmt: skip
+            assert len(reader.Tensors("_hparams_/session_start_info")) == 1
+
+
+def test_charts_of_several_curves_are_found_by_the_beginning_of_their_tags(tmp_path):
+    with Reporter(tmp_path) as reporter:
+        reporter.tensorboard.charts("controller", "operations", {"layer 1": "ops/layer_1/op/"}, step=1)
+    reader = EventAccumulator(str(tmp_path / "tensorboard" / "controller")).Reload()
+    (event,) = reader.Tensors("custom_scalars__config__")
+    (category,) = layout_pb2.Layout.FromString(tf.make_ndarray(event.tensor_proto).item()).category
+    assert (category.title, category.chart[0].title) == ("operations", "layer 1")
+    (pattern,) = category.chart[0].multiline.tag
+    assert re.search(pattern, "ops/layer_1/op/conv_3x3")
+    assert not re.search(pattern, "ops/layer_10/op/conv_3x3")
+
 
 class TestTruncate:
     def test_no_step_is_there_twice_and_none_is_missing(self, tmp_path):
@@ -116,8 +182,8 @@ class TestTruncate:
             reporter.truncate({"search": 3})
             reporter.record("search", 3, {"loss": -3.0}, total_epochs=10)
         reader = EventAccumulator(str(tmp_path / "tensorboard" / "search")).Reload()
-        values = [(t.step, float(tf.make_ndarray(t.tensor_proto))) for t in reader.Tensors("loss")]
-        assert sorted(values) == [(0, 0.0), (1, 1.0), (2, 2.0), (3, -3.0)]
+        values = [(t.step, float(tf.make_ndarray(t.tensor_proto))) for t in reader.Tensors("search/loss")]
+        assert sorted(values) == [(1, 0.0), (2, 1.0), (3, 2.0), (4, -3.0)]
 
     def test_phases_that_are_not_named_stay(self, tmp_path):
         run(tmp_path, 0, 3)
@@ -138,18 +204,19 @@ class TestTruncate:
 
     def test_pictures_histograms_and_texts_are_truncated_too(self, tmp_path):
         with Reporter(tmp_path) as reporter:
-            for step in (0, 1):
-                reporter.histogram("controller", "tokens", np.arange(6).reshape(2, 3), step)
-                reporter.image("controller", "cell", np.full((2, 3, 3), step, np.uint8), step)
-                reporter.text("controller", "arc", f"**{step}**", step)
+            board = reporter.tensorboard
+            for step in (1, 2):
+                board.histogram("controller", "tokens", np.arange(6).reshape(2, 3), step)
+                board.image("controller", "cell", np.full((2, 3, 3), step, np.uint8), step)
+                board.text("controller", "arc", f"**{step}**", step)
             reporter.truncate({"controller": 1})
         reader = EventAccumulator(str(tmp_path / "tensorboard" / "controller")).Reload()
         for tag in ("tokens", "cell", "arc"):
-            assert [t.step for t in reader.Tensors(tag)] == [0]
-        width, height, png = tf.make_ndarray(reader.Tensors("cell")[0].tensor_proto)
+            assert [t.step for t in reader.Tensors(f"controller/{tag}")] == [1]
+        width, height, png = tf.make_ndarray(reader.Tensors("controller/cell")[0].tensor_proto)
         assert (int(width), int(height)) == (3, 2)
-        assert np.array_equal(tf.io.decode_png(png), np.zeros((2, 3, 3)))
-        assert tf.make_ndarray(reader.Tensors("arc")[0].tensor_proto) == b"**0**"
+        assert np.array_equal(tf.io.decode_png(png), np.ones((2, 3, 3)))
+        assert tf.make_ndarray(reader.Tensors("controller/arc")[0].tensor_proto) == b"**1**"
 
     @pytest.mark.parametrize("lost", [1, 5, 30])
     def test_an_event_file_cut_short_by_a_kill_keeps_its_whole_events(self, tmp_path, lost):
@@ -180,7 +247,12 @@ class TestTornFile:
         run(tmp_path, 2, 3, phases=("search",))
         assert [epoch for _, epoch, _ in steps(tmp_path)] == [0, 1, 2]
 
-    @pytest.mark.parametrize("line", ["torn{", "[]", '{"phase": "search"}', '{"phase": "search", "epoch": null}', ""])
+    @pytest.mark.parametrize(
+        "line",
+        ["torn{", "[]", '{"phase": "search"}', '{"phase": "a", "epoch": null}', "", '{"phase": "a", "epoch": 1e999}',
+         "[" * 100_000],
+        ids=lambda line: line[:20],
+    )  # fmt: skip
     def test_any_other_line_is_named_and_the_file_is_kept(self, tmp_path, line):
         run(tmp_path, 0, 2, phases=("search",))
         path = tmp_path / "metrics.jsonl"
@@ -216,7 +288,7 @@ class TestPipe:
             *("use --overwrite", "Not --seed", "  --epochs=1  --workdir", "  x           y"),
         ]
 
-    def test_progress_prints_nothing(self, tmp_path, capsys):
+    def test_progress_of_a_short_run_prints_nothing(self, tmp_path, capsys):
         with Reporter(tmp_path) as reporter, reporter.progress("search", 2) as advance:
             advance(1)
             advance(1)
@@ -226,6 +298,51 @@ class TestPipe:
         with Reporter(tmp_path) as reporter:
             reporter.block("Empty", {})
         assert capsys.readouterr().out == "Empty\n"
+
+    def test_lines_of_one_value_stand_below_each_other(self, tmp_path, capsys):
+        with Reporter(tmp_path) as reporter:
+            reporter.block("Start", {"notes": "one\ntwo", "x": "y"})
+        assert capsys.readouterr().out.splitlines() == ["Start", "  notes  one", "         two", "  x      y"]
+
+
+class TestProgressOfALongRun:
+    """Without a terminal: a line after a minute of silence, and one every ten minutes in any case."""
+
+    @pytest.fixture
+    def clock(self, monkeypatch):
+        """Return a function that lets seconds pass."""
+        now = [time.monotonic()]
+        monkeypatch.setattr(time, "monotonic", lambda: now[0])
+        return lambda seconds: now.__setitem__(0, now[0] + seconds)
+
+    def test_an_epoch_of_hours_says_once_a_minute_how_far_it_is(self, tmp_path, capsys, clock):
+        with Reporter(tmp_path) as reporter, reporter.progress("search", 1000, "proposals") as advance:
+            clock(50)  # The first step builds graphs.
+            for _ in range(5):
+                advance(1)
+                clock(20)
+        assert capsys.readouterr().out.splitlines() == [
+            "search      2 of 1,000 proposals, about 5.5 h left",
+            "search      5 of 1,000 proposals, about 5.5 h left",
+        ]
+
+    def test_short_epochs_speak_for_themselves_for_ten_minutes(self, tmp_path, capsys, clock):
+        with Reporter(tmp_path) as reporter, reporter.progress("retrain", 100) as advance:
+            for _ in range(70):
+                clock(10)
+                advance(1)
+                reporter.say("an epoch")
+        lines = [line for line in capsys.readouterr().out.splitlines() if line != "an epoch"]
+        assert lines == ["retrain     60 of 100 steps, about 6.7 min left"]
+
+    def test_nothing_is_said_of_the_time_before_two_steps_or_beyond_the_end(self, tmp_path, capsys, clock):
+        """The number of steps is not exact, and may be exceeded."""
+        with Reporter(tmp_path) as reporter, reporter.progress("search", 2) as advance:
+            clock(61)
+            advance(1)
+            clock(61)
+            advance(2)
+        assert capsys.readouterr().out.splitlines() == ["search      1 of 2 steps", "search      3 steps"]
 
 
 class TestTerminal:

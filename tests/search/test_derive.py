@@ -9,10 +9,10 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from enas_tf.models.macro_config import MacroChildConfig
 
 from enas_tf.errors import InputError
 from enas_tf.models.images import ImageConfig
+from enas_tf.models.macro_config import MacroChildConfig
 from enas_tf.models.networks import NETWORKS
 from enas_tf.search.derive import DeriveConfig, derive, rank, to_csv, to_markdown
 from enas_tf.spaces.architectures import read_architecture

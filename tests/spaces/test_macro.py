@@ -21,7 +21,7 @@ WORKED_EXAMPLE = MacroArchitecture(
 def test_worked_example_of_the_paper():
     assert read_architecture("layers: 0 3 1 5 1 1 2 1 0 1") == WORKED_EXAMPLE
     assert WORKED_EXAMPLE.to_arc() == "layers: 0 3 1 5 1 1 2 1 0 1"
-    assert WORKED_EXAMPLE.in_words()[3] == "layer 4: conv_5x5 of layer 3, joined with layer 1, layer 3"
+    assert WORKED_EXAMPLE.in_words()[4] == "layer 4: conv_5x5 of layer 3, joined with layer 1, layer 3"
 
 
 def test_worked_example_of_the_reference():

@@ -23,7 +23,7 @@ def test_worked_example_of_the_paper():
     assert read_architecture(f"{WORKED_ARC} {WORKED_ARC}", "micro") == example
     assert example.to_arc() == f"{WORKED_ARC} {WORKED_ARC}"
     assert WORKED_CELL.loose_ends == (3,)
-    assert example.in_words()[1] == "normal cell, node 3: avg_pool_3x3(2) + sep_conv_3x3(0)"
+    assert example.in_words()[2] == "normal cell, node 3: avg_pool_3x3(2) + sep_conv_3x3(0)"
 
 
 def test_published_cells():
@@ -107,7 +107,7 @@ def test_wrong_json(change, words):
 @pytest.mark.parametrize(
     ("space", "words"),
     [
-        (MicroSpace(blocks=5), "blocks=2.*blocks=5"),
+        (MicroSpace(blocks=5), "has cell_blocks=2, but .* cell_blocks=5: search with cell_blocks=2, or"),
         (MicroSpace(blocks=2, merge="all"), "merge=loose_ends.*merge=all"),
         (MicroSpace(blocks=2, ops=MICRO_OPS[:3]), "normal cell has the operation identity"),
     ],

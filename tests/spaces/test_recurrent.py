@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from enas_tf.errors import InputError
+from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import RecurrentArchitecture, RecurrentNode, RecurrentSpace
+from enas_tf.spaces.vocabulary import ACTIVATIONS
 
 # The paper's example of four nodes, which count from 1 there.
 WORKED_EXAMPLE = RecurrentArchitecture(
@@ -117,3 +119,16 @@ def test_decode_and_encode_are_inverse():
     space = RecurrentSpace(nodes=6)
     for tokens in space.random_tokens(20, np.random.default_rng(0)):
         np.testing.assert_array_equal(space.encode(space.decode(tokens)), tokens)
+
+
+def test_an_activation_of_ones_own_is_a_name_in_arcs_and_unknown_to_enas_lm():
+    ACTIVATIONS.add("swish")
+    try:
+        architecture = read_architecture("all_but_first: 0 0 swish 1 2", "recurrent")
+        assert architecture.to_arc() == "all_but_first: 0 0 swish 1 2"
+        assert architecture.to_enas_lm() is None
+        assert architecture.other_forms() == []
+        assert read_architecture("enas_lm: 0 swish 1 3", "recurrent") == architecture
+        assert read_architecture("swish", "recurrent").nodes[0].activation == "swish"
+    finally:
+        ACTIVATIONS.remove("swish")

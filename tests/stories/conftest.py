@@ -89,10 +89,10 @@ try:
 except ImportError:
     pass
 import keras, numpy as np, tensorflow as tf
-images = np.random.default_rng(0).integers(0, 256, (16, 8, 8, 1), dtype=np.uint8)
+images = np.random.default_rng(0).integers(0, 17, (16, 8, 8, 1)).astype(np.float32)
 child = keras.models.load_model(sys.argv[1] + "/child.keras")
 loaded = tf.saved_model.load(sys.argv[1] + "/saved_model")
-(served,) = loaded.signatures["serving_default"](tf.constant(images)).values()
+served = loaded.signatures["serving_default"](tf.constant(images))["logits"]
 np.savez(sys.argv[2], images=images, child=child(images), saved_model=loaded.serve(images), signature=served)
 """
 

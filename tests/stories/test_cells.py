@@ -45,8 +45,9 @@ def test_the_child_of_the_files_was_measured_and_has_no_auxiliary_classifier(wor
     assert not [layer.name for layer in child.layers if "auxiliary" in layer.name]
     metrics = json.loads((workdir / "child/metrics.json").read_text())
     assert metrics["parameters"] == sum(int(np.prod(variable.shape)) for variable in child.trainable_variables)
-    test = load_images(DataConfig("digits", valid_fraction=0.2)).test
-    logits = child.predict(test.images, batch_size=256, verbose=0)
+    data = load_images(DataConfig("digits", valid_fraction=0.2))
+    test = data.test
+    logits = child.predict(data.values.from_bytes(test.images), batch_size=256, verbose=0)
     assert metrics["test_accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == test.labels), abs=1e-6)
     assert metrics["arc"] == json.loads((workdir / "architecture.json").read_text())["arc"]
 

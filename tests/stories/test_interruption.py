@@ -40,6 +40,7 @@ def test_killed_between_two_epochs(finished, search, kill, tmp_path):
     assert code == -signal.SIGKILL, "it should not have ended"
     assert not (workdir / "architecture.json").exists()
     assert search(workdir) == 0, workdir.with_suffix(".log").read_text()
+    assert ": taken over from process" in workdir.with_suffix(".log").read_text()
     assert_equal(workdir, finished)
 
 
@@ -47,7 +48,7 @@ def test_a_signal_saves_and_leaves_within_seconds(finished, search, kill, tmp_pa
     """In the search and in the retraining, of which the epochs are never done twice."""
     workdir = tmp_path / "run"
     for path, number in (
-        ("checkpoints/search/ckpt-1.index", signal.SIGTERM),
+        ("checkpoints/search/ckpt-1.index", signal.SIGINT),
         ("checkpoints/retrain/ckpt-1.index", signal.SIGUSR1),
     ):
         begin = []
@@ -60,10 +61,13 @@ def test_a_signal_saves_and_leaves_within_seconds(finished, search, kill, tmp_pa
         assert kill(workdir, is_time, number) == 42, workdir.with_suffix(".log").read_text()
         assert time.monotonic() - begin[0] < 10
     log = workdir.with_suffix(".log").read_text()
-    assert "stopped by SIGTERM" in log
-    assert "stopped by SIGUSR1" in log
+    for word in ("stopped by SIGINT", "stopped by SIGUSR1", "search: resumes in epoch 2 of 2"):
+        assert word in log
+    assert "Traceback" not in log
     assert search(workdir) == 0, workdir.with_suffix(".log").read_text()
+    assert "search: finished, all 2 epochs are done" in workdir.with_suffix(".log").read_text()
     assert_equal(workdir, finished)
+    assert not [path for path in workdir.rglob("*") if "_temp" in path.name or path.name == ".lock"]
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def test_every_file_is_there(workdir):
     assert [name for name in expected.split() if not (workdir / name).exists()] == []
     records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
     assert [record["phase"] for record in records] == ["search", "controller", "derive", "retrain", "test"]
-    assert (workdir / "candidates.csv").read_text().startswith("rank,valid_perplexity,parameters,flops,tokens\n")
+    assert (workdir / "candidates.csv").read_text().startswith("rank,arc,valid_perplexity,parameters,flops\n")
     assert read_json(workdir / "environment.json")["data"]["num_tokens"]["training"] == 3000
 
 
@@ -76,8 +76,9 @@ def test_the_child_goes_on_from_a_prompt(workdir, command):
     assert len(words) == 22
 
 
-def test_a_text_without_a_prompt_begins_a_line(workdir, launch):
-    outcome = launch("evaluate", f"--workdir={workdir}", "--sample=3")
+@pytest.mark.parametrize("flags", [(), ("--sample_temperature=0.5",)])
+def test_a_text_without_a_prompt_begins_a_line(workdir, launch, flags):
+    outcome = launch("evaluate", f"--workdir={workdir}", "--sample=3", *flags)
     assert len(outcome.out.replace("\n", " <eos> ").split()) == 3 + 1
 
 
@@ -115,7 +116,7 @@ def test_a_child_is_not_measured_on_a_text_of_another_vocabulary(workdir, launch
     write_texts(tmp_path / "texts")
     outcome = launch("evaluate", f"--workdir={workdir}", "--dataset=text:texts", "--limit_train=504")
     assert outcome.code == 2
-    for word in ("vocabulary.json", "--dataset=text:texts", "leave out the flags of data"):
+    for word in ("vocabulary.json", "--dataset=text:texts", "leave out the options of data"):
         assert word in outcome.err
 
 

@@ -1,4 +1,4 @@
-"""The main job: one command searches, derives, retrains, tests and exports, and leaves what docs/running.md says it leaves."""
+"""The main job: one command searches, derives, retrains, tests and exports; docs/running.md says what it leaves."""
 
 import csv
 import json
@@ -84,8 +84,10 @@ def test_the_metrics_of_the_child_are_those_of_the_files(finished):
     """They can be measured again from child.keras alone."""
     metrics = read_json(finished / "child/metrics.json")
     child = keras.models.load_model(finished / "child/child.keras")
-    test = load_images(DataConfig("digits", valid_fraction=0.2)).test
-    logits = child.predict(test.images, batch_size=256, verbose=0)
+    data = load_images(DataConfig("digits", valid_fraction=0.2))
+    test = data.test
+    # The child takes the images as scikit-learn has them, 0..16.
+    logits = child.predict(data.values.from_bytes(test.images), batch_size=256, verbose=0)
     assert metrics["test_accuracy"] == pytest.approx(np.mean(logits.argmax(axis=1) == test.labels), abs=1e-6)
     loss = -np.mean(keras.ops.log_softmax(logits).numpy()[np.arange(len(test)), test.labels])
     assert metrics["test_loss"] == pytest.approx(float(loss), rel=1e-4)

@@ -8,7 +8,7 @@ from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig
 from enas_tf.errors import InputError, render
 from enas_tf.models.macro_config import MacroNetworkConfig
 from enas_tf.models.networks import NETWORKS
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.trainee import ImageTrainee
 from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.spaces.macro import MacroSpace
@@ -40,7 +40,7 @@ def training_on(parts: str) -> Config:
 class TestTrainingPart:
     def test_train_and_valid_uses_both_parts(self):
         config, child = training_on("train+valid"), make_dense_child()
-        split = TASK.child_problem(config, Trainee(child), DATA, 16).split
+        split = TASK.child_problem(config, ImageTrainee(child), DATA, 16).split
         assert len(split) == 40
         np.testing.assert_array_equal(split.images, np.concatenate([DATA.train.images, DATA.valid.images]))
         np.testing.assert_array_equal(split.labels, np.concatenate([DATA.train.labels, DATA.valid.labels]))
@@ -50,7 +50,7 @@ class TestTrainingPart:
 
     def test_train_leaves_the_validation_part_to_watch(self):
         config, child = training_on("train"), make_dense_child()
-        problem = TASK.child_problem(config, Trainee(child), DATA, 16)
+        problem = TASK.child_problem(config, ImageTrainee(child), DATA, 16)
         np.testing.assert_array_equal(problem.split.images, DATA.train.images)
         found = TASK.validate(config, child, DATA, 16)()
         logits = child(DATA.valid.images, training=False).numpy()
@@ -66,7 +66,7 @@ class TestSearch:
     def test_cutout_is_for_children_only(self, supernet):
         config = Config({AUGMENTATION: AugmentationConfig(augment="none", cutout_size=4)})
         searched = TASK.shared_problem(config, supernet, DATA, 32)
-        retrained = TASK.child_problem(config, Trainee(make_dense_child()), DATA, 32)
+        retrained = TASK.child_problem(config, ImageTrainee(make_dense_child()), DATA, 32)
         for problem, is_cut in ((searched, False), (retrained, True)):
             images, _ = next(problem.stream.batches(0, 0, 1))
             known = {image.tobytes() for image in DATA.train.images}

@@ -6,7 +6,7 @@ from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig
 from enas_tf.models.language import LanguageConfig
 from enas_tf.models.recurrent_child import build_recurrent_child
 from enas_tf.models.recurrent_training import RecurrentTrainee
-from enas_tf.models.trainee import Trainee
+from enas_tf.models.trainee import ImageTrainee
 from enas_tf.options import Config
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.replicas import Replicas
@@ -34,7 +34,7 @@ def make_image_trainer(child=None, epochs=3, sgd=IMAGE_SGD, augmentation=UNVARIE
     """`options` are those of `ImageRetrainConfig`."""
     child = child or make_dense_child()
     config = Config({AUGMENTATION: augmentation, IMAGE_RETRAIN: ImageRetrainConfig(**options)})
-    return _make_trainer("classification", config, Trainee(child), IMAGES, epochs, IMAGE_BATCH, sgd, replicas)
+    return _make_trainer("classification", config, ImageTrainee(child), IMAGES, epochs, IMAGE_BATCH, sgd, replicas)
 
 
 def make_text_trainer(

@@ -1,4 +1,4 @@
-"""Training a child: it learns, resumes as if it had not stopped, and recovers from a divergence with other numbers."""
+"""Training a child: it learns, resumes as if it had not stopped, and recovers from a divergence."""
 
 import json
 import os

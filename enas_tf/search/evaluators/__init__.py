@@ -1,4 +1,4 @@
-"""Evaluators: what a proposal is worth. Every module here registers its own evaluator."""
+"""Evaluators: what a proposal is worth. Every module here that defines a component registers it."""
 
 from enas_tf.registry import import_all
 

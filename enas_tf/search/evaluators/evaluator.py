@@ -78,7 +78,7 @@ class Evaluator(abc.ABC):
         """Build the evaluator of a run.
 
         Raises:
-          InputError: the options of the run cannot be meant, or its data are too small.
+          InputError: an option of the run is not valid, or its data are too small.
         """
 
     @abc.abstractmethod
