@@ -1,7 +1,6 @@
 """The handwritten digits that come with scikit-learn: 1,797 images of 8x8 pixels that need no download."""
 
 import numpy as np
-from sklearn.datasets import load_digits as load_bundled_digits
 
 from enas_tf.data.images import Parts, Split
 from enas_tf.data.paths import shorten
@@ -22,6 +21,9 @@ def load_digits(location: str, data_dir: str | None, image_size: int | None) -> 
         raise InputError(
             f"{ref('dataset')}=digits:{shorten(location)} is not valid: expected digits alone, with no place after it."
         )
+    # Imported where it is needed: it takes a second.
+    from sklearn.datasets import load_digits as load_bundled_digits
+
     bundled = load_bundled_digits()
     values = ValueRange(0.0, _LARGEST_COUNT, bundled.images.dtype.name)
     images = values.to_bytes(bundled.images)[..., np.newaxis]
