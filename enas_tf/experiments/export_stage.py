@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.memory import is_out_of_memory
 from enas_tf.experiments.run import Run
 from enas_tf.options import shorten
@@ -30,6 +31,7 @@ def load_child(run: Run) -> keras.Model:
     # A Keras file does not hold the seeds of dropout: Keras draws them anew from the generators of the process. With
     # those set, a process that resumes an export writes the same seeds as one that was never stopped.
     keras.utils.set_random_seed(run.seed)
+    check_data(run, "retrain")
     child = read_child(workdir.child_keras)
     _check_data(run, child, workdir.child)
     return child

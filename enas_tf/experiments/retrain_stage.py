@@ -6,6 +6,7 @@ import keras
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import to_flagfile
+from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.workdir import Workdir
@@ -53,7 +54,11 @@ class RetrainStage:
         """Claim the workdir for this child and write down what it is. A search there keeps its own files."""
         run = self.run
         values = run.stage_values("retrain") | {"architecture": self.architecture.to_arc()}
+        # A child of a search is trained on the data that the search has seen.
+        for stage in ("search",) if is_overwriting else ("search", "retrain"):
+            check_data(run, stage)
         run.open_stage("retrain", values, is_overwriting)
+        record_data(run, "retrain")
         flagfile = to_flagfile(run.recorded_config)
         run.workdir.child.mkdir(parents=True, exist_ok=True)
         write_text(run.workdir.child_flags, flagfile)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import to_flagfile
+from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.retrain_stage import check_retraining
 from enas_tf.experiments.run import Run, format_size
@@ -113,6 +114,7 @@ class SearchStage:
             would be judged on images that they were trained on.
         """
         self.run.workdir.check_stage("search", self.run.stage_values("search"))
+        check_data(self.run, "search")
         position = self.checkpoints().restore_latest()
         if position is None:
             raise InputError(
@@ -170,7 +172,11 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     stage = SearchStage(run)
     if is_retraining and not is_overwriting:
         run.workdir.check_stage("retrain", run.stage_values("retrain"))
+    if not is_overwriting:
+        run.workdir.check_stage("search", run.stage_values("search"))
+        check_data(run, "search")
     run.open_stage("search", run.stage_values("search"), is_overwriting)
+    record_data(run, "search")
     write_text(run.workdir.run_flags, to_flagfile(run.recorded_config))
     run.workdir.write_environment(run.seed, run.task.record(run.data))
     cluster.barrier()

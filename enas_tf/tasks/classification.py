@@ -81,6 +81,13 @@ class Classification(Task):
     def load(self, config):
         return load_images(config[DATA])
 
+    @property
+    def data_groups(self):
+        return (DATA,)
+
+    def fingerprint(self, data):
+        return fingerprint(data)
+
     def shape(self, data: ImageData) -> ImageConfig:
         height, width, channels = data.image_shape
         mean, variance = tuple(data.channel_mean.tolist()), tuple(data.channel_variance.tolist())
@@ -169,7 +176,6 @@ class Classification(Task):
             "class_names": list(data.class_names),
             "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
             "values": dataclasses.asdict(data.values),
-            "fingerprint": fingerprint(data),
         }
 
 

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 
+from enas_tf.data.fingerprint import fingerprint
 from enas_tf.data.report import describe
 from enas_tf.data.text import TEXT, TextData
 from enas_tf.data.text_batches import in_rows
@@ -54,6 +55,13 @@ class LanguageModelling(Task):
     def load(self, config):
         source = config[TEXT_SOURCE]
         return load_text(source.dataset, source.data_dir, config[TEXT], source.limit_train)
+
+    @property
+    def data_groups(self):
+        return (TEXT_SOURCE, TEXT)
+
+    def fingerprint(self, data):
+        return fingerprint(data)
 
     def shape(self, data: TextData) -> TextShape:
         return TextShape(data.vocab_size)

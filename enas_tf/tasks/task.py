@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 
 from enas_tf.models.trainee import Trainee
-from enas_tf.options import Config
+from enas_tf.options import Config, Group
 from enas_tf.registry import Registry
 from enas_tf.tasks.problem import Judge, Problem, Supernet
 
@@ -31,6 +31,15 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def load(self, config: Config) -> Any:
         """Read the data into memory."""
+
+    @property
+    @abc.abstractmethod
+    def data_groups(self) -> tuple[Group, ...]:
+        """The options that decide which data are loaded."""
+
+    @abc.abstractmethod
+    def fingerprint(self, data: Any) -> dict[str, Any]:
+        """Return what tells these data from others, as JSON: counts, names and hashes (`data.fingerprint`)."""
 
     @abc.abstractmethod
     def shape(self, data: Any) -> Any:

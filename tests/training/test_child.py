@@ -202,9 +202,9 @@ class TestDivergence:
         assert [np.isfinite(list(metrics.values())).all() for metrics in reporter.records] == [True] * 3
         epochs = [json.loads(line)["epoch"] for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
         assert epochs == [0, 1, 2]
-        (line,) = [line for line in reporter.said if "back to" in line]
+        (line,) = [line for line in reporter.said if "restored the checkpoint" in line]
         expected = (
-            rf"step {per_epoch + 2} has a loss of nan \(learning rate .*, gradient norm nan\); back to .* epoch 1,"
+            rf"step {per_epoch + 2} has a loss of nan \(learning rate .*, gradient norm nan\); restored .* epoch 1;"
         )
         assert re.search(expected, line)
         assert all(np.isfinite(values).all() for values in weights_of(trainer))
