@@ -117,7 +117,7 @@ def _may_be_of(other: str, arc: str, space: str) -> bool:
 def _reads(space: str, arc: str) -> bool:
     try:
         SPACES[space].architecture.from_arc(arc)
-    except InputError:
+    except ValueError:  # Also what a space of the user raises.
         return False
     return True
 
