@@ -221,7 +221,14 @@ def _refuse(name: str, value: Any, space: Space, entries: list[Entry]) -> None:
     shown = f"{ref(name)}={_show(value)}"
     for entry, offered in offers:
         if entry in entries:
-            needed = (offered.field.metadata["needs"].__doc__ or "other spaces").rstrip(".")
+            needs = offered.field.metadata["needs"]
+            if needs is None:
+                judge = next(other.name for other in entries if other.kind == EVALUATORS.kind)
+                raise InputError(
+                    f"{shown} is for evaluators that train shared weights, and {ref('evaluator')}={judge} trains none: "
+                    "leave it out."
+                )
+            needed = (needs.__doc__ or "other spaces").rstrip(".")
             raise InputError(f"{shown} is for {needed}, and the {space.name} space is none of these: leave it out.")
     owners = list(dict.fromkeys(f"the {entry.name} {_noun(entry)}" for entry, _ in offers if entry is not None))
     kind = next(_noun(entry) for entry, _ in offers if entry is not None)

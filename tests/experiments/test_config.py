@@ -298,7 +298,9 @@ def table_evaluator():
 )
 def test_options_of_shared_weights_are_refused_without_them(table_evaluator, space, name):
     read_options({"space": space, name: OPTIONS[name][0][1].field.default})
-    with pytest.raises(InputError, match=f"^{name}="):
+    with pytest.raises(
+        InputError, match=f"^{name}=.*(shared weights, and evaluator=mine trains none|shared evaluator)"
+    ):
         read_options({"space": space, "evaluator": "mine", name: OPTIONS[name][0][1].field.default})
 
 
