@@ -6,6 +6,7 @@ Launchers run within the test's process: as `python -m enas_tf.launch.NAME` does
 import dataclasses
 import os
 import runpy
+import signal
 import socket
 import sys
 import warnings
@@ -19,6 +20,9 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
 def pytest_configure(config):
+    # A shell lets what it runs in the background ignore SIGINT; tests send it to themselves.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     import keras
     import tensorflow as tf
 
