@@ -19,6 +19,7 @@ from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.console import in_words
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
 from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
@@ -81,8 +82,8 @@ class SearchStage:
             "first step": f"{measured.first_step:.1f} s",
             "a step": f"{measured.step:.3f} s",
             "a reward": f"{measured.reward:.3f} s",
-            "an epoch": f"{_in_words(epoch)}: {_in_words(num_steps * measured.step)} of steps, the rest updates",
-            "the search": f"{_in_words(epoch * config.epochs)}, derive aside",
+            "an epoch": f"{in_words(epoch, 1)}: {in_words(num_steps * measured.step, 1)} of steps, the rest updates",
+            "the search": f"{in_words(epoch * config.epochs, 1)}, without derive",
         }
         run.reporter.block("dry run: nothing is written", rows)
 
@@ -181,14 +182,6 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     run.workdir.write_environment(run.seed, run.task.record(run.data))
     cluster.barrier()
     return stage
-
-
-def _in_words(seconds: float) -> str:
-    """Return a time as people read it: 12.3 s, 4.5 min, 6.7 h, 8.9 days."""
-    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} s"
 
 
 def count_bytes(variables: list) -> int:

@@ -31,12 +31,12 @@ def in_rows(rows: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def in_words(seconds: float) -> str:
-    """Return a time as people read it: 12 s, 4.5 min, 6.7 h, 8.9 days."""
+def in_words(seconds: float, digits: int = 0) -> str:
+    """Return a time as people read it: 12 s, 4.5 min, 6.7 h, 8.9 days; seconds with `digits` after the point."""
     for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"{seconds:.{digits}f} s"
 
 
 def table(title: str, rows: Mapping[str, str]) -> rich.table.Table:
