@@ -13,7 +13,8 @@ from enas_tf.experiments.search_stage import count_bytes
 from enas_tf.runtime.checkpoints import Position
 from enas_tf.runtime.replicas import PRECISIONS, Replicas
 from enas_tf.runtime.seeds import seed_for
-from enas_tf.search.loop import SEARCH, SearchTrainer
+from enas_tf.search.config import SEARCH
+from enas_tf.search.loop import SearchTrainer
 
 #: Proposals of a measured update of the controller, and architectures whose steps are compared.
 _NUM_PROPOSALS, _NUM_ARCHITECTURES = 8, 8

@@ -89,7 +89,7 @@ def siblings(folder: str, common: set[str]) -> list[str]:
     ("folder", "common"),
     [
         ("spaces", {"space", "decisions", "vocabulary", "forms", "published", "architectures", "enas_lm"}),
-        ("search/searchers", {"searcher"}),
+        ("search/searchers", {"searcher", "history"}),
         ("search/evaluators", {"evaluator"}),
         ("tasks", {"task", "problem", "losses", "export", "image_values"}),
     ],

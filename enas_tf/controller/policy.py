@@ -34,27 +34,33 @@ def picks_skips(space: Space) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class ControllerConfig:
-    """The controller. Defaults are those of the reference's macro search (scripts/cifar10_macro_search.sh).
+    """The controller. Sizes and `tanh_constant` are those of the reference's macro search (cifar10_macro_search.sh).
 
-    `hidden_size`, `tanh_constant` and `temperature` concern every decision, `op_tanh_reduce` all operations.
-    `learned_bias` and `fixed_bias` concern favoured operations; their values are those of micro_controller.py.
-    `distance_penalty` concerns nodes that pick a node near themselves, `skip_target` skip connections.
-    The reference's micro search (scripts/cifar10_micro_search.sh) has `op_tanh_reduce` 2.5 and `tanh_constant` 1.1.
+    `hidden_size`, `tanh_constant` and `temperature` concern every decision, `op_tanh_reduce` all operations,
+    `learned_bias` and `fixed_bias` favoured operations, `distance_penalty` nodes that pick a node near themselves, and
+    `skip_target` skip connections. Departure: what prefers some proposals from the start, and what keeps a policy from
+    learning, is off by default. The presets of the paper's searches have it: `op_tanh_reduce` 2.5 and the biases of
+    micro_controller.py, `temperature` 5 and `distance_penalty` 1/6 of enas_lm.
     """
 
     hidden_size: int = option(64, "size of the controller's LSTM and embeddings", most=100_000)
     tanh_constant: float = option(1.5, "logits z become c tanh(z) with this c; 0 leaves them as they are (paper: 2.5)")
     op_tanh_reduce: float = option(1.0, "divisor of c for the logits of operations (reference, micro space: 2.5)")
     learned_bias: float = option(
-        10.0, "start of the learned bias of favoured operations; that of others starts at 0", needs=favours_operations
+        0.0,
+        "start of the learned bias of favoured operations (the authors' code: 10); that of others starts at 0",
+        needs=favours_operations,
     )
     fixed_bias: float = option(
-        0.25,
-        "added to the squashed logits of favoured operations and subtracted from those of others, in the normal cell",
+        0.0,
+        "added to the squashed logits of favoured operations and subtracted from those of others, in the normal cell "
+        "(the authors' code: 0.25)",
         needs=favours_operations,
     )
     distance_penalty: float = option(
-        1 / 6, "the logit of a previous node is lowered by this times its squared distance", needs=picks_local_nodes
+        0.0,
+        "the logit of a previous node is lowered by this times its squared distance (enas_lm: 1/6)",
+        needs=picks_local_nodes,
     )
     temperature: float = option(0.0, "divisor of logits; 0 leaves them as they are (paper: 5.0)")
     skip_target: float = option(

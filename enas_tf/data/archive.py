@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from enas_tf.data.paths import in_bytes, require_memory, require_path, shorten, show_path
+from enas_tf.data.paths import in_bytes, require_memory, require_path, shorten, show_given, show_path
 from enas_tf.errors import InputError, ref
 
 _ZIP, _ARRAY = b"PK", b"\x93NUMPY"
@@ -128,7 +128,7 @@ def open_archive(location: str) -> Iterator[Archive]:
         InputError: there is no file, or it is none that numpy.savez writes.
     """
     path = show_path(location)
-    option, expected = f"{ref('dataset')}=npz:{path}", "the path of a NumPy archive"
+    option, expected = f"{ref('dataset')}=npz:{show_given(location)}", "the path of a NumPy archive"
     require_path(location, "a file", option, expected)
     try:
         with open(location, "rb") as file:

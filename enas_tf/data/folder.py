@@ -18,6 +18,7 @@ from enas_tf.data.paths import (
     require_memory_for_images,
     require_path,
     shorten,
+    show_given,
     show_path,
 )
 from enas_tf.data.values import BYTES, ValueRange, range_of_integers
@@ -34,7 +35,7 @@ def load_folder(location: str, data_dir: str | None, image_size: int | None) -> 
     Raises:
         InputError: there is nothing to read, an image is unreadable, images differ in size, or parts differ in classes.
     """
-    option = f"{ref('dataset')}=folder:{show_path(location)}"
+    option = f"{ref('dataset')}=folder:{show_given(location)}"
     require_path(location, "a directory", option, "one with a directory per class")
     root = Path(location)
     layout = find_layout(root)

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import itertools
 import os
 from pathlib import Path
 
@@ -164,12 +165,24 @@ def _list_classes(directory: Path, skipped: _Skipped) -> dict[str, list[Path]]:
 
 
 def _hint(contents: _Contents) -> str:
-    """Return the advice to read the only directory in a directory, if classes lie in that: archives often add one."""
-    if len(contents.directories) == 1:
-        (below,) = contents.directories
-        if sum(bool(_scan(path).images) for path in _scan(below).directories) >= 2:
-            return f" Did you mean {ref('dataset')}=folder:{show_path(below)}?"
+    """Return the advice to read another directory, where classes lie in that; empty without one.
+
+    Archives often add a directory around the classes. Or the user has named one of the classes.
+    """
+    around = Path(os.path.abspath(contents.path)).parent
+    for place in contents.directories if len(contents.directories) == 1 else [around] if contents.images else []:
+        if _has_classes(place):
+            return f" Did you mean {ref('dataset')}=folder:{show_path(place)}?"
     return ""
+
+
+def _has_classes(directory: Path) -> bool:
+    """Return whether two directories within `directory` hold images; the others are not looked at."""
+    try:
+        with_images = (path for path in _scan(directory).directories if _scan(path).images)
+        return len(list(itertools.islice(with_images, 2))) == 2
+    except InputError:
+        return False
 
 
 def _names(paths: list[Path]) -> str:

@@ -48,9 +48,21 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
+def show_given(text: str | Path) -> str:
+    """Return a path, or an option that holds one, as it was given: whole, unless it is longer than paths are."""
+    return shorten(text, _PATH_LIMIT)
+
+
 def show_path(path: str | Path) -> str:
-    """Return `path` as a message shows it: whole, unless it is longer than paths are."""
-    return shorten(path, _PATH_LIMIT)
+    """Return `path` in full: whoever reads a log may not know the directory in which a command was given."""
+    return show_given(_absolute(path))
+
+
+def _absolute(path: str | Path) -> Path:
+    try:
+        return Path(path).absolute()
+    except OSError:
+        return Path(path)  # The current directory was removed.
 
 
 def enumerate_items(items: Sequence[object]) -> str:
@@ -94,11 +106,12 @@ def require_path(path: str, kind: str, subject: str, expected: str) -> None:
       subject: the beginning of the message; it names the option or the file.
       expected: the end of the message; it completes "Expected ...".
     """
-    found = describe_path(path)
+    found, full = describe_path(path), show_path(path)
+    place = "" if full in subject or found.startswith("not ") else f" ({full})"
     if found == "missing":
-        raise InputError(f"{subject}: no such {kind.removeprefix('a ')}. Expected {expected}.")
+        raise InputError(f"{subject}: no such {kind.removeprefix('a ')}{place}. Expected {expected}.")
     if found != kind:
-        raise InputError(f"{subject} is {found}. Expected {expected}.")
+        raise InputError(f"{subject} is {found}{place}. Expected {expected}.")
 
 
 def require_memory(needed: int, subject: str, cure: str) -> None:

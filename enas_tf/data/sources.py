@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import difflib
+import os
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from enas_tf.data.digits import load_digits
 from enas_tf.data.folder import load_folder
 from enas_tf.data.images import PART_WORDS, ImageData, Parts, Split
 from enas_tf.data.npz import load_npz
-from enas_tf.data.paths import count_of, describe_path, enumerate_items, require_memory_for_images, shorten, show_path
+from enas_tf.data.paths import count_of, describe_path, enumerate_items, require_memory_for_images, shorten, show_given
 from enas_tf.data.splits import first_shuffled, split_indices
 from enas_tf.data.tfds import load_tfds
 from enas_tf.errors import InputError, ref
@@ -58,17 +59,22 @@ def load_images(config: DataConfig) -> ImageData:
         raise InputError(_describe_unknown(config.dataset, prefix))
     if prefix != "digits" and not location:
         raise InputError(f"{ref('dataset')}={config.dataset} is not complete: expected {prefix}:NAME_OR_PATH.")
-    parts, option = LOADERS[prefix](location, config.data_dir, config.image_size), _option(config.dataset)
+    # Shells leave ~ as it is behind a colon.
+    parts = LOADERS[prefix](os.path.expanduser(location), config.data_dir, config.image_size)
+    option = _option(config.dataset)
     _check_class_names(option, parts.class_names)
     _check_labels(option, parts)
     parts = _resize(option, parts, config.image_size)
     _check_shapes(option, parts)
     train, valid, test = complete(parts, config.valid_fraction)
-    if config.limit_train is not None:
-        train = train.take(first_shuffled(len(train), config.limit_train, _SPLIT_SEED))
+    train, limit_notes = _limit(train, config.limit_train)
     _check_classes(option, parts.class_names, train, valid, test)
     named = [_rename(split, word) for split, word in zip((train, valid, test), PART_WORDS.values(), strict=True)]
-    notes = parts.notes + tuple(note for split in named[1:] for note in _missing_classes(parts.class_names, split))
+    notes = (
+        parts.notes
+        + limit_notes
+        + tuple(note for split in named[1:] for note in _missing_classes(parts.class_names, split))
+    )
     return ImageData(config.dataset, parts.class_names, *named, parts.values, notes, parts.num_skipped)
 
 
@@ -91,13 +97,23 @@ def _split_off(split: Split, fraction: float) -> tuple[Split, Split]:
     return split.take(kept), split.take(held_out)
 
 
+def _limit(train: Split, limit: int | None) -> tuple[Split, tuple[str, ...]]:
+    """Return at most `limit` images of the training part, all for None, and the note about those left out."""
+    num_left = 0 if limit is None else max(0, len(train) - limit)
+    if not num_left:
+        return train, ()
+    verb = "is" if num_left == 1 else "are"
+    note = f"{count_of(num_left, 'training image')} {verb} left out by {ref('limit_train')}={limit}."
+    return train.take(first_shuffled(len(train), limit, _SPLIT_SEED)), (note,)
+
+
 def _rename(split: Split, name: str) -> Split:
     return dataclasses.replace(split, name=name)
 
 
 def _option(dataset: str) -> str:
     """Return the option as messages show it. A path is to be copied, so it may be longer than other values."""
-    return f"{ref('dataset')}={show_path(dataset)}"
+    return f"{ref('dataset')}={show_given(dataset)}"
 
 
 def _resize(option: str, parts: Parts, side: int | None) -> Parts:
@@ -121,12 +137,12 @@ def _describe_unknown(dataset: str, prefix: str) -> str:
 
 def _suggest(dataset: str, prefix: str) -> str:
     """Return what the user may have meant by `dataset`: a path that exists, a kind of source, or a set of TFDS."""
-    places = {"a directory": ("folder", dataset), "a file": ("npz", dataset)}
-    if describe_path(dataset) == "missing" and describe_path(f"{dataset}.npz") == "a file":
+    places, place = {"a directory": ("folder", dataset), "a file": ("npz", dataset)}, os.path.expanduser(dataset)
+    if describe_path(place) == "missing" and describe_path(f"{place}.npz") == "a file":
         places["missing"] = ("npz", f"{dataset}.npz")
-    if found := places.get(describe_path(dataset)):
+    if found := places.get(describe_path(place)):
         kind, path = found
-        return f"To read {show_path(path)}, write {kind}:{show_path(path)}."
+        return f"To read {show_given(path)}, write {kind}:{show_given(path)}."
     close = difflib.get_close_matches(shorten(prefix), LOADERS, n=1)
     if close:
         return f"Did you mean {close[0]}?"

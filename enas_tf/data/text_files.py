@@ -9,6 +9,7 @@ from enas_tf.data.paths import (
     part_of,
     require_memory,
     require_path,
+    show_given,
     show_path,
 )
 from enas_tf.data.text import Texts
@@ -25,7 +26,7 @@ def load_directory(location: str, data_dir: str | None, tokens: str) -> Texts:
     Raises:
         InputError: there is no such directory, or a file is missing, empty, not readable or not UTF-8.
     """
-    option = f"{ref('dataset')}=text:{show_path(location)}"
+    option = f"{ref('dataset')}=text:{show_given(location)}"
     require_path(location, "a directory", option, "one with the files train.txt, valid.txt and test.txt")
     try:
         entries = sorted(Path(location).iterdir())

@@ -4,12 +4,13 @@ import collections
 import dataclasses
 import difflib
 import itertools
+import os
 import re
 from typing import Any
 
 import tensorflow as tf
 
-from enas_tf.data.paths import describe_path, shorten, show_path
+from enas_tf.data.paths import describe_path, shorten, show_given
 from enas_tf.data.text import UNKNOWN, TextConfig, TextData, Texts, build_vocabulary, split_tokens
 from enas_tf.data.text_encoding import decode_text, filled
 from enas_tf.data.text_files import load_directory
@@ -63,7 +64,8 @@ def load_text(dataset: str, data_dir: str | None, config: TextConfig, limit_trai
     if kind != "pydoc" and not location:
         expected = f"expected {KINDS[kind]}. Write what follows the colon"
         raise InputError(f"{ref('dataset')}={shorten(dataset)} is not complete: {expected}.")
-    texts, limit = LOADERS[kind](location, data_dir, config.tokens), limit_train or None
+    # Shells leave ~ as it is behind a colon.
+    texts, limit = LOADERS[kind](os.path.expanduser(location), data_dir, config.tokens), limit_train or None
     vocabulary = build_vocabulary(itertools.islice(split_tokens(texts.train, config.tokens), limit), config)
     train, valid, test = (vocabulary.encode(text) for text in (texts.train, texts.valid, texts.test))
     return TextData(dataset, vocabulary, train[:limit], valid, test, texts.notes, texts.num_skipped)
@@ -71,11 +73,11 @@ def load_text(dataset: str, data_dir: str | None, config: TextConfig, limit_trai
 
 def _describe_unknown(dataset: str, kind: str) -> str:
     """Return the message about a `dataset` that is no text."""
-    option, expected = f"{ref('dataset')}={show_path(dataset)}", f"expected {', '.join(KINDS.values())}"
+    option, expected = f"{ref('dataset')}={show_given(dataset)}", f"expected {', '.join(KINDS.values())}"
     if kind in _IMAGE_KINDS:
         return f"{option} holds images, but the recurrent space needs text: {expected}. Use one of them."
-    if describe_path(dataset) == "a directory":
-        return f"{option} is not a text: {expected}. To read that directory, write text:{show_path(dataset)}."
+    if describe_path(os.path.expanduser(dataset)) == "a directory":
+        return f"{option} is not a text: {expected}. To read that directory, write text:{show_given(dataset)}."
     close, shown = difflib.get_close_matches(shorten(kind), LOADERS, n=1, cutoff=0.75), shorten(dataset)
     hint = f"If it is a set of TensorFlow Datasets, write tfds:{shown}; if it is a directory, text:{shown}."
     return f"{option} is not a text: {expected}. {f'Did you mean {KINDS[close[0]]}?' if close else hint}"

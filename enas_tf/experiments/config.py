@@ -6,8 +6,8 @@ defaults of what was chosen, the refusal of an option that nothing chosen reads,
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Self
 
 from enas_tf import registry
 from enas_tf.errors import InputError, ref
@@ -16,9 +16,9 @@ from enas_tf.options import Config, Group, Option, option, require
 from enas_tf.registry import Entry
 from enas_tf.runtime.devices import STRATEGIES
 from enas_tf.runtime.replicas import PRECISIONS
+from enas_tf.search.config import SEARCH
 from enas_tf.search.derive import DERIVE
 from enas_tf.search.evaluators.evaluator import EVALUATORS
-from enas_tf.search.loop import SEARCH
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES, Space
 from enas_tf.tasks.task import TASKS, Task
@@ -69,7 +69,27 @@ _STAGE_GROUPS = (SEARCH, DERIVE, RETRAIN, RETRAIN_SGD)
 
 
 class RunOptions(Config):
-    """The options of a whole run, and its components."""
+    """The options of a whole run, and its components.
+
+    Attributes:
+      insisted: the names of the options that are refused where the data are too small for them; others are lowered.
+    """
+
+    def __init__(self, values: Mapping[Group, Any], insisted: Collection[str] = ()):
+        super().__init__(values)
+        self.insisted = frozenset(insisted)
+
+    def replace(self, values):
+        return type(self)(self.values | dict(values), self.insisted)
+
+    def with_values(self, values: Mapping[str, Any]) -> Self:
+        """Return the options with other values of those that `values` names."""
+        changed = {}
+        for group, config in self.values.items():
+            fields = {found.field.name: values[found.name] for found in group.options if found.name in values}
+            if fields:
+                changed[group] = dataclasses.replace(config, **fields)
+        return self.replace(changed)
 
     @property
     def run(self) -> RunConfig:
@@ -110,11 +130,12 @@ class RunOptions(Config):
         return {found.name: value for found, value in self.options() if found.decides and stage in found.stages}
 
 
-def read_options(given: Mapping[str, Any]) -> RunOptions:
+def read_options(given: Mapping[str, Any], insisted: Collection[str] | None = None) -> RunOptions:
     """Return the configuration of a run from the options that were given; all others have their defaults.
 
     Args:
       given: option name -> value.
+      insisted: the names of those that are not to be lowered where the data are too small for them; all by default.
 
     Raises:
       InputError: a value is not valid, there is no such option, or nothing chosen reads it.
@@ -128,7 +149,8 @@ def read_options(given: Mapping[str, Any]) -> RunOptions:
         if name not in read:
             _refuse(name, value, space, entries)
     groups = groups_of(entries)
-    return RunOptions({group: run if group is RUN else group.build(values) for group in groups})
+    found = {group: run if group is RUN else group.build(values) for group in groups}
+    return RunOptions(found, given if insisted is None else insisted)
 
 
 def _check_defaults(entries: list[Entry]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import RunOptions
-from enas_tf.experiments.run import format_size
+from enas_tf.experiments.run import format_size, size_in_words
 from enas_tf.ops.costs import Cost
 from enas_tf.options import shorten
 from enas_tf.spaces.space import Architecture, Buildable, Space
@@ -55,7 +55,7 @@ class Description:
             f"arc: {self.architecture.to_arc()}",
             *self.architecture.other_forms(),
             *self._cost_in_words(),
-            f"{of} {format_size(self.space.size)} architectures of its space{by_paper}",
+            f"{of} {size_in_words(self.space.size)} of its space{by_paper}",
         ]
 
     def _cost_in_words(self) -> list[str]:

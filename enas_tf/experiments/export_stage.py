@@ -100,15 +100,7 @@ def write_sample(run: Run, prompt: str, num: int, temperature: float = 1.0) -> s
         raise InputError(
             f"{ref('sample')}={num} is for language models: expected a workdir of {ref('space')}=recurrent."
         )
-    return run.task.sample(at_temperature(load_child(run), temperature), run.data, prompt, num, run.seed)
-
-
-def at_temperature(child: keras.Model, temperature: float) -> keras.Model:
-    """Return a language model whose logits are those of `child`, divided by `temperature`."""
-    if temperature == 1:
-        return child
-    logits, state = child.outputs
-    return keras.Model(child.inputs, [logits / temperature, state])
+    return run.task.sample(load_child(run), run.data, prompt, num, run.seed, temperature)
 
 
 def export(run: Run) -> float:

@@ -4,11 +4,13 @@ import math
 
 import keras
 
+from enas_tf.data.paths import count_of
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.run import Run
+from enas_tf.experiments.schedule import unended_schedule
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_svg
@@ -111,7 +113,9 @@ class RetrainStage:
             "child": f"{self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per {run.task.unit}",
             "width": networks.size_in_words(self.architecture, run.config[networks.child]),
             "data": run.task.data_in_words(run.config, run.data),
-            "epochs": f"{run.config[RETRAIN].epochs} of {self.trainer.steps_per_epoch} steps",
+            **run.lowered("retrain"),
+            "epochs": f"{run.config[RETRAIN].epochs} of {count_of(self.trainer.steps_per_epoch, 'step')}",
+            **unended_schedule(run.config, "retrain"),
         }
 
     def _metrics(self, tested: dict[str, float], child: keras.Model) -> dict:
@@ -145,6 +149,7 @@ def check_retraining(run: Run, architecture: Buildable) -> Cost:
     Raises:
       InputError: it cannot be trained with the options and the data of the run.
     """
+    run.check_limits("retrain")
     config, networks = run.config, run.networks
     try:
         cost = networks.count(architecture, config[networks.child], run.shape)

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import RunOptions
+from enas_tf.experiments.fitting import check_limits, lower, lowered_in_words
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.paths import with_absolute_paths
 from enas_tf.experiments.workdir import Workdir
@@ -22,25 +24,25 @@ from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import take_signals_back
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.space import Buildable, Space
-from enas_tf.tasks.task import Task
+from enas_tf.tasks.task import Limit, Task
 
 
 class Run:
     """A configuration, a directory, and what both need.
 
     Args:
-      config: the options of the run.
+      asked: the options as they were given.
       workdir: its directory.
       is_shared: whether the devices and processes of the option `strategy` share its steps; one device does all if not.
       write_option: how the face that runs it writes an option in messages.
     """
 
     def __init__(
-        self, config: RunOptions, workdir: Path, is_shared: bool = False, write_option: Callable[[str], str] = str
+        self, asked: RunOptions, workdir: Path, is_shared: bool = False, write_option: Callable[[str], str] = str
     ):
-        self.config, self.workdir, self._write_option = config, Workdir(workdir), write_option
+        self.asked, self.workdir, self._write_option = asked, Workdir(workdir), write_option
         self._lock: Lock | None = None
-        options = config.run
+        options = asked.run
         # First: TensorFlow joins a cluster only before it has done anything else.
         strategy = build_strategy(options.strategy if is_shared else "one_device")
         take_signals_back()
@@ -49,39 +51,60 @@ class Run:
             strategy,
             precision=options.precision,
             steps_per_loop=options.steps_per_loop,
-            **config.task.replica_options(config),
+            **asked.task.replica_options(asked),
         )
+
+    @functools.cached_property
+    def config(self) -> RunOptions:
+        """The options of the run: those that were given, lowered where the data are too small for them."""
+        return lower(self.asked, self._limits)
 
     @property
     def space(self) -> Space:
         """What is searched."""
-        return self.config.space
+        return self.asked.space
 
     @property
     def networks(self) -> Networks:
         """The networks of the space."""
-        return self.config.networks
+        return self.asked.networks
 
     @property
     def task(self) -> Task:
         """What the networks are for."""
-        return self.config.task
+        return self.asked.task
 
     @property
     def seed(self) -> int:
         """The seed of all that is random."""
-        return self.config.run.seed
+        return self.asked.run.seed
 
     @functools.cached_property
     def recorded_config(self) -> RunOptions:
-        """The options as the run writes them down: with every path in full."""
-        return with_absolute_paths(self.config)
+        """The options as the run writes them down: as they were given, with every path in full.
+
+        What is lowered for the data is lowered again by every stage, so that a change of the data is named as such.
+        """
+        return with_absolute_paths(self.asked)
 
     @functools.cached_property
     def data(self) -> Any:
         """What the task has read into memory."""
-        with enough_memory("the data", "data", self.config):
-            return self.task.load(self.config)
+        with enough_memory("the data", "data", self.asked):
+            return self.task.load(self.asked)
+
+    @functools.cached_property
+    def _limits(self) -> list[Limit]:
+        return self.task.limits(self.asked, self.data)
+
+    def check_limits(self, *stages: str) -> None:
+        """Raise `InputError` for options of `stages` that are too large for the data and could not be lowered."""
+        check_limits(self.config, self._limits, stages, self.replicas.num)
+
+    def lowered(self, stage: str) -> dict[str, str]:
+        """Return the row about what was lowered for `stage`; empty where nothing was."""
+        words = lowered_in_words(self.asked, self.config, self._limits, stage)
+        return {"lowered": words} if words else {}
 
     @property
     def shape(self) -> Any:
@@ -127,7 +150,8 @@ class Run:
         if position is None:
             return
         if position.epoch >= num_epochs:
-            self.reporter.say(f"{stage}: finished, all {num_epochs} epochs are done")
+            done = f"all {num_epochs} epochs are" if num_epochs > 1 else "its only epoch is"
+            self.reporter.say(f"{stage}: finished, {done} done")
         else:
             step = f", after step {position.step}" if position.step else ""
             self.reporter.say(f"{stage}: resumes in epoch {position.epoch + 1} of {num_epochs}{step}")
@@ -164,10 +188,25 @@ def closing_block(run: Run) -> None:
         "SavedModel": workdir.saved_model,
         "metrics": workdir.child_metrics,
     }
-    rows = {name: str(path) for name, path in places.items() if path.exists()}
+    rows = {name: str(path) for name, path in places.items() if path.exists()} | _input_in_words(workdir)
     run.reporter.block("done", rows | {"TensorBoard": f"tensorboard --logdir={workdir.path / 'tensorboard'}"})
+
+
+def _input_in_words(workdir: Workdir) -> dict[str, str]:
+    """Return the row about the images that the kept child takes; empty where nothing is said of them."""
+    try:
+        found = workdir.child_record["input"]
+        shape, values = found["shape"], ValueRange(found["low"], found["high"], found["dtype"])
+    except (InputError, KeyError, TypeError, ValueError):
+        return {}
+    return {"model takes": f"images of {'x'.join(map(str, shape))}, values of {values}"}
 
 
 def format_size(size: int) -> str:
     """Return a whole number as people read it: 4,096 or 1.61e+29."""
     return f"{size:,}" if size < 10**9 else f"{decimal.Decimal(size):.2e}"
+
+
+def size_in_words(size: int) -> str:
+    """Return the size of a space: "4,096 architectures"."""
+    return f"{format_size(size)} architecture{'' if size == 1 else 's'}"

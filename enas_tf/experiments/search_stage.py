@@ -14,18 +14,19 @@ from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.retrain_stage import check_retraining
-from enas_tf.experiments.run import Run, format_size
+from enas_tf.experiments.run import Run, size_in_words
+from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
-from enas_tf.runtime.console import in_words
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
+from enas_tf.search.config import SEARCH
 from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
 from enas_tf.search.estimate import estimate
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
-from enas_tf.search.loop import SEARCH, search
+from enas_tf.search.loop import search
 from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.health import Recovery
@@ -35,6 +36,7 @@ class SearchStage:
     """The searcher and the evaluator of a run, and how far they have come."""
 
     def __init__(self, run: Run):
+        run.check_limits("search")
         options = run.config.run
         keras.utils.set_random_seed(options.seed)
         self.run = run
@@ -64,8 +66,6 @@ class SearchStage:
         run, config = self.run, self.run.config[SEARCH]
         with enough_memory(f"a step of the search: {self._step_in_words()}", "search", run.config):
             measured = estimate(self.searcher, self.evaluator, config, run.seed)
-        num_steps = self.evaluator.num_steps(0)
-        epoch = measured.epoch(num_steps, config)
         costs = [
             self._count(run.space.decode(tokens)) for tokens in run.space.random_tokens(20, np.random.default_rng(0))
         ]
@@ -79,11 +79,7 @@ class SearchStage:
             "children": f"{min(parameters):,} to {max(parameters):,} parameters, {min(flops):,} to {max(flops):,} "
             f"FLOPs per {run.task.unit} (20 random ones, at the searched width)",
             "peak memory": ", ".join(f"{name} {gib:.2f} GiB" for name, gib in peak_memory().items()),
-            "first step": f"{measured.first_step:.1f} s",
-            "a step": f"{measured.step:.3f} s",
-            "a reward": f"{measured.reward:.3f} s",
-            "an epoch": f"{in_words(epoch, 1)}: {in_words(num_steps * measured.step, 1)} of steps, the rest updates",
-            "the search": f"{in_words(epoch * config.epochs, 1)}, without derive",
+            **times_in_words(measured, self.evaluator.num_steps(0), config),
         }
         run.reporter.block("dry run: nothing is written", rows)
 
@@ -99,11 +95,12 @@ class SearchStage:
         return {
             "devices": device_names(run.replicas.num),
             **run.task.summary(run.config, run.data),
-            "space": f"{run.space.name}: {format_size(run.space.size)} architectures",
+            "space": f"{run.space.name}: {size_in_words(run.space.size)}",
             **self.evaluator.summary(),
+            **run.lowered("search"),
             "searcher": f"{searcher}: {words}" if words else searcher,
-            "epochs": f"{config.epochs} of {self.evaluator.num_steps(0)} steps and "
-            f"{config.updates_per_epoch} updates of {config.samples_per_update} proposals",
+            "epochs": epochs_in_words(config, self.evaluator.num_steps(0)),
+            **unended_schedule(run.config, "search"),
             "workdir": str(run.workdir.path),
         }
 
@@ -169,6 +166,7 @@ class SearchStage:
 def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
     """Build the search and claim the workdir for it. What retraining would refuse later is refused now."""
     if is_retraining:
+        run.check_limits("search", "retrain")
         check_retraining(run, run.space.decode([0] * run.space.num_tokens))
     stage = SearchStage(run)
     if is_retraining and not is_overwriting:

@@ -17,7 +17,8 @@ def find_unread(names: Collection[str], stage: str, has_architecture: bool) -> s
 
     Args:
       names: what a user has given.
-      stage: "search" (and what follows from its weights), "retrain", or "child": a child that was trained before.
+      stage: "search" (and derive after it), "shared": what judges by its weights, "retrain", or "child": a child that
+        was trained before.
       has_architecture: whether the user names an architecture, which the options of its space help to read.
     """
     of_spaces = {option.name for entry in SPACES.entries() for group in entry.groups for option in group.options}
@@ -33,6 +34,8 @@ def find_unread(names: Collection[str], stage: str, has_architecture: bool) -> s
 def _is_read(option: Option, stage: str) -> bool:
     if stage == "child":
         return option.stages == STAGES and option.name not in _TRAINING
+    if stage == "shared":
+        return "search" in option.stages
     # What belongs to no stage is of derive, which goes on from a search.
     return stage in option.stages or (stage == "search" and not option.stages)
 

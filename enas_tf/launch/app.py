@@ -3,7 +3,7 @@ follows from it, and errors as one paragraph with exit code 2.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -12,10 +12,18 @@ from enas_tf.errors import InputError, ref, render
 from enas_tf.experiments.config import RunOptions, unread_options
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.stages import find_unread, stage_of
-from enas_tf.launch.arguments import check_encoding, check_flagfiles, check_nothing_is_left, values_of, write_out
+from enas_tf.launch.arguments import (
+    check_encoding,
+    check_flagfiles,
+    check_nothing_is_left,
+    similar_to,
+    values_of,
+    write_out,
+)
 from enas_tf.launch.failures import named_failures
 from enas_tf.launch.flags import define_options, forget_option, given_options, read_config, typed, write_option
 from enas_tf.launch.messages import exit_with, parse_or_exit, short_warnings
+from enas_tf.options import shorten
 from enas_tf.registry import import_file
 from enas_tf.runtime.signals import Aborted, Interrupted, handled_signals
 from enas_tf.spaces.architectures import is_arc, read_architecture
@@ -34,7 +42,10 @@ def define_common_flags() -> None:
     """Define the flags that every launcher has beside the options of components."""
     flags.DEFINE_string("workdir", None, "directory of the run: everything it writes is in there")
     flags.DEFINE_multi_string(
-        "import", [], "a Python file of your own whose spaces, searchers, ... register; may be given several times"
+        "import",
+        [],
+        "Python files of your own whose spaces, searchers, ... register; several are separated by commas, or each has "
+        "a flag of its own",
     )
 
 
@@ -52,10 +63,20 @@ def define_architecture_flag() -> None:
     )
 
 
-def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,), prefix: str = "") -> None:
-    """Parse flags and run `main`. The first of `flagfiles` that the workdir holds gives the defaults.
+def run(
+    main: Callable[[], None],
+    flagfiles: tuple[str, ...] = (RUN_FLAGS,),
+    prefix: str = "",
+    reads: Mapping[str, str] | None = None,
+) -> None:
+    """Parse flags and run `main`.
 
-    In the command line `--name` means `--{prefix}name` where there is such a flag.
+    Args:
+      main: what the launcher does.
+      flagfiles: the first of them that the workdir holds gives the defaults.
+      prefix: in the command line `--name` means `--{prefix}name` where there is such a flag.
+      reads: the stages whose options the launcher reads (`experiments/stages.py`), each with the heading of its section
+        in the help where that is not the stage's own; None for all options.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -63,7 +84,7 @@ def run(main: Callable[[], None], flagfiles: tuple[str, ...] = (RUN_FLAGS,), pre
         given = _run_flags(argv[1:], flagfiles)
         check_flagfiles([*given, *argv[1:]])
         _import_files([*given, *argv[1:]])
-        define_options()
+        define_options(reads, prefix)
         _show_in_help(argv[0])
         return FLAGS([argv[0], *given, *write_out(argv[1:], prefix)])
 
@@ -96,7 +117,7 @@ def _show_in_help(program: str) -> None:
 
 def _run_flags(argv: list[str], flagfiles: tuple[str, ...]) -> list[str]:
     """Return the flag that reads the first of `flagfiles` in the workdir that `argv` names: it gives the defaults."""
-    for place in values_of("workdir", argv)[:1]:
+    for place in values_of("workdir", argv)[-1:]:
         found = [Path(place) / file for file in flagfiles if _exists(Path(place) / file)]
         return [f"--flagfile={found[0]}"] if found else []
     return []
@@ -111,8 +132,10 @@ def _exists(path: Path) -> bool:
 
 def _import_files(argv: list[str]) -> None:
     """Import the files that `--import` names: what registers in them may have flags of its own."""
-    for path in values_of("import", FLAGS.read_flags_from_files(argv)):
-        import_file(path)
+    for value in values_of("import", FLAGS.read_flags_from_files(argv)):
+        # A name may hold a comma.
+        for path in [value] if _exists(Path(value)) else value.split(","):
+            import_file(path.strip())
 
 
 def as_flags(text: str) -> str:
@@ -131,6 +154,18 @@ def required_workdir() -> Path:
         raise InputError(f"{ref('workdir')} is missing: expected the directory of the run, such as "
                          f"{ref('workdir')}=runs/1.")  # fmt: skip
     return Path(FLAGS.workdir)
+
+
+def existing_workdir() -> Path:
+    """Return the directory of `--workdir`; raise `InputError` without one, or where it is not there."""
+    path = required_workdir()
+    if path.is_dir():
+        return path
+    problem = "is not a directory" if _exists(path) else "no such directory"
+    raise InputError(
+        f"{ref('workdir')}={shorten(path)}: {problem} ({shorten(path.absolute(), 300)}): expected the directory of a "
+        f"run, as `python -m enas_tf.launch.search --workdir=...` leaves it. Correct the path.{similar_to(path)}"
+    )
 
 
 def named_architecture() -> Buildable | None:
@@ -190,7 +225,8 @@ def _check_typed(stage: str) -> None:
     if name is not None:
         value = given_options()[name]
         shown = ",".join(value) if isinstance(value, list) else str(value)
-        words = {"search": "this works on searched weights", "retrain": "this is about a child", "child": _OF_CHILD}
+        searched = "this works on searched weights"
+        words = {"search": searched, "shared": searched, "retrain": "this is about a child", "child": _OF_CHILD}
         hint = (
             f" {ref('sample_temperature')} is that of the text." if name == "temperature" and stage == "child" else ""
         )

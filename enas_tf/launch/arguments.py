@@ -1,9 +1,11 @@
 """The command line before it is parsed: flagfiles that can be read, short names, and what the user typed."""
 
+import difflib
 import itertools
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from absl import flags
 
@@ -13,6 +15,8 @@ from enas_tf.options import shorten
 from enas_tf.reading import read_text
 
 FLAGS = flags.FLAGS
+#: How many names, and how many characters of a name, are looked at for a similar one: the comparison is slow.
+_MOST_COMPARED, _LONGEST_COMPARED = 1000, 100
 
 
 def check_encoding(argv: list[str]) -> None:
@@ -45,7 +49,7 @@ def values_of(flag: str, argv: list[str]) -> list[str]:
 
 
 def check_flagfiles(argv: list[str], open_files: tuple[str, ...] = ()) -> None:
-    """Raise `InputError` for a flagfile that is no text; absl says which ones are not there.
+    """Raise `InputError` for a flagfile that is no text, or is not there.
 
     Args:
       argv: arguments, or the lines of a flagfile.
@@ -54,9 +58,27 @@ def check_flagfiles(argv: list[str], open_files: tuple[str, ...] = ()) -> None:
     what, cure = "a flagfile, one flag a line", "Name another file."
     for name in values_of("flagfile", argv):
         path = os.path.expanduser(name.strip())
-        if path and path not in open_files and (os.path.lexists(path) or "\0" in path):
-            lines = read_text(path, what, cure).splitlines()
-            check_flagfiles([line.strip() for line in lines], (*open_files, path))
+        if not path or path in open_files:
+            continue
+        if not os.path.lexists(path) and "\0" not in path:
+            place = Path(path)
+            raise InputError(
+                f"{ref('flagfile')}={shorten(name)}: no such file ({shorten(place.absolute(), 300)}): expected {what}. "
+                f"Correct the path.{similar_to(place)}"
+            )
+        lines = read_text(path, what, cure).splitlines()
+        check_flagfiles([line.strip() for line in lines], (*open_files, path))
+
+
+def similar_to(path: Path) -> str:
+    """Return a hint at what lies beside `path` under a similar name; nothing where nothing does."""
+    try:
+        with os.scandir(path.parent) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _MOST_COMPARED)]
+    except OSError:
+        return ""
+    close = difflib.get_close_matches(path.name[:_LONGEST_COMPARED], names, n=1)
+    return f" Did you mean {shorten(path.with_name(close[0]), 300)}?" if close else ""
 
 
 def write_out(argv: list[str], prefix: str) -> list[str]:

@@ -10,8 +10,8 @@ from enas_tf.launch import app
 
 def main() -> None:
     """Restore the search of the workdir and derive from it."""
-    config = app.config_for(stage="search")
-    with app.start_run(config, app.required_workdir(), is_shared=True) as run:
+    workdir = app.existing_workdir()
+    with app.start_run(app.config_for(stage="search"), workdir, is_shared=True) as run:
         run.lock()
         stage = SearchStage(run)
         stage.derive(stage.restore().epoch)
@@ -20,4 +20,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     app.define_common_flags()
-    app.run(main)
+    app.run(main, reads={"search": ""})

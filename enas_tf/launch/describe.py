@@ -6,16 +6,19 @@ The child is one that is retrained: in the command line --channels=8 means --ret
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from absl import flags
 
 from enas_tf.errors import InputError, ref
-from enas_tf.experiments.description import describe
+from enas_tf.experiments.config import RunOptions
+from enas_tf.experiments.description import Description, describe
 from enas_tf.experiments.run import derived_architecture
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
+from enas_tf.launch.flags import given_options
 from enas_tf.options import require
 from enas_tf.pictures.drawing import draw, render
 from enas_tf.runtime.files import write_bytes
@@ -41,15 +44,16 @@ def main() -> None:
     """Print the description, and draw the picture that is asked for."""
     architecture = _read()
     config = app.config_for(architecture, stage="retrain")
-    recorded = Workdir(Path(FLAGS.workdir)).recorded_data if FLAGS.workdir else {}
-    is_of_run = not FLAGS.architecture
-    description = describe(architecture, config, recorded, is_of_run, **_given_shape())
+    recorded = Workdir(app.existing_workdir()).recorded_data if FLAGS.workdir else {}
+    is_of_run, shape = not FLAGS.architecture, _given_shape()
+    description = describe(architecture, config, recorded, is_of_run, **shape)
     if FLAGS.picture:
         _draw(architecture, Path(FLAGS.picture))
     if FLAGS.json:
         print(json.dumps(description.to_json()))
     else:
-        print(app.as_flags("\n".join(description.in_words())))
+        lines = [*description.in_words(), *_assumptions(description, config, recorded | shape)]
+        print(app.as_flags("\n".join(lines)))
 
 
 def _read() -> Buildable:
@@ -58,7 +62,36 @@ def _read() -> Buildable:
         return architecture
     if not FLAGS.workdir:
         raise InputError(f"nothing to describe: expected {ref('architecture')} or the {ref('workdir')} of a run.")
-    return derived_architecture(Workdir(Path(FLAGS.workdir)))
+    return derived_architecture(Workdir(app.existing_workdir()))
+
+
+def _assumptions(description: Description, config: RunOptions, known: Mapping[str, Any]) -> list[str]:
+    """Say which sizes are neither given nor those of a run, and which flags set them; `known` is said of the data."""
+    if description.cost is None:
+        return []
+    given, assumed = given_options(), []
+    group = config.networks.child
+    sizes = [option.name for option in group.options if option.kind in (int, str)]
+    if sizes and not FLAGS.workdir and not given.keys() & sizes:
+        flags_of_child = [ref(name.removeprefix(app.RETRAIN)) for name in sizes]
+        assumed.append(f"the size of the child (set by {', '.join(flags_of_child)}): {description.size}")
+    is_text = "vocab_size" in config.option_values()
+    fields = {"vocab_size": "vocab_size"} if is_text else {"image_shape": "image_shape", "num_classes": "class_names"}
+    unknown = [ref(name) for name, field in fields.items() if field not in known and name not in given]
+    if unknown:
+        assumed.append(f"the size of the data (set by {', '.join(unknown)}): {description.data}")
+    if not assumed:
+        return []
+    why = "the run has recorded no such data" if FLAGS.workdir else f"no {ref('workdir')} names a run"
+    return [f"assumed, as {why}{_hint_at_run()}:", *(f"  {line}" for line in assumed)]
+
+
+def _hint_at_run() -> str:
+    """Return how to count for the run that the file of the architecture lies in; nothing where it lies in none."""
+    text = FLAGS.architecture or ""
+    path = Path(text.rpartition("#")[0] or text)
+    is_of_run = not FLAGS.workdir and path.suffix in (".csv", ".json") and Workdir(path.parent).environment.is_file()
+    return f" (with {ref('workdir')}={path.parent} they would be its own)" if is_of_run else ""
 
 
 def _draw(architecture: Buildable, path: Path) -> None:
@@ -94,4 +127,4 @@ def _given_shape() -> dict[str, Any]:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, prefix=app.RETRAIN)
+    app.run(main, prefix=app.RETRAIN, reads={"retrain": ""})

@@ -22,6 +22,7 @@ from enas_tf.spaces.space import Architecture, Buildable
 
 FLAGS = flags.FLAGS
 _MOST_TOKENS = 10**6
+_SHARED = "--weights=shared"
 
 
 def define_flags() -> None:
@@ -46,11 +47,11 @@ def define_flags() -> None:
 
 def main() -> None:
     """Print the metrics, or the text that is asked for."""
-    is_of_child, architecture = FLAGS.weights == "child", app.named_architecture()
+    is_of_child, workdir, architecture = FLAGS.weights == "child", app.existing_workdir(), app.named_architecture()
     _check_sampling(is_of_child)
     # Shared weights are those of the run's own space.
-    config = app.config_for(architecture, "child") if is_of_child else app.config_for(stage="search")
-    run = app.start_run(config, app.required_workdir())
+    config = app.config_for(architecture, "child") if is_of_child else app.config_for(stage="shared")
+    run = app.start_run(config, workdir)
     if not is_of_child:
         metrics = _measure_shared(run, architecture or derived_architecture(run.workdir))
     else:
@@ -97,4 +98,8 @@ def _encode(run: Run, architecture: Buildable) -> np.ndarray:
 if __name__ == "__main__":
     define_flags()
     is_of_search = values_of("weights", sys.argv[1:])[-1:] == ["shared"]
-    app.run(main, flagfiles=(app.RUN_FLAGS,) if is_of_search else app.CHILD_FLAGS)
+    app.run(
+        main,
+        flagfiles=(app.RUN_FLAGS,) if is_of_search else app.CHILD_FLAGS,
+        reads={"child": "", "shared": f"With {_SHARED}"},
+    )

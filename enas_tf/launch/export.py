@@ -10,8 +10,8 @@ from enas_tf.launch import app
 
 def main() -> None:
     """Export the child of the workdir."""
-    architecture = app.named_architecture()
-    with app.start_run(app.config_for(architecture, stage="child"), app.required_workdir()) as run:
+    workdir, architecture = app.existing_workdir(), app.named_architecture()
+    with app.start_run(app.config_for(architecture, stage="child"), workdir) as run:
         run.lock()
         check_is_architecture_of(run.workdir, architecture)
         export(run)
@@ -20,4 +20,4 @@ def main() -> None:
 if __name__ == "__main__":
     app.define_common_flags()
     app.define_architecture_flag()
-    app.run(main, flagfiles=app.CHILD_FLAGS)
+    app.run(main, flagfiles=app.CHILD_FLAGS, reads={"child": ""})

@@ -1,6 +1,7 @@
 """The options of all components as absl flags. A flag that is not given is None; `config.py` knows the defaults."""
 
-from collections.abc import Callable
+import difflib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from absl import flags
@@ -9,6 +10,7 @@ from enas_tf.errors import InputError, render
 from enas_tf.experiments.config import RunOptions, defaults_in_words, every_option, read_options
 from enas_tf.launch.help import HelpFlag
 from enas_tf.options import Option
+from enas_tf.registry import Registry
 
 FLAGS = flags.FLAGS
 _DEFINE: dict[type, Callable] = {
@@ -29,8 +31,23 @@ def write_option(name: str) -> str:
     return f"--{typed.get(name, name)}"
 
 
-def define_options() -> None:
-    """Define a flag for every option of every registered component, and the help that groups them."""
+class _ComponentParser(flags.EnumParser):
+    """The parser of a flag that names a component; its error says how one of the user's own is made known."""
+
+    def parse(self, argument):
+        try:
+            return super().parse(argument)
+        except ValueError as error:
+            close = difflib.get_close_matches(str(argument)[:100], self.enum_values, n=1)
+            hint = f"Did you mean {close[0]}? " if close else ""
+            raise ValueError(f"{error}. {hint}--import=my_file.py adds what your own file registers.") from None
+
+
+def define_options(reads: Mapping[str, str] | None = None, prefix: str = "") -> None:
+    """Define a flag for every option of every registered component, and the help that groups them.
+
+    The arguments are those of `HelpFlag`.
+    """
     for name, offers in every_option().items():
         if name in FLAGS:
             owner = next((f"the {entry.kind} {entry.name}" for entry, _ in offers if entry is not None), "a component")
@@ -39,7 +56,7 @@ def define_options() -> None:
                 "option, or give its group a prefix."
             )
         _define(name, [option for _, option in offers])
-    flags.DEFINE_flag(HelpFlag())
+    flags.DEFINE_flag(HelpFlag(reads, prefix))
 
 
 def _define(name: str, offered: list[Option]) -> None:
@@ -53,8 +70,11 @@ def _define(name: str, offered: list[Option]) -> None:
     words = "; or ".join(dict.fromkeys(option.help for option in offered))
     default = defaults_in_words(name)
     words = render(words + (f" [default: {default}]" if default else ""), write_option)
-    if offered[0].choices:
-        flags.DEFINE_enum(name, None, offered[0].choices, words)
+    choices = offered[0].choices
+    if choices and isinstance(offered[0].field.metadata["choices"], Registry):
+        flags.DEFINE(_ComponentParser(choices), name, None, f"<{'|'.join(choices)}>: {words}")
+    elif choices:
+        flags.DEFINE_enum(name, None, choices, words)
     else:
         _DEFINE[offered[0].kind](name, None, words)
 

@@ -31,8 +31,9 @@ def main() -> None:
     then = [stage.strip() for stage in FLAGS.then if stage.strip() != "retrain"]
     if then not in ([], ["export"]):
         raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected export.")
-    workdir = app.required_workdir()
-    architecture = app.named_architecture() or derived_architecture(Workdir(workdir))
+    workdir, architecture = app.required_workdir(), app.named_architecture()
+    if architecture is None:
+        architecture = derived_architecture(Workdir(app.existing_workdir()))
     with app.start_run(app.config_for(architecture, stage="retrain"), workdir, is_shared=True) as run:
         run.lock()
         stage = RetrainStage(run, architecture)
@@ -46,4 +47,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main, flagfiles=app.CHILD_FLAGS, prefix=app.RETRAIN)
+    app.run(main, flagfiles=app.CHILD_FLAGS, prefix=app.RETRAIN, reads={"retrain": ""})

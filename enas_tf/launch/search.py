@@ -16,7 +16,7 @@ from enas_tf.experiments.run import Run, closing_block, derived_architecture
 from enas_tf.experiments.search_stage import SearchStage, start_search
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
-from enas_tf.search.loop import SEARCH
+from enas_tf.search.config import SEARCH
 
 FLAGS = flags.FLAGS
 

@@ -62,7 +62,7 @@ def derive(
 
     Of equals the one with fewer FLOPs comes first. Scores that are not finite come last.
     """
-    tokens = cluster.agree(searcher.propose(tf.constant(config.derive_samples), seed_for(seed, "derive")))
+    tokens = cluster.agree(searcher.candidates(tf.constant(config.derive_samples), seed_for(seed, "derive")))
     candidates = []
     for proposal in np.unique(tokens.numpy(), axis=0):
         architecture = searcher.space.decode(proposal)

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from enas_tf.runtime import cluster
 from enas_tf.runtime.seeds import seed_for
+from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
-from enas_tf.search.loop import SearchConfig
 from enas_tf.search.searchers.searcher import Searcher
 
 #: Steps and proposals that are timed, after the first, which is traced.

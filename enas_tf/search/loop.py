@@ -1,38 +1,20 @@
 """The search: an evaluator prepares itself, then the searcher learns from the rewards that it gives, epoch by epoch."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_for, seed_of_attempt
+from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
-from enas_tf.search.outlook import show
+from enas_tf.search.outlook import find_collapse, show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchConfig:
-    """Length of a search; the reference's macro values (scripts/cifar10_macro_search.sh)."""
-
-    epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher", most=1_000_000)
-    updates_per_epoch: int = option(50, "updates of the searcher in an epoch", most=1_000_000)
-    samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher", most=1_000_000)
-
-    def __post_init__(self):
-        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
-        require(self.updates_per_epoch >= 0, "updates_per_epoch", self.updates_per_epoch, "0 or more")
-        require(self.samples_per_update >= 1, "samples_per_update", self.samples_per_update, "at least 1")
-
-
-SEARCH = Group(SearchConfig(), stages=("search",))
 
 
 class SearchTrainer(Trainer):
@@ -50,8 +32,8 @@ class SearchTrainer(Trainer):
 
     def start(self, position: Position, attempt: int) -> None:
         config, self._attempt = self.config, attempt
-        num_rewards = (position.epoch * config.updates_per_epoch + self._num_updates) * config.samples_per_update
-        self.evaluator.start(position.epoch, position.step, num_rewards, attempt)
+        first_update = position.epoch * config.updates_per_epoch + self._num_updates
+        self.evaluator.start(position.epoch, position.step, first_update, attempt)
 
     @property
     def _num_updates(self) -> int:
@@ -79,6 +61,8 @@ class SearchTrainer(Trainer):
                 return
             if metrics:
                 reporter.record("search", epoch, metrics, config.epochs)
+        if epoch and not updates and self.evaluator.rewards_drift:
+            self.searcher.renew()
         if config.updates_per_epoch:
             seed = seed_of_attempt(self.seed, self._attempt)
             metrics = improve(self.searcher, self.evaluator, config, seed, epoch, updates, advance)
@@ -92,6 +76,8 @@ class SearchTrainer(Trainer):
         outlook = self.searcher.outlook(seed_for(self.seed, "report", epoch))
         if outlook is not None:
             show(outlook, self.searcher.space, epoch, config.epochs, reporter.tensorboard)
+            if collapse := find_collapse(outlook, self.searcher.space):
+                reporter.say(collapse)
 
 
 def search(
@@ -131,7 +117,7 @@ def improve(
         advance(1)
     seconds = time.perf_counter() - begin
     num_rewards = (config.updates_per_epoch - first_update) * config.samples_per_update
-    means = {name: float(mean.result()) for name, mean in searcher.means.items()}
+    means = {name: float(mean.result()) for name, mean in searcher.means.items() if float(mean.count)}
     if not means.get("nonfinite_rewards"):
         means.pop("nonfinite_rewards", None)  # Nothing to tell.
     return means | {"rewards_per_second": num_rewards / seconds}

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from enas_tf.errors import ref
+from enas_tf.ops.op import KINDS
 from enas_tf.pictures.drawing import draw, to_pixels
 from enas_tf.runtime.tensorboard import TensorBoard
 from enas_tf.search.searchers.searcher import Outlook
@@ -13,6 +15,8 @@ from enas_tf.spaces.space import Space
 _MOST_DECISIONS = 40
 #: Pictures of a search. One takes 0.05 to 0.2 s and 20 to 600 kB.
 _MOST_PICTURES = 100
+#: Share of the policy on operations without parameters above which it is reported.
+_MOST_IDLE = 0.8
 #: The phase whose files hold all of it.
 _PHASE = "controller"
 #: Groups of tags: TensorBoard shows the charts of each together.
@@ -57,6 +61,30 @@ def mean_operations(outlook: Outlook, space: Space) -> dict[str, float]:
         start = f"{vocabulary}/" if len(vocabularies) > 1 else ""
         found |= {f"{start}{op}": float(p) for op, p in zip(choices, np.mean(rows, axis=0), strict=True)}
     return found
+
+
+def has_parameters(op: str) -> bool:
+    """Return whether the operation of that name has weights; what is no operation of images has, as far as we know."""
+    known = [registry[op] for registry, _ in KINDS.values() if op in registry]
+    return not known or any(found.count(8, 16).parameters for found in known)
+
+
+def find_collapse(outlook: Outlook, space: Space) -> str | None:
+    """Say that a policy prefers operations without parameters by more than `_MOST_IDLE`; None while it does not."""
+    picks = [decision for decision in space.decisions if isinstance(decision, PickOp)]
+    shares = {
+        op: float(np.mean([outlook.op_probabilities[pick.name][pick.choices.index(op)] for pick in picks]))
+        for op in sorted({op for pick in picks for op in pick.choices})
+        if all(op in pick.choices for pick in picks)
+    }
+    idle = {op: share for op, share in shares.items() if not has_parameters(op)}
+    if len(idle) == len(shares) or sum(idle.values()) <= _MOST_IDLE:
+        return None
+    return (
+        f"the policy puts {sum(idle.values()):.0%} on operations without parameters ({', '.join(idle)}). Shared "
+        "weights that are not trained yet often favour these, and networks of them alone are poor: train the weights "
+        f"longer ({ref('epochs')}), or let the policy learn more slowly ({ref('controller_learning_rate')})."
+    )
 
 
 def _is_readable(outlook: Outlook) -> bool:

@@ -262,9 +262,6 @@ SPACES.register(
         "l2": 1e-4,
         "updates_per_epoch": 30,
         "samples_per_update": 10,
-        "tanh_constant": 1.1,
-        "op_tanh_reduce": 2.5,
-        "controller_learning_rate": 3.5e-3,
         # scripts/cifar10_micro_final.sh.
         "retrain_channels": 36,
         "retrain_dropout": 0.2,

@@ -273,11 +273,6 @@ SPACES.register(
         "clip_norm": 0.1,
         "updates_per_epoch": 25,
         "samples_per_update": 10,
-        "tanh_constant": 2.25,
-        "temperature": 5.0,
-        "controller_learning_rate": 5e-5,
-        "entropy_weight": 1e-5,
-        "baseline_decay": 0.999,
         # Its final training on a GPU.
         "retrain_epochs": 3000,
         "retrain_batch_size": 64,

@@ -153,6 +153,39 @@ class Space(abc.ABC):
         """Return `num` sequences with every token uniform, int32 [num, num_tokens]."""
         return rng.integers(0, self.token_ranges, (num, self.num_tokens), dtype=np.int32)
 
+    @functools.cached_property
+    def _choices(self) -> np.ndarray:
+        """First column and number of columns of each decision that has more than one value, int64 [n, 2]."""
+        places = [place for place in self.places.values() if len(place) and self.token_ranges[place.start] > 1]
+        return np.array([(place.start, len(place)) for place in places], np.int64).reshape(-1, 2)
+
+    def mutate(self, tokens: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Return tokens (int32 [n, num_tokens]) with another value of one decision of each row.
+
+        Of a `PickSkips` one bit changes. All decisions that have more than one value are equally probable, and so are
+        the other values of one. Where no decision has, the tokens come back as they are.
+        """
+        mutated = tokens.copy()
+        if len(self._choices):
+            start, num = self._choices[rng.integers(len(self._choices), size=len(tokens))].T
+            rows, columns = np.arange(len(tokens)), start + rng.integers(num)
+            ranges = self.token_ranges[columns]
+            mutated[rows, columns] = (tokens[rows, columns] + rng.integers(1, ranges)) % ranges
+        return mutated
+
+    def neighbours(self, tokens: np.ndarray) -> np.ndarray:
+        """Return all sequences that differ from `tokens` (int32 [num_tokens]) in one token: int32 [n, num_tokens]."""
+        rows = [
+            (column, value)
+            for column, num in enumerate(self.token_ranges)
+            for value in range(num)
+            if value != tokens[column]
+        ]
+        found = np.repeat(tokens[None].astype(np.int32), len(rows), axis=0)
+        for row, (column, value) in zip(found, rows, strict=True):
+            row[column] = value
+        return found
+
     def check_tokens(self, given: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return the tokens `given` as int32 [num_tokens]; raise `InputError` that names the first wrong decision."""
         tokens = np.asarray(given)

@@ -5,6 +5,7 @@ import dataclasses
 from enas_tf.data.augmentation import AUGMENTATION
 from enas_tf.data.fingerprint import fingerprint
 from enas_tf.data.images import ImageData, Split
+from enas_tf.data.paths import count_of
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.data.report import describe
 from enas_tf.data.sources import DATA, load_images
@@ -19,7 +20,7 @@ from enas_tf.tasks.classification_problems import (
 )
 from enas_tf.tasks.export import export_classifier
 from enas_tf.tasks.image_values import inputs_for, take_values, values_of
-from enas_tf.tasks.task import TASKS, Task
+from enas_tf.tasks.task import TASKS, Limit, Task
 
 #: Images of a test batch, and images whose logits are compared when a child is exported.
 _TEST_BATCH, _NUM_COMPARED = 256, 64
@@ -103,6 +104,28 @@ class Classification(Task):
     def replica_options(self, config):
         device = config[IMAGE_DEVICE]
         return {"is_synchronized": device.sync_batch_norm, "jit_compile": device.jit_compile}
+
+    def limits(self, config, data):
+        """Return the limits of batches: the parts that they are taken from have to fill one."""
+        train, valid = len(data.train), len(data.valid)
+        sources = [f"a larger {ref('valid_fraction')} for the validation part"]
+        if train == config[DATA].limit_train:
+            sources.append(f"a larger {ref('limit_train')} for the training part")
+        more = f"more images ({', '.join(sources)})"
+        of_train = f"the training part has {count_of(train, 'image')}"
+        limits = [
+            Limit(
+                "batch_size",
+                min(train, valid),
+                f"{of_train} and the validation part {valid:,}",
+                more,
+                "children_per_step",
+            )
+        ]
+        if _is_valid_held_out(config):
+            return [*limits, Limit("retrain_batch_size", train, of_train, more)]
+        both = f"the training and the validation part have {train + valid:,} images"
+        return [*limits, Limit("retrain_batch_size", train + valid, both, more)]
 
     def shared_problem(self, config, supernet, data, batch_size):
         children = config[IMAGE_SEARCH].children_per_step

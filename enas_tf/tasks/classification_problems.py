@@ -86,7 +86,7 @@ class AccuracyJudge(Judge):
     Args:
       supernet: what judges.
       valid: the validation part.
-      batch_size: images of the batch of a reward; each proposal has a batch of its own.
+      batch_size: images of a batch of rewards.
       seed: the seed of the run, which decides the order of the images.
       replicas: the devices that share the proposals (`runtime.Replicas`).
 
@@ -105,12 +105,15 @@ class AccuracyJudge(Judge):
         tokens = tf.TensorSpec([supernet.space.num_tokens], tf.int32)
         self._count = replicas.compile_map(self._count_correct, [image, label, tokens])
 
-    def start(self, first_reward):
-        self._rewarding = iter(self._stream(first_step=first_reward))
+    def start(self, first_batch):
+        self._rewarding = iter(self._stream(first_step=first_batch))
 
-    def reward(self, tokens):
-        items = [(*next(self._rewarding), proposal) for proposal in tf.unstack(tokens)]
-        return tf.stack(self._count(items)) / self.batch_size
+    def reward(self, tokens, num_batches=1):
+        batches, proposals = [next(self._rewarding) for _ in range(num_batches)], tf.unstack(tokens)
+        counts = tf.stack(self._count((*batch, proposal) for proposal in proposals for batch in batches))
+        return tf.reduce_sum(tf.reshape(counts, [len(proposals), num_batches]), axis=1) / (
+            self.batch_size * num_batches
+        )
 
     def score(self, tokens, num_batches=0):
         batches = self._scoring[: num_batches or None]

@@ -3,6 +3,8 @@
 Where files go and what they replace is the caller's concern.
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -62,6 +64,7 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
     `serving_default` scores: ids int32 [batch, time] to log_probs float32 [batch, time - 1], natural logs of the
     probability of each id but the first, given those before it in the row. `step` generates: ids int32 [batch] and a
     state float32 [batch, size], zeros at the beginning, to log_probs [batch, vocabulary] of the next id and the state.
+    It has no loop, so that LiteRT converts it.
 
     Returns:
       The largest absolute difference between the scores of the SavedModel, loaded again, and the child's on `ids`
@@ -73,7 +76,8 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
         return {"log_probs": score_ids(child, ids)}
 
     def step(ids, state):
-        logits, state = child([ids[:, None], state], training=False)
+        with _unrolled(child):
+            logits, state = child([ids[:, None], state], training=False)
         return {"log_probs": tf.nn.log_softmax(logits[:, 0]), "state": state}
 
     archive = keras.export.ExportArchive()
@@ -85,6 +89,23 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
     loaded = tf.saved_model.load(str(directory))
     found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
     return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
+
+
+@contextlib.contextmanager
+def _unrolled(child: keras.Model) -> Iterator[None]:
+    """Make the RNN layers of `child` write out their time steps instead of looping over them, for a call of one step.
+
+    LiteRT does not convert Keras' loop, which keeps its outputs in a list of tensors of unknown shape.
+    """
+    layers = [layer for layer in child.layers if isinstance(layer, keras.layers.RNN)]
+    before = [layer.unroll for layer in layers]
+    try:
+        for layer in layers:
+            layer.unroll = True
+        yield
+    finally:
+        for layer, unroll in zip(layers, before, strict=True):
+            layer.unroll = unroll
 
 
 def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
@@ -103,7 +124,9 @@ def score_ids(child: keras.Model, ids: tf.Tensor) -> tf.Tensor:
     return tf.gather(tf.nn.log_softmax(logits[:, :-1]), ids[:, 1:], batch_dims=2)
 
 
-def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, seed: int) -> np.ndarray:
+def sample_ids(
+    child: keras.Model, start: np.ndarray, num: int, avoided: int, seed: int, temperature: float = 1.0
+) -> np.ndarray:
     """Draw `num` ids, one after the other, from a language model that has read `start`.
 
     Args:
@@ -112,6 +135,7 @@ def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, se
       num: how many ids are drawn.
       avoided: an id that is never drawn.
       seed: decides what is drawn.
+      temperature: logits are divided by it; below 1 the text keeps closer to what is probable.
 
     Returns:
       int32 [num].
@@ -122,7 +146,7 @@ def sample_ids(child: keras.Model, start: np.ndarray, num: int, avoided: int, se
     read = tf.function(lambda ids, state: child([ids, state], training=False), autograph=False, input_signature=spec)
     for _ in range(num):
         logits, state = read(window, state)
-        logits = logits[0, -1].numpy().astype(np.float64)
+        logits = (logits[0, -1].numpy() / np.float32(temperature)).astype(np.float64)
         logits[avoided] = -np.inf
         probs = np.exp(logits - logits.max())
         ids.append(int(random.choice(len(probs), p=probs / probs.sum())))

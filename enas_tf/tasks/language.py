@@ -2,17 +2,20 @@
 
 import dataclasses
 import json
+import warnings
 
 import numpy as np
 
 from enas_tf.data.fingerprint import fingerprint
+from enas_tf.data.paths import count_of, shorten
 from enas_tf.data.report import describe
-from enas_tf.data.text import TEXT, TextData
+from enas_tf.data.text import TEXT, TextData, Vocabulary, split_tokens
 from enas_tf.data.text_batches import in_rows
 from enas_tf.data.text_sources import TEXT_SOURCE, load_text
 from enas_tf.errors import ref
 from enas_tf.models.language import TextShape
 from enas_tf.options import Group, option, require
+from enas_tf.reading import read_json
 from enas_tf.tasks.export import export_language_model, sample_ids
 from enas_tf.tasks.language_measures import compile_reader, mean_cross_entropy, measure_text, perplexity
 from enas_tf.tasks.language_problems import (
@@ -28,6 +31,8 @@ from enas_tf.tasks.task import TASKS, Task
 
 #: Rows and columns of the text whose scores are compared when a child is exported.
 _COMPARED = 4, 16
+#: How many unknown words of a prompt a warning names, and how many characters of each.
+_NAMED, _CHARACTERS = 5, 30
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,8 +109,11 @@ class LanguageModelling(Task):
 
     def find_mismatch(self, child, data, place):
         name, text = self.names(data)
+        cure = f"Retrain with {ref('overwrite')}, or restore the file from a copy."
+        fields = {"entries": (list,), "tokens": (str,)}
+        found = read_json(place / name, "the vocabulary that retraining has left there", cure, fields)
         # Vocabularies of one size may differ: large texts have as many entries as the option `vocab_size` allows.
-        if (place / name).read_bytes() == text.encode():
+        if found == json.loads(text):
             return None
         return (
             f"has a vocabulary of {child.output_shape[0][-1]:,} entries ({name} there), but the text of "
@@ -119,25 +127,27 @@ class LanguageModelling(Task):
         rows, columns = _COMPARED
         return export_language_model(child, directory, np.array(data.test[: rows * columns]).reshape(rows, -1))
 
-    def sample(self, child, data, prompt, num, seed):
+    def sample(self, child, data, prompt, num, seed, temperature=1.0):
         vocabulary = data.vocabulary
+        if unknown := _unknown_in_words(prompt, vocabulary):
+            warnings.warn(unknown, RuntimeWarning, stacklevel=2)
         begun = vocabulary.encode(prompt)
         if vocabulary.tokens == "word" and not prompt.endswith("\n"):
             begun = begun[:-1]  # A text of words ends its last line; a prompt goes on in its own.
         # Characters of a text without lines have no end of line.
         line = vocabulary.unknown if vocabulary.end_of_line is None else vocabulary.end_of_line
         start = np.array([line, *begun], np.int32)
-        ids = sample_ids(child, start, num, vocabulary.unknown, seed)
+        ids = sample_ids(child, start, num, vocabulary.unknown, seed, temperature)
         return vocabulary.decode(np.concatenate([begun, ids]))
 
     def summary(self, config, data):
         return {"data": data.name, **describe(data)}
 
     def batch_in_words(self, config, batch_size):
-        return f"{batch_size} rows, windows of about {config[WINDOW].bptt} tokens"
+        return f"{count_of(batch_size, 'row')}, windows of about {count_of(config[WINDOW].bptt, 'token')}"
 
     def data_in_words(self, config, data):
-        return f"{len(data.train):,} tokens"
+        return count_of(len(data.train), "token")
 
     def record(self, data):
         return {
@@ -146,6 +156,20 @@ class LanguageModelling(Task):
             "vocab_size": data.vocab_size,
             "num_tokens": data.num_tokens,
         }
+
+
+def _unknown_in_words(prompt: str, vocabulary: Vocabulary) -> str:
+    """Say which tokens of `prompt` the vocabulary does not hold; return an empty text where it holds all."""
+    known = set(vocabulary.entries)
+    unknown = [token for token in dict.fromkeys(split_tokens(prompt, vocabulary.tokens)) if token not in known]
+    if not unknown:
+        return ""
+    shown = ", ".join(f"'{shorten(token, _CHARACTERS)}'" for token in unknown[:_NAMED])
+    more = f" and {len(unknown) - _NAMED:,} more" if len(unknown) > _NAMED else ""
+    return (
+        f"the model reads {shown}{more} of the prompt as <unk>: expected entries of its vocabulary, which "
+        "child/vocabulary.json lists."
+    )
 
 
 TASKS.register(

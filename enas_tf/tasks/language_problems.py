@@ -141,8 +141,8 @@ class TextChildProblem(_TextProblem):
 class PerplexityJudge(Judge):
     """Judges by perplexity on the validation part.
 
-    A reward is `reward_scale` / perplexity of one window, which is read from a state of zeros. A score carries the
-    state over the whole text.
+    A reward is `reward_scale` / perplexity of the next windows, each of which is read from a state of zeros. A score
+    carries the state over the whole text.
 
     Raises:
       InputError: the validation part is too short.
@@ -155,22 +155,25 @@ class PerplexityJudge(Judge):
     ):
         self.supernet, self.window, self.config = supernet, window, reward
         self.rows = in_rows(data.valid, batch_size, "validation")
-        self._size, self._next_reward = supernet.network.units, 0
+        self._size, self._next_window = supernet.network.units, 0
         self._rewarded = list(evaluation_windows(self.rows, window.bptt))
         ids, tokens = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([supernet.space.num_tokens], tf.int32)
         signature = [ids, ids, tf.TensorSpec([None, self._size], tf.float32), tokens]
         self.read = tf.function(self._read, autograph=False, input_signature=signature)
 
-    def start(self, first_reward):
-        self._next_reward = first_reward
+    def start(self, first_batch):
+        self._next_window = first_batch
 
-    def reward(self, tokens):
-        state, rewards = tf.zeros([len(self.rows), self._size]), []
+    def reward(self, tokens, num_batches=1):
+        places = [(self._next_window + i) % len(self._rewarded) for i in range(num_batches)]
+        self._next_window += num_batches
+        windows = [[tf.constant(ids) for ids in self._rewarded[place]] for place in places]
+        num_words = sum(ids.size for ids, _ in (self._rewarded[place] for place in places))
+        state = tf.zeros([len(self.rows), self._size])
+        rewards = []
         for proposal in tf.unstack(tokens):
-            ids, targets = self._rewarded[self._next_reward % len(self._rewarded)]
-            loss, _ = self.read(tf.constant(ids), tf.constant(targets), state, proposal)
-            rewards.append(self.config.reward_scale * tf.exp(-loss / ids.size))
-            self._next_reward += 1
+            loss = tf.add_n([self.read(ids, targets, state, proposal)[0] for ids, targets in windows])
+            rewards.append(self.config.reward_scale * tf.exp(-loss / num_words))
         return tf.stack(rewards)
 
     def score(self, tokens, num_batches=0):

@@ -150,12 +150,16 @@ class Judge(abc.ABC):
     is_higher_better: bool
 
     @abc.abstractmethod
-    def start(self, first_reward: int) -> None:
-        """Set the validation batches to where a run stands after `first_reward` rewards since its beginning."""
+    def start(self, first_batch: int) -> None:
+        """Set the validation batches to where a run stands after `first_batch` of them since its beginning."""
 
     @abc.abstractmethod
-    def reward(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Return the rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
+    def reward(self, tokens: tf.Tensor, num_batches: int = 1) -> tf.Tensor:
+        """Return the rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better.
+
+        All are judged on the next `num_batches` validation batches, so that only the proposals differ: the luck of a
+        batch would be taken for their merit.
+        """
 
     @abc.abstractmethod
     def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import keras
 
@@ -11,6 +11,24 @@ from enas_tf.models.trainee import Trainee
 from enas_tf.options import Config, Group
 from enas_tf.registry import Registry
 from enas_tf.tasks.problem import Judge, Problem, Supernet
+
+
+class Limit(NamedTuple):
+    """The largest value that the data allow of an option, a whole number.
+
+    Attributes:
+      option: its name.
+      most: the largest value.
+      data: what limits it, in words: "the training part has 54 images".
+      more: how there would be more data, in words: "more images".
+      multiple: the option whose value it has to be a multiple of; empty where there is none.
+    """
+
+    option: str
+    most: int
+    data: str
+    more: str
+    multiple: str = ""
 
 
 class Task(abc.ABC):
@@ -57,6 +75,13 @@ class Task(abc.ABC):
     def replica_options(self, config: Config) -> dict[str, Any]:
         """Return the arguments of `runtime.Replicas` that this task has options for."""
         return {}
+
+    def limits(self, config: Config, data: Any) -> list[Limit]:
+        """Return what the data limit of the options of all stages.
+
+        It is a function of the options and the data alone, so that a run that is resumed has the same.
+        """
+        return []
 
     @abc.abstractmethod
     def shared_problem(self, config: Config, supernet: Supernet, data: Any, batch_size: int) -> Problem:
@@ -123,8 +148,8 @@ class Task(abc.ABC):
     def export(self, child: keras.Model, directory: Path, data: Any) -> float:
         """Write the SavedModel to `directory`; return the largest difference of its numbers from the child's."""
 
-    def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int) -> str:
-        """Return `prompt` and `num` tokens that the child adds to it."""
+    def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int, temperature: float = 1.0) -> str:
+        """Return `prompt` and `num` tokens that the child adds to it; its logits are divided by `temperature`."""
         raise NotImplementedError
 
     @abc.abstractmethod

@@ -83,7 +83,9 @@ def test_log_prob_is_differentiable(controller):
 @pytest.fixture(scope="module")
 def micro_controller():
     """Return a controller with the constants of scripts/cifar10_micro_search.sh."""
-    return Controller(MicroSpace(), ControllerConfig(tanh_constant=1.1, op_tanh_reduce=2.5))
+    return Controller(
+        MicroSpace(), ControllerConfig(tanh_constant=1.1, op_tanh_reduce=2.5, learned_bias=10.0, fixed_bias=0.25)
+    )
 
 
 def test_number_of_weights_of_the_micro_policy_is_the_references(micro_controller):

@@ -341,6 +341,17 @@ def test_a_directory_too_many_is_named(tmp_path):
         load(tmp_path)
 
 
+def test_the_directory_of_one_class_is_named(tmp_path, monkeypatch):
+    write_classes(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path / "photos/cat")
+    for place in (tmp_path / "photos/cat", "."):
+        with pytest.raises(InputError, match=rf"of 0 classes.* Did you mean dataset=folder:{tmp_path}/photos\?$"):
+            load(place)
+    write(tmp_path / "loose/0.png", 0)
+    with pytest.raises(InputError, match=r"of 0 classes: .*for example 0\.png\.$"):
+        load(tmp_path / "loose")
+
+
 # Names and places that cannot be
 
 

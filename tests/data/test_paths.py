@@ -14,6 +14,7 @@ from enas_tf.data.paths import (
     require_memory,
     require_path,
     shorten,
+    show_given,
     show_path,
 )
 from enas_tf.errors import InputError, ref, render
@@ -53,9 +54,19 @@ def test_escapes_do_not_make_a_text_long():
     assert len(shorten("\0" * 80)) == 80
 
 
-def test_paths_are_shown_whole():
+def test_paths_are_shown_whole_and_in_full(tmp_path, monkeypatch):
     assert show_path("/data/" + "x" * 200) == "/data/" + "x" * 200
-    assert len(show_path("x" * 10_000)) == 300
+    assert len(show_path("x" * 10_000)) == len(show_given("x" * 10_000)) == 300
+    monkeypatch.chdir(tmp_path)
+    assert show_path("photos/cat") == f"{tmp_path}/photos/cat"
+    assert show_given("photos/cat") == "photos/cat"
+
+
+def test_a_current_directory_that_was_removed_is_not_shown(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert show_path("photos") == "photos"
 
 
 def test_ten_items_are_shown():
@@ -100,14 +111,22 @@ def test_what_stands_at_a_path(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", r"^The option: no such file\. Expected an archive\.$"),
-        ("", r"^The option is a directory\. Expected an archive\.$"),
+        ("none", r"^The option: no such file \(/.*/none\)\. Expected an archive\.$"),
+        ("", r"^The option is a directory \(/.*\)\. Expected an archive\.$"),
         ("a\0b", "NUL character"),
     ],
 )
 def test_other_kinds_are_refused(tmp_path, name, message):
     with pytest.raises(InputError, match=message):
         require_path(f"{tmp_path}/{name}", "a file", "The option", "an archive")
+
+
+def test_the_full_path_is_told_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=rf"^dataset=npz:none: no such file \({tmp_path}/none\)\. Expected an archive"):
+        require_path("none", "a file", "dataset=npz:none", "an archive")
+    with pytest.raises(InputError, match=rf"^dataset=npz:{tmp_path}/none: no such file\. Expected an archive"):
+        require_path(f"{tmp_path}/none", "a file", f"dataset=npz:{tmp_path}/none", "an archive")
 
 
 def test_more_than_the_memory_is_refused(monkeypatch):

@@ -9,7 +9,7 @@ from enas_tf.data import sources
 from enas_tf.data.images import Parts, Split
 from enas_tf.data.sources import DATA, DataConfig, load_images
 from enas_tf.data.values import ValueRange
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, render
 
 
 def make_split(labels, size=4):
@@ -55,6 +55,33 @@ def test_limit_train_is_a_reproducible_random_choice(load):
     assert set(limited[0].train.labels.tolist()) == {0, 1}  # the first 20 of the file are all of class 0
     np.testing.assert_array_equal(limited[0].train.labels, limited[1].train.labels)
     assert len(limited[0].valid) == len(load(train, test=test).valid)
+
+
+@pytest.mark.parametrize(
+    ("limit", "notes"),
+    [
+        (20, ("70 training images are left out by limit_train=20.",)),
+        (89, ("1 training image is left out by limit_train=89.",)),
+        (90, ()),
+        (1000, ()),
+        (None, ()),
+    ],
+)
+def test_images_that_the_limit_leaves_out_are_counted(load, limit, notes):
+    data = load(make_split([0, 1] * 50), test=make_split([0, 1]), limit_train=limit)
+    assert tuple(render(note) for note in data.notes) == notes
+    assert len(data.train) == min(limit or 90, 90)
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_the_home_directory_is_known(monkeypatch, tmp_path, kind):
+    """A shell leaves the ~ of --dataset=folder:~/photos as it is."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(InputError, match=f"^dataset={kind}:{tmp_path}/photos: no such"):
+        load_images(DataConfig(f"{kind}:~/photos"))
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(InputError, match=r"To read ~/photos, write folder:~/photos\.$"):
+        load_images(DataConfig("~/photos"))
 
 
 def test_all_parts_are_resized(load):

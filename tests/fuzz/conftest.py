@@ -1,9 +1,10 @@
-"""A launcher in this process for many inputs: how it ended, what it printed, how long it took, and what it left."""
+"""A launcher in this process for many inputs: how it ended, what it printed, what time and memory it took."""
 
 import contextlib
 import dataclasses
 import io
 import os
+import resource
 import runpy
 import sys
 import time
@@ -15,6 +16,8 @@ from absl import flags
 
 #: What a message may be long, in bytes; what a launcher may take, in seconds, on a machine that others use too.
 MAX_MESSAGE, MAX_SECONDS = 2_000, 60
+#: By how much a launcher may raise the peak memory of this process, in KiB.
+MAX_MEMORY = 2 * 2**20
 #: Done, absl's own errors of flags, bad input, stopped by a signal.
 EXIT_CODES = (0, 1, 2, 42)
 
@@ -27,6 +30,7 @@ class Ended:
     out: str
     err: str
     seconds: float
+    memory: int
 
     def check(self) -> None:
         """Hold it to the law of bad input."""
@@ -36,12 +40,13 @@ class Ended:
             assert self.err.strip(), "nothing is said"
             assert len(self.err.encode("utf-8", "replace")) <= MAX_MESSAGE, self.err[:3000]
         assert self.seconds < MAX_SECONDS
+        assert self.memory < MAX_MEMORY
 
 
 def run(name: str, *arguments: str) -> Ended:
     """Run a launcher with the flags of this process forgotten before and after."""
     _forget_flags()
-    out, err, begin = io.StringIO(), io.StringIO(), time.monotonic()
+    out, err, begin, memory = io.StringIO(), io.StringIO(), time.monotonic(), _peak_memory()
     argv, sys.argv = sys.argv, [f"enas_tf.launch.{name}", *arguments]
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), warnings.catch_warnings():
@@ -53,7 +58,11 @@ def run(name: str, *arguments: str) -> Ended:
     finally:
         sys.argv = argv
         _forget_flags()
-    return Ended(code, out.getvalue(), err.getvalue(), time.monotonic() - begin)
+    return Ended(code, out.getvalue(), err.getvalue(), time.monotonic() - begin, _peak_memory() - memory)
+
+
+def _peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _forget_flags() -> None:

@@ -41,6 +41,7 @@ def test_a_published_architecture_brings_its_space_and_the_defaults_there(launch
 
 def test_a_description_of_cells_for_people(launch):
     words = launch("describe", "--architecture=enas_micro").out
+    assert words.startswith("nodes: 0 is the cell before the last, 1 the last cell, others are blocks; op(n) is op on")
     for word in ("5 @ 36: 17 cells of 36, 72, 144 channels", "2.56e+25", "1.30e+11 by the paper's formula"):
         assert word in words
 
@@ -53,9 +54,72 @@ def test_a_description_of_layers_for_people(launch):
 
 def test_a_description_of_a_recurrent_cell_for_people(launch):
     words = launch("describe", "--architecture=enas_lm").out
+    assert words.startswith("nodes: x is the input, h the last state; a node applies its activation to what it reads")
     for word in ("800 units", "a vocabulary of 10,000: 20,800,000 parameters", "9.51e+10 by the paper's formula"):
         assert word in words
     assert "arc for enas_lm: enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2\n" in words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines"),
+    [
+        (
+            ["--architecture=enas_micro"],
+            [
+                "assumed, as no --workdir names a run:",
+                "  the size of the child (set by --channels, --cells_per_stage, --stem): "
+                "5 @ 36: 17 cells of 36, 72, 144 channels",
+                "  the size of the data (set by --image_shape, --num_classes): 32x32x3 images of 10 classes",
+            ],
+        ),
+        (
+            ["--architecture=enas_lm"],
+            [
+                "assumed, as no --workdir names a run:",
+                "  the size of the child (set by --units): 800 units",
+                "  the size of the data (set by --vocab_size): a vocabulary of 10,000",
+            ],
+        ),
+        (
+            ["--architecture=enas_macro", "--channels=8", "--image_shape=8,8,1"],
+            [
+                "assumed, as no --workdir names a run:",
+                "  the size of the data (set by --num_classes): 8x8x1 images of 10 classes",
+            ],
+        ),
+        (["--architecture=enas_lm", "--units=8", "--vocab_size=50"], []),
+        (["--architecture=enas_macro", "--retrain_channels=8", "--image_shape=8,8,1", "--num_classes=3"], []),
+    ],
+)
+def test_a_description_says_which_sizes_are_assumed_and_what_sets_them(launch, arguments, lines):
+    printed = launch("describe", *arguments).out.splitlines()
+    assert printed[-len(lines) :] == lines or not lines
+    assert bool(lines) == any(line.startswith("assumed") for line in printed)
+
+
+def test_a_row_of_candidates_without_its_run(run_directory, launch):
+    """The workdir that it lies in is named, where the sizes are not those that its parameters are counted at."""
+    words = launch("describe", "--architecture=run/candidates.csv#2").out
+    assert "assumed, as no --workdir names a run (with --workdir=run they would be its own):\n" in words
+    assert "(set by --channels, --channel_growth): 96 channels, times 1 at each reduction\n" in words
+    assert "(set by --image_shape, --num_classes): 32x32x3 images of 10 classes\n" in words
+
+
+@pytest.mark.parametrize("arguments", [[], ["--architecture=run/candidates.csv#2"], ["--architecture=enas_macro"]])
+@pytest.mark.usefixtures("run_directory")
+def test_nothing_is_assumed_of_a_run(launch, arguments):
+    words = launch("describe", "--workdir=run", *arguments).out
+    assert "for 8x8x1 images of 10 classes" in words
+    assert "assumed" not in words
+
+
+def test_a_run_that_has_recorded_no_data(launch, tmp_path):
+    write_run(tmp_path / "run", "--retrain_channels=8", architecture="0 3 0 0 1 0")
+    words = launch("describe", "--workdir=run").out
+    assert words.endswith(
+        "assumed, as the run has recorded no such data:\n"
+        "  the size of the data (set by --image_shape, --num_classes): 32x32x3 images of 10 classes\n"
+    )
 
 
 @pytest.mark.parametrize("arc", ["1 0 0", "0 0 1 0 3", "all_but_first: 1 0 1"])

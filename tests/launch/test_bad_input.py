@@ -340,7 +340,8 @@ def test_arc_strings_of_recurrent_cells(refuse, arguments, words):
 
 
 def write_flags(directory: Path, flags: tuple[str, ...] = SMALL) -> str:
-    """Write the options of a whole run to a file; return the flag that reads it."""
+    """Write the options of a whole run to a file, and its directory; return the flag that reads it."""
+    (directory / "run").mkdir()
     (directory / "small.flags").write_text("\n".join(flags))
     return "--flagfile=small.flags"
 
@@ -405,6 +406,35 @@ def test_stages_whose_input_is_not_there(refuse, tmp_path, launcher, words):
     refuse(launcher, [write_flags(tmp_path)], [*words, str(tmp_path / "run")])
 
 
+@pytest.mark.parametrize("launcher", ["derive", "retrain", "evaluate", "export", "describe"])
+def test_a_workdir_that_is_not_there(refuse, tmp_path, launcher):
+    """Before its flags are missed, which would have said what the other flags mean."""
+    (tmp_path / "runs/digits").mkdir(parents=True)
+    words = ["--workdir=runs/digts: no such directory", str(tmp_path / "runs/digts"), "Did you mean runs/digits?"]
+    refuse(launcher, ["--workdir=runs/digts", "--dataset=pydoc"] if launcher == "evaluate" else
+           ["--workdir=runs/digts"], words)  # fmt: skip
+
+
+@pytest.mark.parametrize("launcher", ["derive", "retrain", "evaluate", "export", "describe"])
+def test_a_workdir_that_is_a_file(refuse, tmp_path, launcher):
+    (tmp_path / "run").write_text("mine")
+    refuse(launcher, ["--workdir=run"], ["--workdir=run: is not a directory", str(tmp_path / "run")])
+
+
+def test_a_workdir_that_is_not_there_beside_an_architecture(refuse, tmp_path):
+    """To retrain, it is created; to describe for its sizes, it is needed."""
+    words = ["--workdir=run: no such directory", str(tmp_path / "run")]
+    refuse("describe", ["--workdir=run", "--architecture=enas_macro"], words)
+
+
+def test_of_two_workdirs_the_last_one_gives_the_flags(refuse, tmp_path):
+    for name, space in (("first", "micro"), ("last", "macro")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.flags").write_text(f"--space={space}\n")
+    arguments = ["--workdir=first", "--workdir=last", "--retrain_stem=cifar"]
+    refuse("export", arguments, ["--retrain_stem=cifar", "while --space=macro"])
+
+
 def test_an_architecture_that_no_search_has_left_is_not_lost(refuse, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/architecture.json").write_text("{}")
@@ -421,7 +451,37 @@ def test_pictures_that_cannot_be_written(refuse, path):
     refuse("describe", ["--architecture=enas_macro", f"--picture={path}"], [path])
 
 
-@pytest.mark.parametrize("argument", ["--space=mega", "--epochs=many", "--no_such_flag=1", "--flagfile=missing.flags"])
+@pytest.mark.parametrize(
+    ("place", "hint"), [("flags/digits_marco.flags", "Did you mean flags/digits_macro.flags?"), ("nowhere/a.flags", "")]
+)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_flagfile_that_is_not_there(refuse, tmp_path, place, hint, is_nested):
+    (tmp_path / "flags").mkdir()
+    (tmp_path / "flags/digits_macro.flags").write_text("--epochs=1\n")
+    (tmp_path / "outer.flags").write_text(f"--epochs=1\n--flagfile={place}\n")
+    words = [f"--flagfile={place}: no such file ({tmp_path / place})", "one flag a line", f"Correct the path. {hint}"]
+    arguments = ["--flagfile=outer.flags"] if is_nested else [f"--flagfile={place}"]
+    refuse("search", [*SMALL, *arguments], [word.strip() for word in words])
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("--searcher=climb", ["climb", "random|", "reinforce"]),
+        ("--searcher=reinforced", ["reinforced", "Did you mean reinforce?"]),
+        ("--space=marco", ["marco", "<macro|micro|recurrent>", "Did you mean macro?"]),
+        ("--evaluator=size", ["size", "shared"]),
+    ],
+)
+def test_a_component_that_no_file_has_registered(launch, content, tmp_path, argument, words):
+    outcome = launch("search", *SMALL, argument)
+    assert outcome.code == 1
+    for word in [*words, "--import=my_file.py adds what your own file registers"]:
+        assert word in outcome.err
+    assert not content(tmp_path)
+
+
+@pytest.mark.parametrize("argument", ["--space=mega", "--epochs=many", "--no_such_flag=1"])
 def test_errors_of_absl_keep_their_exit_code(launch, content, tmp_path, argument):
     outcome = launch("search", *SMALL, argument)
     assert outcome.code == 1

@@ -132,6 +132,19 @@ def test_damaged_checkpoints_end_in_one_paragraph(run_directory, refuse):
     refuse("derive", ["--workdir=run"], ["no checkpoint that can be read", "ckpt-1", "--overwrite"])
 
 
+def test_damaged_checkpoints_end_in_one_paragraph_of_a_process(run_directory, tmp_path):
+    """TensorFlow's own warnings do not come before it; tests within this process cannot see them."""
+    for path in (run_directory / "checkpoints/search").glob("ckpt-*"):
+        path.write_bytes(path.read_bytes()[:100])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    command = [sys.executable, "-m", "enas_tf.launch.derive", "--workdir=run"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "no checkpoint that can be read" in line
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_launcher_with_its_code_and_one_line(run_directory, launch, monkeypatch, number):
     report = Reporter.block

@@ -83,6 +83,26 @@ def test_a_short_name_is_reported_as_it_was_typed(launch, flag):
     assert outcome.err.startswith(f"{flag} is not valid")
 
 
+@pytest.mark.parametrize(
+    ("launcher", "arguments", "words"),
+    [
+        ("search", ["--flagfile=run/run.flags"], "of --restart_epochs=10, ends with --epochs=1; --restart_epochs=1 "),
+        (
+            "retrain",
+            ["--overwrite", "--epochs=2"],
+            "of --retrain_restart_epochs=10, ends with --epochs=2; --retrain_restart_epochs=2 lets one end there\n",
+        ),
+    ],
+)
+def test_a_shortened_run_says_that_its_learning_rate_does_not_come_down(run_directory, launch, launcher, arguments,
+                                                                        words):  # fmt: skip
+    outcome = launch(launcher, "--workdir=run", *arguments)
+    assert outcome.code == 0, outcome.err
+    (line,) = [line for line in outcome.out.splitlines(keepends=True) if line.startswith("  learning rate ")]
+    assert "warning: it ends at 0.04" in line
+    assert words in line
+
+
 def test_arguments_are_written_out(own_flags):
     from enas_tf.launch import app
     from enas_tf.launch.flags import define_options

@@ -29,7 +29,7 @@ class FixedSearcher:
 
     space = SPACE
 
-    def propose(self, num, seed):
+    def candidates(self, num, seed):
         assert num == len(PROPOSALS)
         return tf.constant(PROPOSALS)
 

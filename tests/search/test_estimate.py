@@ -5,8 +5,8 @@ import time
 import pytest
 import tensorflow as tf
 
+from enas_tf.search.config import SearchConfig
 from enas_tf.search.estimate import Estimate, estimate
-from enas_tf.search.loop import SearchConfig
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 
@@ -22,7 +22,7 @@ class SlowEvaluator:
     def num_steps(self, epoch):
         return self.num
 
-    def start(self, epoch, step=0, first_reward=0, attempt=0):
+    def start(self, epoch, step=0, first_update=0, attempt=0):
         self.next = step
 
     def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):

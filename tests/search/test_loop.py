@@ -17,7 +17,8 @@ from enas_tf.errors import InputError
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import Interrupted, handled_signals
-from enas_tf.search.loop import SearchConfig, search
+from enas_tf.search.config import SearchConfig
+from enas_tf.search.loop import search
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.training.health import Recovery
@@ -32,6 +33,8 @@ NUM_ADVANCES = sum(STEPS) + CONFIG.epochs * CONFIG.updates_per_epoch
 class CountingEvaluator:
     """Its weight is the sum of the numbers of all steps; a reward is the weight and the number of rewards so far."""
 
+    rewards_drift = True
+
     def __init__(self, action):
         self.weight, self.mean = tf.Variable(0.0), keras.metrics.Mean("weight")
         self.tracked = {"weight": self.weight, "mean": self.mean}
@@ -40,8 +43,9 @@ class CountingEvaluator:
     def num_steps(self, epoch):
         return STEPS[epoch]
 
-    def start(self, epoch, step=0, first_reward=0, attempt=0):
-        self.next_step, self.next_reward = min(sum(STEPS[:epoch]) + step, sum(STEPS[: epoch + 1])), first_reward
+    def start(self, epoch, step=0, first_update=0, attempt=0):
+        self.next_step = min(sum(STEPS[:epoch]) + step, sum(STEPS[: epoch + 1]))
+        self.next_reward = first_update * CONFIG.samples_per_update
         self.failure, self.attempt = None, attempt
 
     def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):

@@ -2,6 +2,10 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +29,9 @@ FLAGS = (
     "--retrain_epochs=1",
     "--retrain_batch_size=8",
 )
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs/export.md"
 
 
 def read_json(path):
@@ -74,6 +81,39 @@ def test_the_child_goes_on_from_a_prompt(workdir, command):
     words = text.replace("\n", " <eos> ").split()[:-1]
     assert set(words) <= set(read_json(workdir / "child/vocabulary.json")["entries"]) - {"<unk>"}
     assert len(words) == 22
+
+
+def test_words_of_a_prompt_that_the_text_lacks_are_named(workdir, launch):
+    outcome = launch("evaluate", f"--workdir={workdir}", "--sample=2", "--prompt=the zyzzyva value zyzzyva")
+    assert outcome.out.startswith("the <unk> value <unk> ")
+    (line,) = outcome.err.splitlines()
+    assert line.startswith("warning: the model reads 'zyzzyva' of the prompt as <unk>")
+
+
+def test_a_damaged_vocabulary(workdir, launch, tmp_path):
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run/child/vocabulary.json").write_text('{"entries": [')
+    outcome = launch("evaluate", "--workdir=run")
+    assert outcome.code == 2
+    assert outcome.err.startswith(f"{tmp_path / 'run/child/vocabulary.json'} is not JSON")
+    assert "--overwrite" in outcome.err
+
+
+def test_the_document_s_way_to_litert(workdir, tmp_path):
+    """The child on a device says the most probable words, as the SavedModel does."""
+    (block,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/prose").symlink_to(workdir)
+    done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    entries = read_json(workdir / "child/vocabulary.json")["entries"]
+    step = tf.saved_model.load(str(workdir / "child/saved_model")).signatures["step"]
+    state, last, words = tf.zeros([1, 8]), entries.index("<eos>"), []
+    for _ in range(10):
+        found = step(ids=tf.constant([last]), state=state)
+        state, last = found["state"], int(np.argmax(found["log_probs"][0]))
+        words.append(entries[last])
+    assert done.stdout.split() == words
 
 
 @pytest.mark.parametrize("flags", [(), ("--sample_temperature=0.5",)])

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig
+from enas_tf.data.sources import DATA as DATA_OPTIONS
+from enas_tf.data.sources import DataConfig
 from enas_tf.errors import InputError, render
 from enas_tf.models.macro_config import MacroNetworkConfig
 from enas_tf.models.networks import NETWORKS
@@ -60,6 +62,28 @@ class TestTrainingPart:
         assert TASK.data_in_words(config, DATA) == "32 images of train"
         with pytest.raises(InputError, match="32 images, but batch_size=40"):
             TASK.check_training(config, DATA, 40)
+
+
+class TestLimits:
+    def test_a_batch_of_the_search_fits_into_both_parts_that_it_is_taken_from(self):
+        limit, _ = TASK.limits(UNVARIED, DATA)
+        assert (limit.option, limit.most, limit.multiple) == ("batch_size", 8, "children_per_step")
+        assert limit.data == "the training part has 32 images and the validation part 8"
+        assert render(limit.more) == "more images (a larger valid_fraction for the validation part)"
+        assert TASK.limits(UNVARIED, make_images(20, 30, num_classes=4))[0].most == 20
+
+    def test_a_batch_of_a_child_fits_into_what_it_is_trained_on(self):
+        _, limit = TASK.limits(training_on("train"), DATA)
+        assert (limit.option, limit.most, limit.multiple) == ("retrain_batch_size", 32, "")
+        TASK.check_training(training_on("train"), DATA, limit.most)
+        _, limit = TASK.limits(training_on("train+valid"), DATA)
+        assert (limit.most, limit.data) == (40, "the training and the validation part have 40 images")
+        TASK.check_training(training_on("train+valid"), DATA, limit.most)
+
+    @pytest.mark.parametrize(("limit_train", "is_named"), [(32, True), (33, False), (None, False)])
+    def test_a_limit_of_the_training_part_is_named_where_it_leaves_images_out(self, limit_train, is_named):
+        for limit in TASK.limits(UNVARIED.replace({DATA_OPTIONS: DataConfig(limit_train=limit_train)}), DATA):
+            assert ("a larger limit_train for the training part" in render(limit.more)) == is_named
 
 
 class TestSearch:

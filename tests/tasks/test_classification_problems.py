@@ -46,18 +46,21 @@ class TestJudge:
             assert judge.score(tokens, 1) == pytest.approx(counts[0] / len(batches[0][1]))
         assert (judge.metric, judge.is_higher_better) == ("valid_accuracy", True)
 
-    def test_each_reward_is_the_accuracy_on_a_batch_of_its_own(self, supernet, judge):
-        """The batches of an epoch begin where those of the epochs before have ended."""
-        first, num = 6, 3
+    @pytest.mark.parametrize("num_batches", [1, 2])
+    def test_the_rewards_of_an_update_are_accuracies_on_the_same_batches(self, supernet, judge, num_batches):
+        """They begin where those of the updates before have ended; the next update has the next ones."""
+        first = 6
         judge.start(first)
-        tokens = SPACE.random_tokens(num, np.random.default_rng(4))
-        rewards = judge.reward(tf.constant(tokens))
-        stream = training_batches(DATA.valid, BATCH, SEED + 1, first_step=first)
-        expected = [
-            count(supernet, images, labels, proposal) / BATCH
-            for proposal, (images, labels) in zip(tokens, stream.take(num), strict=True)
-        ]
-        np.testing.assert_allclose(rewards, expected)
+        tokens = SPACE.random_tokens(3, np.random.default_rng(4))
+        stream = iter(training_batches(DATA.valid, BATCH, SEED + 1, first_step=first))
+        for _ in range(2):
+            rewards = judge.reward(tf.constant(tokens), num_batches)
+            batches = [next(stream) for _ in range(num_batches)]
+            expected = [
+                sum(count(supernet, images, labels, proposal) for images, labels in batches) / (BATCH * num_batches)
+                for proposal in tokens
+            ]
+            np.testing.assert_allclose(rewards, expected)
 
 
 class TestScoringBatches:

@@ -1,13 +1,18 @@
 """Exported children: a SavedModel computes what the child does, and samples are a function of a seed."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
+from enas_tf.models.networks import NETWORKS
 from enas_tf.models.recurrent_child import build_recurrent_child
 from enas_tf.runtime.files import replace_directory
+from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 from enas_tf.tasks.export import export_classifier, export_language_model, sample_ids, save_keras, score_ids
 
@@ -21,12 +26,19 @@ def make_child(name):
     return build_recurrent_child(ARCHITECTURES[name], LanguageConfig(units=5, init_scale=0.9), TextShape(VOCABULARY))
 
 
+@pytest.fixture(scope="module")
+def saved_to(tmp_path_factory):
+    """Where the SavedModel lies."""
+    return tmp_path_factory.mktemp("export") / "saved_model"
+
+
 @pytest.fixture(scope="module", params=ARCHITECTURES)
-def exported(request, tmp_path_factory):
+def exported(request, saved_to):
     """The child, the difference that was reported, and what plain TensorFlow loads."""
-    child, directory = make_child(request.param), tmp_path_factory.mktemp("export") / "saved_model"
-    difference = export_language_model(child, directory, ROWS)
-    return child, difference, tf.saved_model.load(str(directory))
+    child = make_child(request.param)
+    with replace_directory(saved_to) as aside:
+        difference = export_language_model(child, aside, ROWS)
+    return child, difference, tf.saved_model.load(str(saved_to))
 
 
 def log_probs_of(child, ids, state):
@@ -89,6 +101,26 @@ def test_a_step_is_the_child_s(exported):
     np.testing.assert_allclose(found["state"], after, atol=1e-5)
 
 
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_step_converts_to_litert(exported, saved_to, rows):
+    """To its own operations alone, with the numbers of the SavedModel, for any number of rows."""
+    _, _, loaded = exported
+    model = tf.lite.TFLiteConverter.from_saved_model(str(saved_to), signature_keys=["step"]).convert()
+    step = tf.lite.Interpreter(model_content=model).get_signature_runner("step")
+    state = np.zeros([rows, step.get_input_details()["state"]["shape"][1]], np.float32)
+    for ids in ROWS[:rows].T:
+        expected = loaded.signatures["step"](ids=tf.constant(ids), state=tf.constant(state))
+        found = step(ids=ids, state=state)
+        np.testing.assert_allclose(found["log_probs"], expected["log_probs"], atol=1e-5)
+        np.testing.assert_allclose(found["state"], expected["state"], atol=1e-5)
+        state = found["state"]
+
+
+def test_an_export_leaves_the_layers_of_the_child_as_they_were(exported):
+    child, _, _ = exported
+    assert not child.get_layer("rnn").unroll
+
+
 def test_an_export_takes_the_place_of_another(tmp_path):
     """It is written beside its place and renamed, as a stage does."""
     child, ids = make_child("cell"), tf.constant(ROWS)
@@ -118,6 +150,24 @@ def test_a_classifier_is_exported_with_its_logits(tmp_path):
     assert kept.evaluate(images, labels, verbose=0, return_dict=True)["accuracy"] == 1.0
 
 
+@pytest.mark.parametrize("arc", ["0 3 0 2 1 0", "0 1 0 2 1 3 1 0"], ids=["macro", "micro"])
+def test_a_classifier_converts_to_litert(tmp_path, arc):
+    """With separable convolutions, poolings and reductions."""
+    architecture = read_architecture(arc, "macro" if arc.startswith("0 3") else "micro")
+    networks = NETWORKS[architecture.space_name]
+    small = {"channels": 4} | ({"cells_per_stage": 1} if architecture.space_name == "micro" else {})
+    shape = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
+    child = networks.build_child(architecture, dataclasses.replace(networks.child.default, **small), shape)
+    images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
+    export_classifier(child, tmp_path / "model", images)
+    model = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"), signature_keys=["serving_default"])
+    serve = tf.lite.Interpreter(model_content=model.convert()).get_signature_runner("serving_default")
+    found, logits = serve(images=images), child(images, training=False)
+    assert set(found) == {"logits", "probabilities"}
+    np.testing.assert_allclose(found["logits"], logits, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found["probabilities"].sum(axis=1), 1.0, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_keras_file_holds_the_child(name, tmp_path):
     child = make_child(name)
@@ -144,6 +194,18 @@ def test_an_id_is_avoided(child, avoided):
     """One that would come up otherwise, and no other."""
     drawn = set(sample_ids(child, ROWS[0], 200, avoided, seed=1).tolist())
     assert drawn == set(range(VOCABULARY)) - {avoided}
+
+
+def test_a_temperature_divides_the_logits(child):
+    """Cold logits are those of a child whose logits are larger; 1 changes nothing."""
+    sharper = make_child("cell")
+    logits, state = sharper.outputs
+    sharper = keras.Model(sharper.inputs, [logits * 4.0, state])
+    drawn = sample_ids(child, ROWS[0], 30, avoided=0, seed=1, temperature=0.25)
+    np.testing.assert_array_equal(drawn, sample_ids(sharper, ROWS[0], 30, avoided=0, seed=1))
+    plain = sample_ids(child, ROWS[0], 30, avoided=0, seed=1)
+    assert not np.array_equal(drawn, plain)
+    np.testing.assert_array_equal(sample_ids(child, ROWS[0], 30, avoided=0, seed=1, temperature=1.0), plain)
 
 
 def test_samples_follow_the_child(child):

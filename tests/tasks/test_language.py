@@ -1,6 +1,7 @@
 """The task of language modelling: samples, what a run is told of its text, and which input is refused."""
 
 import json
+import warnings
 
 import keras
 import numpy as np
@@ -50,6 +51,32 @@ class TestSample:
         assert found.startswith("abba")
         assert len(found) == 9
 
+    def test_a_temperature(self, child):
+        """Far below 1, every seed takes what is most probable."""
+        cold = {TASK.sample(child, DATA, "a b", 8, seed, temperature=0.001) for seed in range(3)}
+        assert len(cold) == 1
+        assert TASK.sample(child, DATA, "a b", 8, 3, temperature=1.0) == TASK.sample(child, DATA, "a b", 8, 3)
+
+    def test_words_that_the_vocabulary_lacks_are_named_once(self, child):
+        with pytest.warns(RuntimeWarning, match="^the model reads 'zebra', 'quux' of the prompt as <unk>") as warned:
+            found = TASK.sample(child, DATA, "a zebra quux zebra b <unk>", 2, seed=0)
+        assert found.startswith("a <unk> <unk> <unk> b <unk>")
+        assert len(warned) == 1
+        assert str(warned[0].message).endswith("which child/vocabulary.json lists.")
+
+    def test_many_long_words_make_one_short_line(self, child):
+        prompt = " ".join(f"{number}" + "x" * 10_000 for number in range(12)) + " \x1b[1m"
+        with pytest.warns(RuntimeWarning, match="and 8 more of the prompt") as warned:
+            TASK.sample(child, DATA, prompt, 1, seed=0)
+        (message,) = (str(warning.message) for warning in warned)
+        assert len(message) < 400
+        assert message.isprintable()
+
+    def test_a_prompt_of_known_words_needs_no_word(self, child):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            TASK.sample(child, DATA, "a b\nc <eos>", 1, seed=0)
+
 
 class TestValidation:
     def test_its_rows_and_windows(self, child):
@@ -84,6 +111,27 @@ def test_a_child_of_another_vocabulary_is_named(child, tmp_path):
     assert "the text of dataset=other makes another one, of 6" in found
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"", "is empty"),
+        (b'{"entries": ["<unk>"', "is not JSON"),
+        (b"[1]", "holds a list instead of an object"),
+        (b'{"entries": 7, "tokens": "word"}', 'has 7 under the key "entries"'),
+        (b"\xff\xfe", "is not"),
+    ],
+)
+def test_a_damaged_vocabulary_is_named_with_its_path_and_the_cure(child, tmp_path, content, words):
+    path = tmp_path / "vocabulary.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        TASK.find_mismatch(child, DATA, tmp_path)
+    for word in (str(path), words, "Retrain with overwrite, or restore the file"):
+        assert word in str(raised.value)
+
+
 def test_what_a_run_is_told_of_the_text():
     assert TASK.shape(DATA) == TextShape(6)
     assert TASK.assumed_shape(Config({TEXT: TextConfig(vocab_size=50)}), {}) == (TextShape(50), "a vocabulary of 50")
@@ -92,6 +140,7 @@ def test_what_a_run_is_told_of_the_text():
     assert told["data"] == "pattern"
     assert (told["words"], told["vocabulary"]) == ("300 training, 111 validation, 111 test", "6 entries")
     assert TASK.batch_in_words(Config({WINDOW: WindowConfig(bptt=9)}), 4) == "4 rows, windows of about 9 tokens"
+    assert TASK.batch_in_words(Config({WINDOW: WindowConfig(bptt=1)}), 1) == "1 row, windows of about 1 token"
     assert TASK.data_in_words(DEFAULTS, DATA) == "300 tokens"
 
 

@@ -62,6 +62,7 @@ class Evaluator(abc.ABC):
     Attributes:
       metric: the name of what `score` returns, such as valid_accuracy.
       is_higher_better: whether more of it is better.
+      rewards_drift: whether the reward of a proposal differs from epoch to epoch, so that older ones do not compare.
       shares_weights: whether it trains shared weights, and so reads the options of the task for that.
       tracked: what a checkpoint holds of the evaluator.
       failure: how its preparation has diverged, in words; None while all is well.
@@ -70,6 +71,7 @@ class Evaluator(abc.ABC):
 
     metric: str
     is_higher_better: bool
+    rewards_drift: bool = False
     shares_weights: bool = False
 
     @classmethod
@@ -83,7 +85,10 @@ class Evaluator(abc.ABC):
 
     @abc.abstractmethod
     def evaluate(self, tokens: tf.Tensor) -> tf.Tensor:
-        """Return the rewards float32 [n] of proposals `tokens` int32 [n, num_tokens]; more is better."""
+        """Return the rewards float32 [n] of an update's proposals `tokens`, int32 [n, num_tokens]; more is better.
+
+        Where a reward depends on data, all of them are judged on the same: what differs is the proposals.
+        """
 
     @abc.abstractmethod
     def score(self, tokens: np.ndarray, num_batches: int = 0) -> float:
@@ -111,13 +116,13 @@ class Evaluator(abc.ABC):
         """
         return 0
 
-    def start(self, epoch: int, step: int = 0, first_reward: int = 0, attempt: int = 0) -> None:  # noqa: B027
+    def start(self, epoch: int, step: int = 0, first_update: int = 0, attempt: int = 0) -> None:  # noqa: B027
         """Set all streams of data to where an unbroken run stands.
 
         Args:
           epoch: the epoch that is under way, from 0.
           step: its steps and updates that are done; only steps of preparation matter.
-          first_reward: how many rewards were given since the beginning of the run.
+          first_update: how many updates' proposals were rewarded since the beginning of the run.
           attempt: how often the run has gone back after a divergence. What is random differs between attempts.
         """
 

@@ -17,14 +17,18 @@ from enas_tf.training.step import TrainingStep
 
 @dataclasses.dataclass(frozen=True)
 class SharedTrainingConfig:
-    """Batches of shared weights; the value of scripts/cifar10_macro_search.sh."""
+    """Batches of shared weights; the values of scripts/cifar10_macro_search.sh."""
 
     batch_size: int = option(
         128, "images (rows of text) of a training step and of a reward, over all devices", most=1_000_000
     )
+    reward_batches: int = option(
+        1, "validation batches that all proposals of an update are judged on; the next update has others", most=10_000
+    )
 
     def __post_init__(self):
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        require(self.reward_batches >= 1, "reward_batches", self.reward_batches, "at least 1")
 
 
 SHARED = Group(SharedTrainingConfig(), stages=("search",))
@@ -41,17 +45,28 @@ class SharedWeightsEvaluator(Evaluator):
       replicas: the devices that share a step.
       seed: the seed of the run.
       batch: what a step sees, in words.
+      reward_batches: the number of validation batches of an update's rewards.
 
     Raises:
       InputError: children do not split over the replicas.
     """
 
-    shares_weights = True
+    shares_weights = rewards_drift = True
 
-    def __init__(self, problem: Problem, judge: Judge, sgd: SgdConfig, replicas: Replicas, seed: int, batch: str):
+    def __init__(
+        self,
+        problem: Problem,
+        judge: Judge,
+        sgd: SgdConfig,
+        replicas: Replicas,
+        seed: int,
+        batch: str,
+        reward_batches: int = 1,
+    ):
         if problem.children_per_step > 1:
             replicas.check_divides("children_per_step", problem.children_per_step)
         self.problem, self.judge, self._seed, self._batch = problem, judge, seed, batch
+        self._reward_batches = reward_batches
         self.step, self._attempt = TrainingStep(problem, sgd, replicas), 0
         self.metric, self.is_higher_better = judge.metric, judge.is_higher_better
 
@@ -65,7 +80,8 @@ class SharedWeightsEvaluator(Evaluator):
             problem = task.shared_problem(config, supernet, run.data, batch_size)
             judge = task.judge(config, supernet, run.data, batch_size, run.seed, run.replicas)
             batch = task.batch_in_words(config, batch_size)
-            return cls(problem, judge, config[SGD], run.replicas, run.seed, batch)
+            num = config[SHARED].reward_batches
+            return cls(problem, judge, config[SGD], run.replicas, run.seed, batch, num)
 
     @property
     def tracked(self):
@@ -87,23 +103,23 @@ class SharedWeightsEvaluator(Evaluator):
     def num_steps(self, epoch):
         return self.problem.stream.num_steps(epoch, self._seed_of_attempt)
 
-    def start(self, epoch, step=0, first_reward=0, attempt=0):
+    def start(self, epoch, step=0, first_update=0, attempt=0):
         self._attempt = attempt
         self.step.clear_failure()
-        self.judge.start(first_reward)
+        self.judge.start(first_update * self._reward_batches)
 
     def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):
         """Train for one pass over the training part."""
         # The policy does not change in this phase: an epoch's proposals are drawn in one pass.
         children, num_steps = self.problem.children_per_step, self.num_steps(epoch)
         proposal_seed = seed_for(self._seed_of_attempt, "shared_proposals", epoch)
-        tokens = cluster.agree(searcher.propose(tf.constant(num_steps * children), proposal_seed))
+        tokens = cluster.agree(searcher.sample(tf.constant(num_steps * children), proposal_seed))
         tokens = tf.reshape(tokens, [num_steps, children, -1])
         means, speed = self.step.run_epoch(self._seed_of_attempt, epoch, first_step, advance, tokens)
         return means | speed
 
     def evaluate(self, tokens):
-        return self.judge.reward(tokens)
+        return self.judge.reward(tokens, self._reward_batches)
 
     def score(self, tokens, num_batches=0):
         return self.judge.score(tokens, num_batches)

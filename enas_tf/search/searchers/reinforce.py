@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig, picks_skips
+from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig, Walk, picks_skips
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Config, Group, option, require
+from enas_tf.search.config import SEARCH
+from enas_tf.search.policy_gradients import moved_baseline, ppo_loss, reinforce_loss, scaled_advantage
 from enas_tf.search.searchers.searcher import SEARCHERS, Outlook, Searcher, finite_or_zero
 from enas_tf.spaces.space import Space
 
@@ -17,13 +19,44 @@ from enas_tf.spaces.space import Space
 _NUM_AHEAD = 64
 
 
+REWARD_BASELINES = ("update", "moving_average")
+ENTROPY_PLACES = ("loss", "reward")
+
+
 @dataclasses.dataclass(frozen=True)
 class ReinforceConfig:
-    """How the policy is trained; the reference's macro values (scripts/cifar10_macro_search.sh)."""
+    """How the policy is trained. The defaults learn within hundreds of proposals on tables of trained networks.
 
-    controller_learning_rate: float = option(1e-3, "step size of the controller's Adam (beta_1 0, epsilon 1e-3)")
-    entropy_weight: float = option(1e-4, "weight of the policy's entropy in the reward")
+    The paper's way is `reward_baseline` moving_average, `entropy_in` reward and `controller_epsilon` 1e-3, with the
+    learning rate and the weights of its scripts. That policy hardly moves in thousands of proposals whose rewards
+    differ by a hundredth (benchmarks/README.md, "Searchers"); the paper has 310,000. PPO is `ppo_passes` above 1 (Schulman et al. 2017; NASNet: Zoph et al. 2018).
+    """
+
+    controller_learning_rate: float = option(
+        2e-2, "step size of the controller's Adam (the paper's macro search: 1e-3)"
+    )
+    controller_epsilon: float = option(1e-8, "epsilon of the controller's Adam (the authors' code: 1e-3)")
+    reward_baseline: str = option(
+        "update",
+        "what a reward is compared with: the other proposals of its update, in units of their standard deviation, or a "
+        "moving average, in units of the reward (the paper)",
+        choices=REWARD_BASELINES,
+    )
     baseline_decay: float = option(0.99, "share of the reward's moving average that one sample keeps")
+    entropy_in: str = option(
+        "loss",
+        "where the policy's entropy is a term: in the loss, or in the reward (the paper)",
+        choices=ENTROPY_PLACES,
+    )
+    entropy_weight: float = option(0.03, "weight of the policy's entropy (the paper's macro search: 1e-4)")
+    final_entropy_weight: float | None = option(
+        None, "weight of the entropy that the last update reaches, in equal steps; the same as at first by default"
+    )
+    ppo_passes: int = option(
+        1, "passes over an update's proposals; with more than one, PPO clips the change", most=1_000
+    )
+    ppo_clip: float = option(0.2, "by how much PPO lets the probability of a proposal change, as a share")
+    ppo_minibatch: int = option(0, "proposals of a step of PPO; 0 = all of the update (NASNet: 20)", most=1_000_000)
     skip_weight: float = option(
         0.8, f"weight of the KL of skip probabilities from {ref('skip_target')} in the loss", needs=picks_skips
     )
@@ -31,34 +64,53 @@ class ReinforceConfig:
 
     def __post_init__(self):
         require(self.controller_learning_rate > 0, "controller_learning_rate", self.controller_learning_rate, "above 0")
+        require(self.controller_epsilon > 0, "controller_epsilon", self.controller_epsilon, "above 0")
         require(0 <= self.baseline_decay < 1, "baseline_decay", self.baseline_decay, "a share in [0, 1)")
+        require(self.ppo_passes >= 1, "ppo_passes", self.ppo_passes, "at least 1")
+        require(self.ppo_clip > 0, "ppo_clip", self.ppo_clip, "above 0")
+        require(self.ppo_minibatch >= 0, "ppo_minibatch", self.ppo_minibatch, "0 or more")
         require(self.min_entropy >= 0, "min_entropy", self.min_entropy, "0 or more")
 
 
 REINFORCE = Group(ReinforceConfig(), stages=("search",))
 
 
-@SEARCHERS.register("reinforce", [CONTROLLER, REINFORCE], help="the paper's policy, an LSTM trained by REINFORCE")
+@SEARCHERS.register("reinforce", [CONTROLLER, REINFORCE], help="an LSTM policy, trained by REINFORCE or PPO")
 class ReinforceSearcher(Searcher):
-    """The paper's searcher: an LSTM policy trained by REINFORCE with a moving-average baseline (section 2.2).
+    """The paper's searcher: an LSTM policy trained by REINFORCE (section 2.2), or by PPO.
 
-    The advantage of a sample is its reward, the entropy bonus included, less the baseline as it stood before the
-    update. The baseline then takes in the rewards of the update in turn. It starts at the mean of the first rewards.
-    Departure: the reference starts it at 0, which pushes up whatever is proposed first, and reads it in an undefined
-    order.
+    The advantage of a sample is its reward less the baseline: by default the mean of the update, in units of its
+    standard deviation. A moving average is the baseline as it stood before the update. It then takes in the rewards of
+    the update in turn, and starts at the mean of the first rewards. Departure: the reference starts it at 0, which
+    pushes up whatever is proposed first, and reads it in an undefined order.
+
+    Args:
+      num_updates: the length of the search, for the schedule of the entropy.
     """
 
-    def __init__(self, space: Space, controller: ControllerConfig | None = None, config: ReinforceConfig | None = None):
-        super().__init__(space)
+    learns_from_batches = True
+
+    def __init__(
+        self,
+        space: Space,
+        controller: ControllerConfig | None = None,
+        config: ReinforceConfig | None = None,
+        num_updates: int = 1,
+    ):
         self.config = config or ReinforceConfig()
+        super().__init__(space)
         self.controller = Controller(space, controller)
-        self.optimizer = keras.optimizers.Adam(self.config.controller_learning_rate, beta_1=0.0, epsilon=1e-3)
+        self.optimizer = keras.optimizers.Adam(
+            self.config.controller_learning_rate, beta_1=0.0, epsilon=self.config.controller_epsilon
+        )
         self.optimizer.build(self.controller.trainable_variables)
         self.baseline = tf.Variable(np.nan, dtype=tf.float32, trainable=False, name="baseline")
+        self.num_done = tf.Variable(0, dtype=tf.int64, trainable=False, name="num_done")
+        self._num_updates = num_updates
 
     @classmethod
     def build(cls, space, config: Config):
-        return cls(space, config[CONTROLLER], config[REINFORCE])
+        return cls(space, config[CONTROLLER], config[REINFORCE], config[SEARCH].num_updates)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def propose(self, num, seed):
@@ -75,57 +127,87 @@ class ReinforceSearcher(Searcher):
         means = {name: tf.reduce_mean(probs, axis=0) for name, probs in walk.op_probabilities.items()}
         return walk.tokens[tf.argmax(walk.log_prob)], means
 
-    @tf.function(autograph=False)
     def update(self, tokens, rewards):
-        variables = self.controller.trainable_variables
+        advantage, walk = self._judge(tokens, rewards)
+        num = int(tokens.shape[0])
+        size = min(self.config.ppo_minibatch, num) or num
+        said = {"entropy": tf.reduce_mean(walk.entropy)}
+        # Without any reward there is nothing to learn: the entropy alone would move the policy.
+        is_judged = bool(tf.reduce_any(tf.math.is_finite(rewards)))
+        for _ in range(self.config.ppo_passes * is_judged):
+            for begin in range(0, num, size):
+                part = slice(begin, begin + size)
+                said = self._descend(tokens[part], advantage[part], walk.log_prob[part])
+        self.num_done.assign_add(1)
+        if self.config.reward_baseline == "moving_average":
+            said |= {"baseline": self.baseline.read_value(), "advantage": tf.reduce_mean(advantage)}
+        return {**self.reward_metrics(rewards), **said, **self.skip_metrics(tokens)}
+
+    @tf.function(autograph=False)
+    def _judge(self, tokens: tf.Tensor, rewards: tf.Tensor) -> tuple[tf.Tensor, Walk]:
+        """Return the advantage of proposals, float32 [n], and the policy's walk over them; move the average."""
         is_finite = tf.cast(tf.math.is_finite(rewards), tf.float32)
+        rewarded, walk = finite_or_zero(rewards), self.controller.score(tokens)
+        if self.config.entropy_in == "reward":
+            rewarded += self.entropy_weight() * walk.entropy
+        if self.config.reward_baseline == "update":
+            return scaled_advantage(rewarded, is_finite), walk
+        mean = tf.reduce_sum(is_finite * rewarded) / tf.reduce_sum(is_finite)
+        baseline = tf.where(tf.math.is_nan(self.baseline), mean, self.baseline)
+        self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay, is_finite))
+        # What has no reward is neither good nor bad. Without any reward there is no baseline yet.
+        return is_finite * finite_or_zero(rewarded - baseline), walk
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _descend(self, tokens: tf.Tensor, advantage: tf.Tensor, log_prob: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Take a step of the optimizer; return what it saw, before the step."""
+        variables = self.controller.trainable_variables
         with tf.GradientTape() as tape:
             walk = self.controller.score(tokens)
-            rewarded = finite_or_zero(rewards) + self.config.entropy_weight * tf.stop_gradient(walk.entropy)
-            mean = tf.reduce_sum(is_finite * rewarded) / tf.reduce_sum(is_finite)
-            baseline = tf.where(tf.math.is_nan(self.baseline), mean, self.baseline)
-            # What has no reward is neither good nor bad. Without any reward there is no baseline yet.
-            advantage = is_finite * finite_or_zero(rewarded - baseline)
-            divergence = tf.reduce_mean(walk.skip_divergence)
-            loss = reinforce_loss(walk.log_prob, advantage) + self.config.skip_weight * divergence
+            divergence, entropy = tf.reduce_mean(walk.skip_divergence), tf.reduce_mean(walk.entropy)
+            if self.config.ppo_passes > 1:
+                loss = ppo_loss(walk.log_prob, log_prob, advantage, self.config.ppo_clip)
+            else:
+                loss = reinforce_loss(walk.log_prob, advantage)
+            loss += self.config.skip_weight * divergence
+            if self.config.entropy_in == "loss":
+                loss -= self.entropy_weight() * entropy
         gradients = tape.gradient(loss, [v.value for v in variables], unconnected_gradients="zero")
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         self.optimizer.apply(gradients, variables)
-        skips = self.skip_metrics(tokens)
-        if self._has_skips:
-            skips["skip_divergence"] = divergence
-        self.baseline.assign(moved_baseline(baseline, rewarded, self.config.baseline_decay, is_finite))
-        return {
-            **self.reward_metrics(rewards),
-            "baseline": self.baseline.read_value(),
-            "advantage": tf.reduce_mean(advantage),
-            "entropy": tf.reduce_mean(walk.entropy),
-            **skips,
-            "loss": loss,
-            "gradient_norm": tf.linalg.global_norm(gradients),
-        }
+        said = {"entropy": entropy, "loss": loss, "gradient_norm": tf.linalg.global_norm(gradients)}
+        return said | ({"skip_divergence": divergence} if self._has_skips else {})
+
+    def entropy_weight(self) -> tf.Tensor:
+        """Return the weight of the entropy in the update that is under way, a float32 scalar."""
+        first, last = self.config.entropy_weight, self.config.final_entropy_weight
+        if last is None:
+            return tf.constant(first)
+        share = tf.cast(self.num_done, tf.float32) / max(1, self._num_updates - 1)
+        return first + (last - first) * tf.minimum(share, 1.0)
 
     @property
     def metric_names(self):
+        average = ["baseline", "advantage"] if self.config.reward_baseline == "moving_average" else []
         skips = ["skip_rate", "skip_divergence"] if self._has_skips else []
-        return ["reward", "nonfinite_rewards", "baseline", "advantage", "entropy", *skips, "loss", "gradient_norm"]
+        return ["reward", "nonfinite_rewards", *average, "entropy", *skips, "loss", "gradient_norm"]
 
     @property
     def metric_descriptions(self):
         return super().metric_descriptions | {
-            "baseline": "Moving average of the rewards, the entropy bonus included.",
+            "baseline": "Moving average of the rewards.",
             "advantage": "Mean of the rewards less the baseline: what is left for the policy to learn from.",
             "entropy": "Entropy of the policy in nats, over all decisions. Near its first value the policy has learnt "
             "little; near 0 it proposes one architecture only.",
             "skip_divergence": "KL divergence of the skip probabilities from their prior, in nats.",
-            "loss": "Loss of the policy: REINFORCE and the KL term of the skips.",
+            "loss": "Loss of the policy: REINFORCE or PPO, the KL term of the skips, and the entropy.",
             "gradient_norm": "Mean norm of the gradient of the policy's weights.",
         }
 
     @property
     def tracked(self):
-        own = {"controller": self.controller, "optimizer": self.optimizer, "baseline": self.baseline}
-        return super().tracked | own
+        averages = [self.baseline, self.num_done]
+        return super().tracked | {"controller": self.controller, "optimizer": self.optimizer, "baseline": averages}
 
     @property
     def in_words(self):
@@ -134,21 +216,6 @@ class ReinforceSearcher(Searcher):
 
     def find_problem(self, metrics):
         return policy_problem(metrics["entropy"], self.config.min_entropy)
-
-
-def reinforce_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
-    """Return the mean of -log_prob * advantage ([n] each), whose gradient is the REINFORCE estimate for descent."""
-    return -tf.reduce_mean(log_prob * tf.stop_gradient(advantage))
-
-
-def moved_baseline(baseline: tf.Tensor, rewards: tf.Tensor, decay: float, is_taken: tf.Tensor) -> tf.Tensor:
-    """Return the moving average after taking in `rewards` [n] in turn: b <- decay b + (1 - decay) r.
-
-    Those where `is_taken` (float32 [n]) is 0 are left out.
-    """
-    later = tf.cumsum(is_taken, exclusive=True, reverse=True)
-    weights = is_taken * ((1.0 - decay) * tf.pow(decay, later))
-    return tf.pow(decay, tf.reduce_sum(is_taken)) * baseline + tf.reduce_sum(weights * rewards)
 
 
 def policy_problem(entropy: float, floor: float) -> str | None:

@@ -34,7 +34,10 @@ class Searcher(tf.Module, abc.ABC):
     Attributes:
       means: name -> mean of what `update` has returned since the epoch began.
       num_updates: how many updates the epoch that is under way has had, an int64 variable.
+      learns_from_batches: whether it compares the proposals of an update with each other, and so needs several.
     """
+
+    learns_from_batches: bool = False
 
     def __init__(self, space: Space):
         super().__init__(name="searcher")
@@ -65,6 +68,17 @@ class Searcher(tf.Module, abc.ABC):
         Returns:
           scalars that say what happened, under `metric_names`.
         """
+
+    def sample(self, num: int, seed: tf.Tensor) -> tf.Tensor:
+        """Return `num` proposals that shared weights are to be trained on, int32 [num, num_tokens]."""
+        return self.propose(num, seed)
+
+    def candidates(self, num: int, seed: tf.Tensor) -> tf.Tensor:
+        """Return `num` proposals for derive to rank at the end of a search, int32 [num, num_tokens]."""
+        return self.propose(num, seed)
+
+    def renew(self) -> None:
+        """Forget rewards: those of an earlier epoch do not hold for later ones. A second call at once does nothing."""
 
     @property
     @abc.abstractmethod

@@ -43,7 +43,7 @@ def evaluator():
 def test_nothing_is_prepared(evaluator):
     """The rest of the interface is there, and does nothing."""
     advanced = []
-    evaluator.start(3, 5, first_reward=7, attempt=1)
+    evaluator.start(3, 5, first_update=7, attempt=1)
     assert evaluator.prepare(RandomSearcher(SPACE), 3, 0, advanced.append) == {}
     assert evaluator.num_steps(3) == 0
     assert advanced == evaluator.weights == []

@@ -132,7 +132,7 @@ class TestImages:
     def test_rewards_and_scores_are_the_judge_s(self):
         evaluator = make_image_evaluator()
         tokens = IMAGE_SPACE.random_tokens(3, np.random.default_rng(4))
-        evaluator.start(2, first_reward=6)
+        evaluator.start(2, first_update=6)
         rewards = evaluator.evaluate(tf.constant(tokens))
         evaluator.judge.start(6)
         np.testing.assert_array_equal(rewards, evaluator.judge.reward(tf.constant(tokens)))

@@ -1,0 +1,32 @@
+"""How long a search is: epochs, updates of the searcher, proposals of an update."""
+
+import dataclasses
+
+from enas_tf.options import Group, option, require
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """Length of a search; the reference's macro values (scripts/cifar10_macro_search.sh)."""
+
+    epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher", most=1_000_000)
+    updates_per_epoch: int = option(50, "updates of the searcher in an epoch", most=1_000_000)
+    samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher", most=1_000_000)
+
+    @property
+    def num_updates(self) -> int:
+        """Number of updates of the searcher in the whole search."""
+        return self.epochs * self.updates_per_epoch
+
+    @property
+    def num_proposals(self) -> int:
+        """Number of proposals that are rewarded in the whole search."""
+        return self.num_updates * self.samples_per_update
+
+    def __post_init__(self):
+        require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
+        require(self.updates_per_epoch >= 0, "updates_per_epoch", self.updates_per_epoch, "0 or more")
+        require(self.samples_per_update >= 1, "samples_per_update", self.samples_per_update, "at least 1")
+
+
+SEARCH = Group(SearchConfig(), stages=("search",))
