@@ -1,4 +1,4 @@
-"""Searchers of Optuna on a table, to compare with; without Optuna there are none."""
+"""Searchers of Optuna on a table, to compare with; without Optuna, or without what a sampler needs, there are none."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,9 @@ def _optuna(make_sampler: Callable) -> Callable[[Table, int], Callable[[int], np
     def build(table: Table, num: int) -> Callable[[int], np.ndarray] | None:
         try:
             import optuna
-        except ImportError:
+
+            make_sampler(optuna, 0)
+        except ImportError:  # The GP sampler needs PyTorch besides.
             return None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
 

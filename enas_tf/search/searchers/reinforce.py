@@ -29,7 +29,8 @@ class ReinforceConfig:
 
     The paper's way is `reward_baseline` moving_average, `entropy_in` reward and `controller_epsilon` 1e-3, with the
     learning rate and the weights of its scripts. That policy hardly moves in thousands of proposals whose rewards
-    differ by a hundredth (benchmarks/README.md, "Searchers"); the paper has 310,000. PPO is `ppo_passes` above 1 (Schulman et al. 2017; NASNet: Zoph et al. 2018).
+    differ by a hundredth (benchmarks/README.md, "Searchers"); the paper has 310,000. With `ppo_passes` above 1 it is
+    trained by PPO (Schulman et al. 2017), as NASNet's was (Zoph et al. 2018).
     """
 
     controller_learning_rate: float = option(

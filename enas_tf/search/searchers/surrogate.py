@@ -13,8 +13,6 @@ from enas_tf.spaces.space import Space
 ACQUISITIONS = ("thompson", "expected_improvement")
 #: Proposals among which the next one is chosen: uniform ones, and mutations of each of the best that were judged.
 _NUM_UNIFORM, _NUM_PARENTS, _NUM_MUTATIONS = 200, 10, 20
-#: Factor of the standard deviation of a draw: the predictions are too sure of themselves, as the kernel is a guess.
-_SPREAD = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +81,7 @@ class SurrogateSearcher(HistorySearcher):
             self._memory.predicted = dict(zip(map(key, candidates), mean, strict=True))
         while len(candidates) and num > len(taken):
             if self.config.acquisition == "thompson":
-                value = mean + _SPREAD * spread * rng.standard_normal(len(mean))
+                value = mean + spread * rng.standard_normal(len(mean))
             else:
                 value = expected_improvement(mean, spread, predictor.goal)
             place = int(np.argmax(value))

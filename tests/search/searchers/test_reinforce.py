@@ -58,11 +58,7 @@ def test_an_update_says_what_happened(updated):
 
 def test_entropy_is_a_part_of_the_reward():
     config = ReinforceConfig(entropy_weight=1.0, entropy_in="reward", reward_baseline="moving_average")
-    searcher = ReinforceSearcher(
-        SPACE,
-        ControllerConfig(hidden_size=8),
-        ReinforceConfig(entropy_weight=1.0, entropy_in="reward", reward_baseline="moving_average"),
-    )
+    searcher = ReinforceSearcher(SPACE, ControllerConfig(hidden_size=8), config)
     tokens = searcher.propose(tf.constant(4), tf.constant([1, 2]))
     entropy = float(tf.reduce_mean(searcher.controller.score(tokens).entropy))
     said = searcher.update(tokens, tf.zeros(4))
