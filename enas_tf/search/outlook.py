@@ -3,7 +3,7 @@
 import numpy as np
 
 from enas_tf.errors import ref
-from enas_tf.ops.op import KINDS
+from enas_tf.ops.op import CELL_OPS, LAYER_OPS, Op
 from enas_tf.pictures.drawing import draw, to_pixels
 from enas_tf.runtime.tensorboard import TensorBoard
 from enas_tf.search.searchers.searcher import Outlook
@@ -63,10 +63,9 @@ def mean_operations(outlook: Outlook, space: Space) -> dict[str, float]:
     return found
 
 
-def has_parameters(op: str) -> bool:
-    """Return whether the operation of that name has weights; what is no operation of images has, as far as we know."""
-    known = [registry[op] for registry, _ in KINDS.values() if op in registry]
-    return not known or any(found.count(8, 16).parameters for found in known)
+def _forms(op: str) -> list[Op]:
+    """Return what is registered as an operation of images under that name."""
+    return [registry[op] for registry in (LAYER_OPS, CELL_OPS) if op in registry]
 
 
 def find_collapse(outlook: Outlook, space: Space) -> str | None:
@@ -77,7 +76,9 @@ def find_collapse(outlook: Outlook, space: Space) -> str | None:
         for op in sorted({op for pick in picks for op in pick.choices})
         if all(op in pick.choices for pick in picks)
     }
-    idle = {op: share for op, share in shares.items() if not has_parameters(op)}
+    if not all(map(_forms, shares)):
+        return None  # Activations, for example, which have no parameters in any case.
+    idle = {op: share for op, share in shares.items() if not any(f.count(8, 16).parameters for f in _forms(op))}
     if len(idle) == len(shares) or sum(idle.values()) <= _MOST_IDLE:
         return None
     return (

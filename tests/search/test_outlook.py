@@ -5,13 +5,16 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from enas_tf.controller.policy import ControllerConfig
+from enas_tf.errors import render
 from enas_tf.runtime.seeds import seed_for
 from enas_tf.runtime.tensorboard import TensorBoard
 from enas_tf.search import outlook
-from enas_tf.search.outlook import as_counts, mean_operations, show
+from enas_tf.search.outlook import as_counts, find_collapse, mean_operations, show
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.reinforce import ReinforceSearcher
 from enas_tf.search.searchers.searcher import Outlook
+from enas_tf.spaces.decisions import PickOp
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
@@ -117,3 +120,35 @@ def test_a_searcher_without_a_policy_has_no_outlook():
 
 def test_counts_have_the_shares_of_the_probabilities():
     assert np.bincount(as_counts(np.array([0.25, 0.5, 0.25]), 100)).tolist() == [25, 50, 25]
+
+
+def look(space, ops: dict[str, float]) -> Outlook:
+    """Return an outlook with these probabilities of operations at every decision of `space`."""
+    picks = [decision for decision in space.decisions if isinstance(decision, PickOp)]
+    probabilities = {pick.name: np.array([ops.get(choice, 0.0) for choice in pick.choices]) for pick in picks}
+    return Outlook(64, np.zeros(space.num_tokens, np.int32), probabilities)
+
+
+class TestCollapse:
+    def test_operations_without_parameters_are_named(self):
+        told = render(find_collapse(look(MicroSpace(), {"identity": 0.5, "max_pool_3x3": 0.4}), MicroSpace()))
+        assert told.startswith("the policy puts 90% on operations without parameters (avg_pool_3x3, identity, max_pool")
+        assert "epochs" in told
+        assert "controller_learning_rate" in told
+
+    @pytest.mark.parametrize("share", [0.2, 0.79])
+    def test_less_is_no_collapse(self, share):
+        ops = {"identity": share, "sep_conv_3x3": 1 - share}
+        assert find_collapse(look(MicroSpace(), ops), MicroSpace()) is None
+
+    def test_a_space_without_other_operations_cannot_collapse(self):
+        only = MicroSpace(ops=("identity", "max_pool_3x3"))
+        assert find_collapse(look(only, {"identity": 1.0}), only) is None
+        cells = RecurrentSpace(nodes=3)
+        assert find_collapse(look(cells, {"identity": 1.0}), cells) is None
+
+    def test_a_search_says_it(self):
+        searcher = ReinforceSearcher(
+            MicroSpace(), ControllerConfig(hidden_size=4, learned_bias=-60.0, tanh_constant=9.0)
+        )
+        assert find_collapse(searcher.outlook(tf.constant([1, 2])), MicroSpace()) is not None

@@ -42,7 +42,7 @@ def test_metrics_hold_every_epoch_of_every_phase_once(finished):
     ]  # fmt: skip
     keys = {
         "search": {"loss", "accuracy", "learning_rate", "images_per_second"},
-        "controller": {"reward", "baseline", "advantage", "entropy", "skip_rate"},
+        "controller": {"reward", "entropy", "skip_rate", "loss", "gradient_norm"},
         "derive": {"num_candidates", "best_valid_accuracy", "mean_valid_accuracy", "worst_valid_accuracy"},
         "retrain": {"loss", "accuracy", "valid_accuracy", "learning_rate", "images_per_second"},
         "test": {"loss", "accuracy"},

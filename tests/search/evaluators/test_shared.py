@@ -139,6 +139,16 @@ class TestImages:
         assert evaluator.score(tokens[0], 1) == evaluator.judge.score(tokens[0], 1)
         assert (evaluator.metric, evaluator.is_higher_better) == ("valid_accuracy", True)
 
+    def test_each_update_has_as_many_batches_as_asked_for(self):
+        evaluator, tokens = make_image_evaluator(), tf.constant(IMAGE_SPACE.random_tokens(3, np.random.default_rng(4)))
+        evaluator._reward_batches = 2
+        evaluator.start(0, first_update=0)
+        unbroken = [evaluator.evaluate(tokens).numpy() for _ in range(3)]
+        evaluator.start(0, first_update=2)
+        np.testing.assert_array_equal(evaluator.evaluate(tokens), unbroken[2])
+        evaluator.judge.start(4)
+        np.testing.assert_array_equal(evaluator.judge.reward(tokens, 2), unbroken[2])
+
     def test_what_it_says_and_keeps(self):
         evaluator = make_image_evaluator(children=2)
         num = sum(weight.size for weight in weights_of(evaluator))
