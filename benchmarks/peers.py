@@ -1,5 +1,6 @@
 """Searchers of Optuna on a table, to compare with; without Optuna, or without what a sampler needs, there are none."""
 
+import importlib
 from collections.abc import Callable
 
 import numpy as np
@@ -10,15 +11,20 @@ from benchmarks.tables import Table
 _NUM_FIRST = 20
 
 
-def _optuna(make_sampler: Callable) -> Callable[[Table, int], Callable[[int], np.ndarray] | None]:
-    """Return a function of a table and a number of look-ups to a runner, which is a function of a seed."""
+def _optuna(
+    make_sampler: Callable, needs: tuple[str, ...] = ()
+) -> Callable[[Table, int], Callable[[int], np.ndarray] | None]:
+    """Return a function of a table and a number of look-ups to a runner, which is a function of a seed.
+
+    It returns None where Optuna, or one of the modules in `needs`, is not installed.
+    """
 
     def build(table: Table, num: int) -> Callable[[int], np.ndarray] | None:
         try:
-            import optuna
-
-            make_sampler(optuna, 0)
-        except ImportError:  # The GP sampler needs PyTorch besides.
+            optuna = importlib.import_module("optuna")
+            for name in needs:
+                importlib.import_module(name)
+        except ImportError:
             return None
         optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -41,9 +47,7 @@ def _optuna(make_sampler: Callable) -> Callable[[Table, int], Callable[[int], np
 
 
 def _tpe(optuna, seed: int):
-    return optuna.samplers.TPESampler(
-        seed=seed, multivariate=True, n_startup_trials=_NUM_FIRST, warn_independent_sampling=False
-    )
+    return optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=_NUM_FIRST)
 
 
 def _gp(optuna, seed: int):
@@ -51,4 +55,4 @@ def _gp(optuna, seed: int):
 
 
 #: Peers by name.
-PEERS = {"optuna TPE": _optuna(_tpe), "optuna GP": _optuna(_gp)}
+PEERS = {"optuna TPE": _optuna(_tpe), "optuna GP": _optuna(_gp, needs=("torch",))}

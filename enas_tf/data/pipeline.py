@@ -14,6 +14,9 @@ from enas_tf.options import require
 # are sorted by class, counts of a class per batch vary 12 % less than by chance. With 8 rounds or more they do not.
 _SHUFFLE_ROUNDS = 16
 
+# Batches that are made ahead.
+_NUM_PREFETCHED = 4
+
 Batch = tuple[tf.Tensor, tf.Tensor]
 
 
@@ -124,7 +127,7 @@ def training_batches(
     make_batch = _batch_function(split, batch_size, seed, augmentation, fill_color)
     steps = tf.data.Dataset.range(first_step, np.iinfo(np.int64).max)
     batches = steps.map(make_batch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _prefetched(batches)
 
 
 def _batch_function(
@@ -161,7 +164,18 @@ def evaluation_batches(split: Split, batch_size: int) -> tf.data.Dataset:
     # Slices of one captured tensor are faster: from_tensor_slices splits the images, and they have to be stacked again.
     starts = tf.data.Dataset.range(0, len(split), batch_size)
     batches = starts.map(lambda start: (images[start : start + batch_size], labels[start : start + batch_size]))
-    return batches.prefetch(tf.data.AUTOTUNE)
+    return _prefetched(batches)
+
+
+def _prefetched(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Return `batches`, which are made while earlier ones are used.
+
+    Nothing is tuned meanwhile: the thread that tunes sleeps for up to a minute at a time, and on a busy machine it was
+    seen to hold up for so long the freeing of a pipeline that is no longer needed.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(_NUM_PREFETCHED).with_options(options)
 
 
 def shuffled_positions(positions: tf.Tensor, seed: int, epoch: tf.Tensor, size: int) -> tf.Tensor:
