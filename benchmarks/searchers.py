@@ -110,24 +110,29 @@ def _value(text: str):
     return text
 
 
-_TABLES = flags.DEFINE_string("tables", None, "directory of the published tables", required=True)
-_SEARCHERS = flags.DEFINE_list(
-    "searchers", ["auto", "reinforce"], "searchers, each perhaps with options: reinforce:ppo_passes=5;entropy_weight=0"
-)
-_ONLY = flags.DEFINE_list("only", list(TABLES), "tables, out of the default")
-_SEEDS = flags.DEFINE_integer("seeds", 20, "runs of each searcher")
-_NUM = flags.DEFINE_integer("look_ups", LOOK_UPS[-1], "look-ups of a run")
-_JSON = flags.DEFINE_string("json", None, "file to write all numbers to")
-_PLOT = flags.DEFINE_string("plot", None, "picture to write, such as regret.svg")
-_PEERS = flags.DEFINE_bool("peers", False, "add random search, and Optuna's TPE and GP where Optuna is installed")
+def define_flags() -> None:
+    """Define the flags of the command; a module that is imported defines none."""
+    flags.DEFINE_string("tables", None, "directory of the published tables", required=True)
+    flags.DEFINE_list(
+        "searchers",
+        ["auto", "reinforce"],
+        "searchers, each perhaps with options: reinforce:ppo_passes=5;entropy_weight=0",
+    )
+    flags.DEFINE_list("only", list(TABLES), "tables, out of the default")
+    flags.DEFINE_integer("seeds", 20, "runs of each searcher")
+    flags.DEFINE_integer("look_ups", LOOK_UPS[-1], "look-ups of a run")
+    flags.DEFINE_string("json", None, "file to write all numbers to")
+    flags.DEFINE_string("plot", None, "picture to write, such as regret.svg")
+    flags.DEFINE_bool("peers", False, "add random search, and Optuna's TPE and GP where Optuna is installed")
 
 
 def main(_):
     """Run every searcher on every table."""
-    look_ups, results = [num for num in LOOK_UPS if num <= _NUM.value], {}
-    for table_name in _ONLY.value:
+    given = flags.FLAGS
+    look_ups, results = [num for num in LOOK_UPS if num <= given.look_ups], {}
+    for table_name in given.only:
         try:
-            table = TABLES[table_name](Path(_TABLES.value))
+            table = TABLES[table_name](Path(given.tables))
         except InputError as error:
             print(f"{table_name} is skipped: {render(error)}")
             continue
@@ -135,25 +140,26 @@ def main(_):
             label: lambda seed, name=name, options=options, table=table: run_searcher(
                 table, name, options, look_ups[-1], seed
             )
-            for label, (name, options) in parse(_SEARCHERS.value).items()
+            for label, (name, options) in parse(given.searchers).items()
         }
-        if _PEERS.value:
+        if given.peers:
             runners["random"] = lambda seed, table=table: run_searcher(table, "random", {}, look_ups[-1], seed)
             peers = {name: peer(table, look_ups[-1]) for name, peer in PEERS.items()}
             runners |= {name: runner for name, runner in peers.items() if runner is not None}
         results[table_name] = found = {}
         for label, runner in runners.items():
             begin = time.perf_counter()
-            curves = np.stack([curve(table, runner(seed), look_ups) for seed in range(_SEEDS.value)])
+            curves = np.stack([curve(table, runner(seed), look_ups) for seed in range(given.seeds)])
             found[label] = summarize(curves, look_ups)
-            seconds = (time.perf_counter() - begin) / _SEEDS.value
+            seconds = (time.perf_counter() - begin) / given.seeds
             print(f"  {table_name}: {label}: {seconds:.1f} s a run of {look_ups[-1]} look-ups", flush=True)
         print(in_words(table_name, found), flush=True)
-    if _JSON.value:
-        Path(_JSON.value).write_text(json.dumps(results, indent=1) + "\n")
-    if _PLOT.value and results:
-        plot(results, _PLOT.value)
+    if given.json:
+        Path(given.json).write_text(json.dumps(results, indent=1) + "\n")
+    if given.plot and results:
+        plot(results, given.plot)
 
 
 if __name__ == "__main__":
+    define_flags()
     app.run(main)
