@@ -134,7 +134,7 @@ def main(_):
         try:
             table = TABLES[table_name](Path(given.tables))
         except InputError as error:
-            print(f"{table_name} is skipped: {render(error)}")
+            print(f"{table_name} is skipped: {render(str(error))}")
             continue
         runners = {
             label: lambda seed, name=name, options=options, table=table: run_searcher(

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
+from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.spaces.decisions import PickOp
 from enas_tf.spaces.space import Architecture, Space
 
@@ -90,7 +90,6 @@ class Table:
         return np.ravel_multi_index(tuple(np.moveaxis(tokens, -1, 0)), self.space.token_ranges)
 
 
-@EVALUATORS.register("table", help="by a table of trained networks")
 class TableEvaluator(Evaluator):
     """Looks rewards up."""
 
