@@ -4,6 +4,7 @@ Launchers run within the test's process: as `python -m enas_tf.launch.NAME` does
 """
 
 import dataclasses
+import gc
 import os
 import runpy
 import signal
@@ -23,6 +24,8 @@ def pytest_configure(config):
     # A shell lets what it runs in the background ignore SIGINT; tests send it to themselves.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        return  # The process that hands out tests to others runs none.
     import keras
     import tensorflow as tf
 
@@ -33,6 +36,62 @@ def pytest_configure(config):
     keras.utils.set_random_seed(0)
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # What has been imported stays: no collection of garbage has to go through it.
+    gc.freeze()
+
+
+def pytest_collection_modifyitems(items):
+    """Put first what takes longest: of several processes, none has to wait long for the others at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/conformance/", "tests/stories/")))
+
+
+#: Folders whose tests share a run that takes long.
+SHARING = ("tests/launch", "tests/stories")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give each process whole files, and whole folders of `SHARING`, in the order of the tests."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid):
+            file = super()._split_scope(nodeid)
+            folder = file.rpartition("/")[0]
+            return folder if folder in SHARING else file
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+def forget_graphs() -> None:
+    """Free the graphs that nothing uses any more.
+
+    TensorFlow registers the gradient of every `tf.custom_gradient` in a graph for the life of the process, and with it
+    the graph. A function that has been traced without its gradient cannot be differentiated afterwards.
+    """
+    from tensorflow.python.framework.ops import gradient_registry
+
+    registered = gradient_registry._registry
+    names = [name for name in registered if name.startswith("CustomGradient-")]
+    for name in names:
+        del registered[name]
+    if names:
+        gc.collect()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def graphs_of_a_module():
+    """Free the graphs of a module after its last test: those of all modules together take 10 GB."""
+    yield
+    forget_graphs()
+
+
+@pytest.fixture
+def graphs_of_a_test():
+    """Free the graphs of a test that traces much, too."""
+    yield
+    forget_graphs()
 
 
 @pytest.fixture
@@ -77,7 +136,8 @@ def launch(own_flags, monkeypatch, tmp_path, capsys) -> Callable[..., Outcome]:
 @pytest.fixture(scope="session")
 def unused_ports() -> tuple[int, int]:
     """Two neighbouring ports that are free just now."""
-    for port in range(20_000 + os.getpid() % 10_000, 60_000, 2):
+    # Processes that run tests at the same time begin at different numbers.
+    for port in range(10_000 + 2 * (os.getpid() % 5_000), 60_000, 2):
         try:
             for number in (port, port + 1):
                 with socket.socket() as probe:

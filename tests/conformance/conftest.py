@@ -113,18 +113,23 @@ CASES = [
 ]
 
 
-@pytest.fixture(params=CASES, ids=lambda case: case.name)
+# The fixtures are those of a module so that the tests of a case follow each other and can share what was traced.
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.name, scope="module")
 def case(request) -> Case:
     return request.param
 
 
-#: One of each space; what takes long is tried on the others by `-m slow`.
+#: One of each space. On the others, `-m slow` tries what takes long, and policies: they know a space by its decisions,
+#: of which two tiny spaces each have the same.
 FIRST = ("macro-layers", "micro-other", "recurrent-loose_ends")
 
 
 @pytest.fixture(
     params=[pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in CASES],
     ids=lambda case: case.name,
+    scope="module",
 )
 def costly_case(request) -> Case:
     return request.param

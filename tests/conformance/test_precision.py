@@ -8,11 +8,7 @@ import pytest
 import tensorflow as tf
 
 from enas_tf.models.images import ImageConfig
-from enas_tf.runtime.checkpoints import Checkpoints
-from enas_tf.runtime.replicas import PRECISIONS, Replicas
-from enas_tf.runtime.reporting import Reporter
-from enas_tf.search.searchers.random import RandomSearcher
-from tests.conformance.test_replicas import make_evaluator, make_trainer
+from enas_tf.runtime.replicas import PRECISIONS
 
 MIXED = [precision for precision in PRECISIONS if precision != "float32"]
 #: Largest error of a logit, in standard deviations: batch statistics of few pixels enlarge what rounding does.
@@ -35,9 +31,9 @@ def types_of_costly_ops(function, *arguments) -> list[tf.DType]:
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_the_network_is_the_same(case, precision):
+def test_the_network_is_the_same(costly_case, precision):
     """Supernet and child of a proposal, beside the supernet in float32; weights and logits are float32 in all."""
-    case = with_larger_images(case)
+    case = with_larger_images(costly_case)
     keras.utils.set_random_seed(1)
     full = case.build_supernet()
     short = case.build_supernet(precision)
@@ -61,8 +57,9 @@ def test_the_network_is_the_same(case, precision):
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_what_is_costly_is_computed_in_the_shorter_type(case, precision):
+def test_what_is_costly_is_computed_in_the_shorter_type(costly_case, precision):
     """All convolutions and matrix products but the last, which makes the logits, in supernet and child."""
+    case = costly_case
     inputs = [tf.constant(part) for part in case.inputs(4)]
     tokens = tf.constant(case.space.random_tokens(1, np.random.default_rng(5))[0])
     supernet = case.build_supernet(precision)
@@ -74,28 +71,3 @@ def test_what_is_costly_is_computed_in_the_shorter_type(case, precision):
         types = types_of_costly_ops(function)
         assert types.count(tf.float32) == 1
         assert set(types) - {tf.float32} == {tf.as_dtype(precision.removeprefix("mixed_"))}
-
-
-@pytest.mark.parametrize("precision", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_search_and_retraining_learn(costly_case, precision, tmp_path):
-    """An epoch of each moves the weights about as far as in float32, and every mean is a number."""
-    moved = {}
-    for name in ("float32", precision):
-        replicas = Replicas(precision=name)
-        evaluator = make_evaluator(costly_case, replicas)
-        before = [weight.numpy() for weight in evaluator.problem.variables]
-        evaluator.start(0)
-        means = evaluator.prepare(RandomSearcher(costly_case.tiny), 0)
-        assert np.isfinite(list(means.values())).all()
-        assert means["gradient_norm"] > 0
-        after = evaluator.problem.variables
-        moved[name] = np.concatenate([(v.numpy() - old).ravel() for v, old in zip(after, before, strict=True)])
-        assert ("shared_loss_scale" in evaluator.tracked) == (name == "mixed_float16")
-    # Steps of clipped gradients: lengths are alike, and so is the direction.
-    lengths = {name: np.linalg.norm(vector) for name, vector in moved.items()}
-    assert lengths[precision] == pytest.approx(lengths["float32"], rel=0.1)
-    assert moved[precision] @ moved["float32"] > 0.9 * lengths[precision] * lengths["float32"]
-    trainer = make_trainer(costly_case, Replicas(precision=precision))
-    with Reporter(tmp_path) as reporter:
-        trainer.run(reporter, Checkpoints(tmp_path / "checkpoints", trainer.tracked))
-    assert all(np.isfinite(variable.numpy()).all() for variable in trainer.problem.variables)

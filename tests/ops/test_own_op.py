@@ -71,7 +71,10 @@ def registered():
         names.remove(NAME)
 
 
-@pytest.fixture(params=["macro", "micro", "micro with the identity"], scope="module")
+# What stands in the place of an operation that has no stride is tried with the pooling too.
+@pytest.fixture(
+    params=["macro", "micro", pytest.param("micro with the identity", marks=pytest.mark.slow)], scope="module"
+)
 def case(request, registered):
     if request.param == "macro":
         return macro_case("own", num_layers=3, ops=("conv_3x3", NAME))

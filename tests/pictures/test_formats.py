@@ -54,9 +54,10 @@ def test_pixels_are_an_image_with_a_white_rim_and_something_in_it(architecture):
 
 
 def test_a_file_holds_what_its_suffix_says(architecture):
-    assert render(draw(architecture), ".svg").decode() == to_svg(draw(architecture))
-    assert render(draw(architecture), ".png") == to_png(draw(architecture))
-    assert to_png(draw(architecture)).startswith(b"\x89PNG")
+    figure = draw(architecture)
+    assert render(figure, ".svg").decode() == to_svg(figure)
+    assert render(figure, ".png") == to_png(figure)
+    assert to_png(figure).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("suffix", [".pdf", "", "svg"])

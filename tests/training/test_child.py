@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -134,13 +135,20 @@ class TestText:
         assert run(finished, tmp_path / "stopped").records == []
         assert_equal(weights_of(finished), weights_of(unbroken))
 
+    random_options: ClassVar = {"patience": 1, "drop": 0.2, "window": WindowConfig(bptt=8)}
+
+    @pytest.fixture(scope="class")
+    def unbroken(self, tmp_path_factory):
+        """The weights after each step of a training without a stop, its last weights and its records."""
+        trainer = make_text_trainer(**self.random_options)
+        weights = spy_on_steps(trainer)
+        records = run(trainer, tmp_path_factory.mktemp("unbroken")).records
+        return weights, weights_of(trainer), records
+
     @pytest.mark.parametrize("number", [1, 7, 23])
-    def test_a_signal_within_an_epoch_loses_no_step(self, tmp_path, number):
+    def test_a_signal_within_an_epoch_loses_no_step(self, tmp_path, number, unbroken):
         """It leaves with a checkpoint after the step that was under way, and the run ends as one without a stop."""
-        options = {"patience": 1, "drop": 0.2, "window": WindowConfig(bptt=8)}
-        unbroken = make_text_trainer(**options)
-        weights = spy_on_steps(unbroken)
-        expected = run(unbroken, tmp_path / "unbroken").records
+        options, (weights, last_weights, expected) = self.random_options, unbroken
         trainer = make_text_trainer(**options)
         before = spy_on_steps(trainer, lambda i: os.kill(os.getpid(), signal.SIGTERM) if i == number else None)
         with handled_signals(), pytest.raises(Interrupted) as left:
@@ -150,7 +158,7 @@ class TestText:
         after = spy_on_steps(trainer)
         records = run(trainer, tmp_path / "stopped").records
         assert len(before) + len(after) == len(weights)
-        assert_equal(weights_of(trainer), weights_of(unbroken))
+        assert_equal(weights_of(trainer), last_weights)
         assert [without_speed(metrics) for metrics in records] == [without_speed(m) for m in expected[-len(records) :]]
 
     def test_an_epoch_reads_all_of_the_text_with_other_dropout_and_lengths(self, tmp_path):

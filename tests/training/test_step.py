@@ -29,7 +29,7 @@ NO_SEED = tf.constant([0, 0])
 
 
 class TestImageSupernet:
-    space = MacroSpace(num_layers=3)
+    space = MacroSpace(num_layers=3, ops=("conv_3x3", "avg_pool_3x3"))
     tokens = space.random_tokens(2, np.random.default_rng(3))
 
     def make_step(self, supernet, children):

@@ -1,16 +1,15 @@
-"""Law 5: two replicas with synchronised batch statistics take the steps of one device with the same global batch."""
+"""Small searches and retrainings of a case, built and run as the stages do it."""
 
 import dataclasses
 import types
+from pathlib import Path
 
 import keras
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from enas_tf.data.images import ImageData, Split
 from enas_tf.data.text import TextData, Vocabulary
-from enas_tf.errors import InputError
 from enas_tf.models.language import TextShape
 from enas_tf.options import Config
 from enas_tf.runtime.checkpoints import Checkpoints
@@ -19,6 +18,7 @@ from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.search.evaluators.shared import SHARED, SharedTrainingConfig, SharedWeightsEvaluator
 from enas_tf.search.searchers.random import RandomSearcher
+from enas_tf.search.searchers.reinforce import ReinforceSearcher
 from enas_tf.tasks.classification import IMAGE_SEARCH, ImageSearchConfig
 from enas_tf.tasks.language import AVERAGING, AveragingConfig
 from enas_tf.tasks.language_problems import RETRAIN_WINDOW, WINDOW, WindowConfig
@@ -86,6 +86,61 @@ def make_evaluator(case, replicas, children=1) -> SharedWeightsEvaluator:
     return SharedWeightsEvaluator.build(run)
 
 
+class Search:
+    """An epoch of shared weights of a tiny space, of 3 steps or more.
+
+    Attributes:
+      evaluator: has trained them.
+      searcher: a policy whose weights were drawn after the shared ones. It has not proposed anything.
+      means: what the epoch has returned.
+      advanced: the numbers of steps that were reported.
+    """
+
+    def __init__(self, case, replicas: Replicas, children: int = 1):
+        self._case, self._replicas = case, replicas
+        self.evaluator = make_evaluator(case, replicas, children)
+        self.searcher = ReinforceSearcher(case.tiny)
+        self._start = remember(self.evaluator.weights)
+        self._train()
+
+    def _train(self) -> None:
+        self.advanced = []
+        self.evaluator.start(0)
+        self.means = self.evaluator.prepare(RandomSearcher(self._case.tiny), 0, 0, self.advanced.append)
+        assert sum(self.advanced) == self.evaluator.num_steps(0) >= 3
+        assert self.evaluator.step.traced.experimental_get_tracing_count() == 1
+
+    def repeat(self, steps_per_loop: int) -> None:
+        """Train from the same initial weights, by what has been traced already."""
+        restore(self._start)
+        self._replicas.steps_per_loop = steps_per_loop
+        self._train()
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        return self.evaluator.problem.variables
+
+    @property
+    def movement(self) -> np.ndarray:
+        """How far the epoch has moved each weight."""
+        pairs = zip(self.weights, self._start, strict=False)  # The optimizer's come after the weights.
+        return np.concatenate([(weight.numpy() - old).ravel() for weight, (_, old) in pairs])
+
+    def rewards(self, tokens: np.ndarray) -> np.ndarray:
+        """Return the first rewards of the epoch, of these architectures."""
+        self.evaluator.start(0)
+        return self.evaluator.evaluate(tf.constant(tokens)).numpy()
+
+
+def remember(variables) -> list[tuple]:
+    return [(variable, variable.numpy()) for variable in variables]
+
+
+def restore(remembered: list[tuple]) -> None:
+    for variable, value in remembered:
+        variable.assign(value)
+
+
 def make_trainer(case, replicas) -> ChildTrainer:
     """Build a trainer of a child as a run does."""
     keras.utils.set_random_seed(0)
@@ -99,68 +154,36 @@ def make_trainer(case, replicas) -> ChildTrainer:
         return ChildTrainer(problem, validate, RetrainConfig(2, BATCH), sgd_of(case), replicas, SEED, patience)
 
 
-def assert_close(found, expected):
-    for mine, its in zip(found, expected, strict=True):
-        np.testing.assert_allclose(mine.numpy(), its.numpy(), rtol=1e-3, atol=1e-4, err_msg=its.path)
+class Retraining:
+    """Two epochs of a child, or what the checkpoint in `workdir` has left to do of them."""
+
+    def __init__(self, case, replicas: Replicas, workdir: Path):
+        self.trainer, self._replicas = make_trainer(case, replicas), replicas
+        averages = [] if self.trainer.averaging is None else self.trainer.averaging.tracked
+        self._start = remember([*self.weights, *self.trainer.step.optimizer.variables, *averages])
+        self._train(workdir)
+
+    def _train(self, workdir: Path) -> None:
+        with Reporter(workdir) as reporter:
+            self.trainer.run(reporter, Checkpoints(workdir / "checkpoints", self.trainer.tracked))
+
+    def repeat(self, steps_per_loop: int, workdir: Path) -> None:
+        """Train from the same initial weights, by what has been traced already."""
+        restore(self._start)
+        self._replicas.steps_per_loop = steps_per_loop
+        self._train(workdir)
+
+    @property
+    def weights(self) -> list[keras.Variable]:
+        return self.trainer.problem.trainee.child.weights
 
 
-def moved(variables, before):
-    return max(np.abs(v.numpy() - old).max() for v, old in zip(variables, before, strict=True))
-
-
-def test_two_replicas_search_as_one_device(costly_case):
-    """Shared weights after an epoch, its means, and rewards and scores with these weights."""
-    case = costly_case
+def judge(case, searched: Search) -> dict[str, np.ndarray]:
+    """Measure three proposals, and update the policy once with their rewards."""
     tokens = case.tiny.random_tokens(3, np.random.default_rng(2))
-    found = []
-    for replicas in (Replicas(), Replicas(two_devices(), is_synchronized=True)):
-        evaluator = make_evaluator(case, replicas)
-        weights = evaluator.problem.variables
-        before = [weight.numpy() for weight in weights]
-        evaluator.start(0)
-        means = evaluator.prepare(RandomSearcher(case.tiny), 0)
-        assert moved(weights, before) > 1e-3
-        rewards = evaluator.evaluate(tf.constant(tokens)).numpy()
-        found.append((weights, means, rewards, evaluator.score(tokens[0]), evaluator.score(tokens[0], 1)))
-    (expected, *numbers), (weights, *others) = found
-    assert_close(weights, expected)
-    for name in ("loss", "gradient_norm", "learning_rate"):
-        assert others[0][name] == pytest.approx(numbers[0][name], rel=1e-3), name
-    np.testing.assert_allclose(others[1], numbers[1], rtol=1e-3)
-    assert others[2:] == pytest.approx(numbers[2:], rel=1e-3)
-
-
-def test_two_replicas_retrain_as_one_device(costly_case, tmp_path):
-    """The child after two epochs, moving averages and averaged weights included."""
-    case = costly_case
-    found = []
-    for replicas in (Replicas(), Replicas(two_devices(), is_synchronized=True)):
-        trainer = make_trainer(case, replicas)
-        place = tmp_path / str(replicas.num)
-        with Reporter(place) as reporter:
-            trainer.run(reporter, Checkpoints(place / "checkpoints", trainer.tracked))
-        found.append(trainer)
-    one, two = found
-    assert_close(two.problem.trainee.child.weights, one.problem.trainee.child.weights)
-    # A checkpoint of two devices goes on on one.
-    again = make_trainer(case, Replicas())
-    with Reporter(tmp_path / "2") as reporter:
-        again.run(reporter, Checkpoints(tmp_path / "2" / "checkpoints", again.tracked))
-    assert_close(again.problem.trainee.child.weights, one.problem.trainee.child.weights)
-
-
-@pytest.mark.parametrize("name", ["macro-layers", "micro-other"])
-def test_each_replica_has_children_of_its_own(case_list, name):
-    """M = the number of replicas: as one device that computes them one after the other, and nothing is synchronised."""
-    (case,) = [case for case in case_list if case.name == name]
-    both = Replicas(), Replicas(two_devices(), is_synchronized=True)
-    expected, found = (make_evaluator(case, replicas, children=2) for replicas in both)
-    for evaluator in (expected, found):
-        evaluator.start(0)
-        evaluator.prepare(RandomSearcher(case.tiny), 0)
-    assert_close(found.problem.variables, expected.problem.variables)
-
-
-def test_a_batch_has_to_split_over_the_replicas():
-    with pytest.raises(InputError, match=r"^batch_size=9 does not split over 2 replicas: expected a multiple of 2"):
-        Replicas(two_devices()).check_divides("batch_size", 9)
+    rewards = searched.rewards(tokens)
+    searched.searcher.update(tf.constant(tokens), tf.constant(rewards))
+    found = {"loss": searched.means["loss"], "rewards": rewards, "score": searched.evaluator.score(tokens[0])}
+    for kind, weights in (("supernet", searched.weights), ("policy", searched.searcher.controller.trainable_variables)):
+        found |= {f"{kind}/{number}": weight.numpy() for number, weight in enumerate(weights)}
+    return found
