@@ -22,6 +22,13 @@ def render(message: str, write: Callable[[str], str] = str) -> str:
     return _MARKED.sub(lambda match: write(match[1]), message)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number and its noun: "1 file", "1,200 files", "3 classes", "2 directories", "2 children"."""
+    ending = "ren" if noun == "child" else "es" if noun.endswith("s") else "s"
+    plural = re.sub("([^aeiou])y$", r"\1ie", noun) + ending
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 class InputError(ValueError):
     """Input that cannot be used; the message names the thing, its value, what was expected and the cure.
 

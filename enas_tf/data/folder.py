@@ -13,7 +13,6 @@ from enas_tf.data.headers import Header, read_header, turn_upright
 from enas_tf.data.images import Parts, Split
 from enas_tf.data.layout import Layout, find_layout
 from enas_tf.data.paths import (
-    count_of,
     enumerate_items,
     require_memory_for_images,
     require_path,
@@ -22,7 +21,7 @@ from enas_tf.data.paths import (
     show_path,
 )
 from enas_tf.data.values import BYTES, ValueRange, range_of_integers
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 
 
 def load_folder(location: str, data_dir: str | None, image_size: int | None) -> Parts:

@@ -6,8 +6,8 @@ import itertools
 import os
 from pathlib import Path
 
-from enas_tf.data.paths import count_of, enumerate_items, part_of, shorten, show_path
-from enas_tf.errors import InputError, ref
+from enas_tf.data.paths import enumerate_items, part_of, shorten, show_path
+from enas_tf.errors import InputError, count_of, ref
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp")
 
@@ -158,8 +158,8 @@ def _list_classes(directory: Path, skipped: _Skipped) -> dict[str, list[Path]]:
         names = f" ({shorten(next(iter(files)))})" if files else ""
         notes = "".join(f" {note}" for note in skipped.notes())
         raise InputError(
-            f"{show_path(directory)} holds images of {len(files)} classes{names}: expected at least 2 directories, "
-            f"one per class, with images in them ({', '.join(IMAGE_SUFFIXES)}).{notes}{_hint(contents)}"
+            f"{show_path(directory)} holds images of {count_of(len(files), 'class')}{names}: expected at least 2 "
+            f"directories, one per class, with images in them ({', '.join(IMAGE_SUFFIXES)}).{notes}{_hint(contents)}"
         )
     return files
 

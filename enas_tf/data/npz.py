@@ -8,9 +8,9 @@ import numpy as np
 from enas_tf.data.archive import Archive, open_archive
 from enas_tf.data.images import Parts, Split
 from enas_tf.data.labels import check_labels, encode_labels
-from enas_tf.data.paths import count_of, enumerate_items, part_of
+from enas_tf.data.paths import enumerate_items, part_of
 from enas_tf.data.pixels import as_bytes, check_images
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, count_of
 
 _CLASS_NAMES = "class_names"
 # A class has a name of a few words; more than this is another array.

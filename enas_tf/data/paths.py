@@ -1,12 +1,11 @@
 """Paths and texts of a user: what stands at a path before anything is opened, and how messages show what was given."""
 
 import os
-import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 
 # The largest number of characters of a value and of a path in a message: a path is to be copied, so it has more.
 _VALUE_LIMIT = 80
@@ -69,12 +68,6 @@ def enumerate_items(items: Sequence[object]) -> str:
     """Return the first ten `items`, each shortened, and the number of the others: "a, b and 3 more"."""
     shown = ", ".join(shorten(item) for item in items[:_ITEM_LIMIT])
     return f"{shown} and {len(items) - _ITEM_LIMIT} more" if len(items) > _ITEM_LIMIT else shown
-
-
-def count_of(number: int, noun: str) -> str:
-    """Return a number and its noun: "1 file", "1,200 files", "3 classes", "2 directories"."""
-    plural = re.sub("([^aeiou])y$", r"\1ie", noun) + ("es" if noun.endswith("s") else "s")
-    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def part_of(name: str) -> str | None:

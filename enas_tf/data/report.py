@@ -4,8 +4,9 @@ import numpy as np
 
 from enas_tf.data.fingerprint import count_per_class
 from enas_tf.data.images import ImageData
-from enas_tf.data.paths import count_of, shorten
+from enas_tf.data.paths import shorten
 from enas_tf.data.text import TextData
+from enas_tf.errors import count_of
 
 
 def describe(data: ImageData | TextData) -> dict[str, str]:

@@ -12,10 +12,10 @@ from enas_tf.data.digits import load_digits
 from enas_tf.data.folder import load_folder
 from enas_tf.data.images import PART_WORDS, ImageData, Parts, Split
 from enas_tf.data.npz import load_npz
-from enas_tf.data.paths import count_of, describe_path, enumerate_items, require_memory_for_images, shorten, show_given
+from enas_tf.data.paths import describe_path, enumerate_items, require_memory_for_images, shorten, show_given
 from enas_tf.data.splits import first_shuffled, split_indices
 from enas_tf.data.tfds import load_tfds
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require
 
 # Runs with different seeds are compared on the same images, so the parts of a data set do not depend on a run's seed.

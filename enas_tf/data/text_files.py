@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from enas_tf.data.paths import (
-    count_of,
     describe_path,
     enumerate_items,
     part_of,
@@ -14,7 +13,7 @@ from enas_tf.data.paths import (
 )
 from enas_tf.data.text import Texts
 from enas_tf.data.text_encoding import decode_text
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 
 # The names that a file may have, the preferred first: plain, WikiText in words, WikiText raw, Penn Treebank.
 _FILE_NAMES = (("", ".txt"), ("wiki.", ".tokens"), ("wiki.", ".raw"), ("ptb.", ".txt"))

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from enas_tf.data.decoding import decode, decode_each
 from enas_tf.data.images import Parts, Split
-from enas_tf.data.paths import count_of, enumerate_items, require_memory_for_images, shorten
-from enas_tf.errors import InputError, ref
+from enas_tf.data.paths import enumerate_items, require_memory_for_images, shorten
+from enas_tf.errors import InputError, count_of, ref
 
 # Number of examples that one call of a parallel map parses and decodes.
 _BATCH = 250

@@ -4,8 +4,7 @@ import math
 
 import keras
 
-from enas_tf.data.paths import count_of
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory

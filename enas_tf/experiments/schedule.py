@@ -2,8 +2,7 @@
 
 import math
 
-from enas_tf.data.paths import count_of
-from enas_tf.errors import ref
+from enas_tf.errors import count_of, ref
 from enas_tf.experiments.config import RunOptions
 from enas_tf.runtime.console import in_words
 from enas_tf.search.config import SEARCH, SearchConfig

@@ -90,5 +90,8 @@ def forget_option(name: str) -> None:
 
 
 def read_config() -> RunOptions:
-    """Return the configuration that the parsed flags say; raise `InputError` for values that cannot be."""
-    return read_options(given_options())
+    """Return the configuration that the parsed flags say; raise `InputError` for values that cannot be.
+
+    What a flagfile says of batches is lowered where the data are too small, as defaults are; what was typed is not.
+    """
+    return read_options(given_options(), insisted=typed)

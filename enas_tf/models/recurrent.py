@@ -1,5 +1,6 @@
 """The networks of the recurrent space, and how a child inherits the shared weights of its cell."""
 
+from enas_tf.errors import count_of
 from enas_tf.models.language import LANGUAGE, RETRAIN_LANGUAGE, LanguageConfig, TextShape
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.models.recurrent_child import build_recurrent_child, count_recurrent_child
@@ -37,9 +38,10 @@ class RecurrentNetworks(Networks[LanguageConfig, LanguageConfig, TextShape]):
         return network
 
     def size_in_words(self, architecture, child):
+        units = count_of(child.units, "unit")
         if isinstance(architecture, LstmBaseline):
-            return f"an LSTM with the parameters of a cell of {architecture.nodes} nodes and {child.units} units"
-        return f"{child.units} units"
+            return f"an LSTM with the parameters of a cell of {count_of(architecture.nodes, 'node')} and {units}"
+        return units
 
 
 NETWORKS.register("recurrent", [LANGUAGE, RETRAIN_LANGUAGE])(RecurrentNetworks())

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, PickOp, PickSkips
 from enas_tf.spaces.forms import check_node, check_size, read_list, read_name, read_words, to_tokens
@@ -107,9 +107,9 @@ class MacroArchitecture(Architecture):
         depth = max(1, (math.isqrt(8 * len(words) + 1) - 1) // 2)
         if depth * (depth + 1) // 2 != len(words):
             raise InputError(
-                f"the arc string has {len(words)} integers: expected n (n + 1) / 2 for a macro network of n layers "
-                f"(one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} layers "
-                f"or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
+                f"the arc string has {count_of(len(words), 'integer')}: expected n (n + 1) / 2 for a macro network of "
+                f"n layers (one operation and k - 1 skips for layer k), such as {depth * (depth + 1) // 2} for {depth} "
+                f"layers or {(depth + 1) * (depth + 2) // 2} for {depth + 1}."
             )
         check_size(MacroSpace, "num_layers", depth)
         sources = "layers" if is_papers else "reference"

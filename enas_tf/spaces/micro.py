@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, count_of
 from enas_tf.options import Group, option, require
 from enas_tf.spaces.decisions import Decision, MarkNode, NewCell, PickNode, PickOp
 from enas_tf.spaces.forms import check_node, check_size, read_list, read_name, read_words, to_tokens
@@ -142,8 +142,8 @@ class MicroArchitecture(Architecture):
         blocks, rest = divmod(len(words), 8)
         if rest or not blocks:
             raise InputError(
-                f"the arc string has {len(words)} integers: expected 8 for every block of a micro cell (4 for the "
-                "normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
+                f"the arc string has {count_of(len(words), 'integer')}: expected 8 for every block of a micro cell (4 "
+                "for the normal cell, then 4 for the reduction cell), such as 40 for the paper's 5 blocks."
             )
         # Of a block the string has input op input op, the tokens both inputs and then both operations.
         check_size(MicroSpace, "blocks", blocks)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, count_of
 from enas_tf.options import Group, option, require, shorten
 from enas_tf.spaces.decisions import Decision, MarkNode, PickNode, PickOp
 from enas_tf.spaces.enas_lm import ENAS_LM_ACTIVATIONS, ENAS_LM_PREFIX, from_enas_lm, looks_like
@@ -131,13 +131,13 @@ class RecurrentArchitecture(Architecture):
         if prefix == ENAS_LM_PREFIX:
             if not num or num % 2:
                 raise InputError(
-                    f"the arc string has {num} integers behind {ENAS_LM_PREFIX!r}: expected two for each node "
-                    f"behind the first, an even number.{looks_like(num)}"
+                    f"the arc string has {count_of(num, 'integer')} behind {ENAS_LM_PREFIX!r}: expected two for each "
+                    f"node behind the first, an even number.{looks_like(num)}"
                 )
             words = from_enas_lm(words)
         elif num % 2 == 0:
             raise InputError(
-                f"the arc string has {num} integers: expected 2 n - 1 for a recurrent cell of n nodes (an "
+                f"the arc string has {count_of(num, 'integer')}: expected 2 n - 1 for a recurrent cell of n nodes (an "
                 f"activation, then a previous node and an activation each), such as 23 for 12 nodes."
                 f"{looks_like(num)}"
             )
@@ -194,7 +194,7 @@ class LstmBaseline(Baseline):
         return cls(int(nodes))
 
     def in_words(self) -> list[str]:
-        return [f"baseline: an LSTM with as many parameters as a cell of {self.nodes} nodes"]
+        return [f"baseline: an LSTM with as many parameters as a cell of {count_of(self.nodes, 'node')}"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,11 +5,10 @@ import dataclasses
 from enas_tf.data.augmentation import AUGMENTATION
 from enas_tf.data.fingerprint import fingerprint
 from enas_tf.data.images import ImageData, Split
-from enas_tf.data.paths import count_of
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.data.report import describe
 from enas_tf.data.sources import DATA, load_images
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.models.images import ImageConfig
 from enas_tf.options import Config, Group, option, require
 from enas_tf.tasks.classification_problems import (
@@ -99,7 +98,7 @@ class Classification(Task):
         height, width, channels = recorded.get("image_shape", (32, 32, 3))
         num_classes = recorded.get("num_classes") or len(recorded.get("class_names", range(10)))
         image = ImageConfig(height, width, channels, num_classes, (0.0,) * channels, (1.0,) * channels)
-        return image, f"{height}x{width}x{channels} images of {num_classes} classes"
+        return image, f"{height}x{width}x{channels} images of {count_of(num_classes, 'class')}"
 
     def replica_options(self, config):
         device = config[IMAGE_DEVICE]
@@ -186,7 +185,8 @@ class Classification(Task):
         return {"data": data.name, **describe(data)}
 
     def batch_in_words(self, config, batch_size):
-        return f"{batch_size} images, {config[IMAGE_SEARCH].children_per_step} children per step"
+        children = count_of(config[IMAGE_SEARCH].children_per_step, "child")
+        return f"{count_of(batch_size, 'image')}, {children} per step"
 
     def data_in_words(self, config, data):
         num = len(data.train) + (0 if _is_valid_held_out(config) else len(data.valid))

@@ -7,12 +7,12 @@ import warnings
 import numpy as np
 
 from enas_tf.data.fingerprint import fingerprint
-from enas_tf.data.paths import count_of, shorten
+from enas_tf.data.paths import shorten
 from enas_tf.data.report import describe
 from enas_tf.data.text import TEXT, TextData, Vocabulary, split_tokens
 from enas_tf.data.text_batches import in_rows
 from enas_tf.data.text_sources import TEXT_SOURCE, load_text
-from enas_tf.errors import ref
+from enas_tf.errors import count_of, ref
 from enas_tf.models.language import TextShape
 from enas_tf.options import Group, option, require
 from enas_tf.reading import read_json

@@ -6,7 +6,6 @@ import pytest
 
 from enas_tf.data import paths
 from enas_tf.data.paths import (
-    count_of,
     describe_path,
     enumerate_items,
     in_bytes,
@@ -73,12 +72,6 @@ def test_ten_items_are_shown():
     assert enumerate_items("abc") == "a, b, c"
     assert enumerate_items(range(13)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 3 more"
     assert len(enumerate_items(["x" * 1000] * 1000)) < 900
-
-
-def test_nouns_have_plurals():
-    shown = [count_of(2, noun) for noun in ("file", "class", "directory", "array")]
-    assert shown == ["2 files", "2 classes", "2 directories", "2 arrays"]
-    assert [count_of(1, "class"), count_of(1200, "entry")] == ["1 class", "1,200 entries"]
 
 
 def test_usual_names_of_parts():

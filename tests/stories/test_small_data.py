@@ -57,7 +57,7 @@ def run(tmp_path, launch):
 def test_all_stages_lower_the_batch_alike(run, tmp_path):
     first = run("search", *SMALL, "--workdir=run", "--then=retrain,export")
     assert first.code == 0, first.err
-    assert "batch 6 images, 1 children per step\n" in narrow(first.out)
+    assert "batch 6 images, 1 child per step\n" in narrow(first.out)
     assert LOWERED in narrow(first.out)
     assert LOWERED_CHILD in narrow(first.out)
     # The flags of a run are those that were asked for: they are lowered again for other data.
@@ -104,3 +104,13 @@ def test_a_trial_without_training_says_it_too(run):
     outcome = run("search", *SMALL, "--dry_run")
     assert outcome.code == 0, outcome.err
     assert LOWERED in narrow(outcome.out)
+
+
+def test_batches_of_a_flagfile_are_lowered(run, tmp_path):
+    (tmp_path / "mine.flags").write_text("--batch_size=64\n--retrain_batch_size=64\n")
+    outcome = run("search", *SMALL, "--flagfile=mine.flags", "--dry_run")
+    assert outcome.code == 0, outcome.err
+    assert f"lowered --batch_size from 64 to 6, since {TRAINING} and the validation part 6\n" in narrow(outcome.out)
+    outcome = run("search", *SMALL, "--flagfile=mine.flags", "--batch_size=64", "--dry_run")
+    assert outcome.code == 2
+    assert outcome.err.startswith("--batch_size=64 is too large for the data")
