@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from benchmarks.executed import peak_of_tensors, profile, trace_kernels
 from benchmarks.measured import Measured, count_nodes, count_parameters, gib, peak_gib, seconds_of, take_turns
-from enas_tf.experiments.config import RUN
 from enas_tf.experiments.run import Run
+from enas_tf.experiments.run_config import RUN
 from enas_tf.experiments.search_stage import count_bytes
 from enas_tf.runtime.checkpoints import Position
 from enas_tf.runtime.replicas import PRECISIONS, Replicas

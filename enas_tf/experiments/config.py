@@ -11,59 +11,20 @@ from typing import Any, Self
 
 from enas_tf import registry
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.run_config import RUN, RunConfig
 from enas_tf.models.networks import NETWORKS, Networks
-from enas_tf.options import Config, Group, Option, option, require
+from enas_tf.options import Config, Group, Option
 from enas_tf.registry import Entry
-from enas_tf.runtime.devices import STRATEGIES
-from enas_tf.runtime.replicas import PRECISIONS
 from enas_tf.search.config import SEARCH
 from enas_tf.search.derive import DERIVE
 from enas_tf.search.evaluators.evaluator import EVALUATORS
+from enas_tf.search.executors.executor import EXECUTORS
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES, Space
 from enas_tf.tasks.task import TASKS, Task
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD
 
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What belongs to no single component: which components there are, seeds and devices."""
-
-    space: str = option(
-        "macro", "what is searched; some options have other defaults there", choices=SPACES, stages=("search",)
-    )
-    searcher: str = option("reinforce", "who proposes architectures", choices=SEARCHERS, stages=("search",))
-    evaluator: str = option("shared", "what a proposal is judged by", choices=EVALUATORS, stages=("search",))
-    seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals", most=2**63)
-    deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")
-    strategy: str = option(
-        "auto",
-        "devices of a run: mirrored = each step is shared by all GPUs of this host, multi_worker = by those of all "
-        "processes that TF_CONFIG or SLURM names, one_device = the first alone, auto = what there is",
-        choices=STRATEGIES,
-        decides=False,
-    )
-    precision: str = option(
-        "float32",
-        "what networks compute in while they are trained and searched; weights, batch statistics, logits and the "
-        "controller are float32 in any case, and so is the child that is kept",
-        choices=PRECISIONS,
-    )
-    steps_per_loop: int = option(
-        1,
-        "training steps that are started at once; a signal is heard between two loops",
-        decides=False,
-        most=10_000,
-    )
-
-    def __post_init__(self):
-        require(self.steps_per_loop >= 1, "steps_per_loop", self.steps_per_loop, "at least 1")
-        # NumPy and Keras take no others.
-        require(0 <= self.seed < 2**32, "seed", self.seed, f"0..{2**32 - 1}")
-
-
-RUN = Group(RunConfig())
 #: The options of the stages themselves, whichever components a run has.
 _STAGE_GROUPS = (SEARCH, DERIVE, RETRAIN, RETRAIN_SGD)
 
@@ -182,22 +143,27 @@ def _read(entries: list[Entry], values: Mapping[str, Any]) -> set[str]:
 
 
 def chosen(run: RunConfig) -> list[Entry]:
-    """Return the components of a run: space, networks, task, searcher, evaluator."""
-    networks = NETWORKS.entry(run.space)
+    """Return the components of a run: space, networks, task, searcher, evaluator, and executor where one is needed."""
+    networks, evaluator = NETWORKS.entry(run.space), EVALUATORS.entry(run.evaluator)
+    executors = [EXECUTORS.entry(run.executor)] if evaluator.component.trains_children else []
     return [
         SPACES.entry(run.space),
         networks,
         TASKS.entry(networks.component.task),
         SEARCHERS.entry(run.searcher),
-        EVALUATORS.entry(run.evaluator),
+        evaluator,
+        *executors,
     ]
 
 
 def groups_of(entries: Iterable[Entry]) -> list[Group]:
     """Return the groups of options that a run with these components reads, each once."""
-    shares = any(getattr(entry.component, "shares_weights", False) for entry in entries)
-    found = [group for entry in entries for group in entry.groups if shares or not group.is_of_sharing]
-    return list(dict.fromkeys([RUN, *found, *_STAGE_GROUPS]))
+    trains = any(getattr(entry.component, "trains_children", False) for entry in entries)
+    has_trials = any(getattr(entry.component, "has_trials", False) for entry in entries)
+    found = [group for entry in entries for group in entry.groups if trains or not group.is_of_sharing]
+    # A search by trials has a length of its own, and derives from these.
+    stages = [group for group in _STAGE_GROUPS if not (has_trials and group in (SEARCH, DERIVE))]
+    return list(dict.fromkeys([RUN, *found, *stages]))
 
 
 def every_option() -> dict[str, list[tuple[Entry | None, Option]]]:
@@ -277,17 +243,17 @@ def _cure(refused: Option, entries: list[Entry], mine: list[Entry]) -> str:
     return f"leave it out{listed if names else ''}"
 
 
-def _defaults(space: str, searcher: str, evaluator: str) -> dict[str, Any]:
-    return read_options({"space": space, "searcher": searcher, "evaluator": evaluator}).option_values()
+#: The options that choose the other components of a run.
+_CHOICES = ("searcher", "evaluator", "executor")
 
 
 def to_flagfile(options: RunOptions) -> str:
     """Return the text of a flagfile that says this configuration: the space, and every option that is no default."""
     run = options.run
-    defaults = _defaults(run.space, run.searcher, run.evaluator)
+    defaults = read_options({name: getattr(run, name) for name in ("space", *_CHOICES)}).option_values()
     lines = [f"--import={path}" for path in registry.imported()] + [f"--space={run.space}"]
     for found, value in options.options():
-        is_choice = found.name in ("searcher", "evaluator") and value != getattr(RUN.default, found.name)
+        is_choice = found.name in _CHOICES and value != getattr(RUN.default, found.name)
         if found.name != "space" and (is_choice or value != defaults[found.name]):
             lines.append(f"--{found.name}={_show(value)}")
     return "\n".join(lines) + "\n"

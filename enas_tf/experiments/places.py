@@ -17,6 +17,8 @@ _DIRECTORIES = (
     "tensorboard/search",
     "tensorboard/controller",
     "tensorboard/derive",
+    "tensorboard/trial",
+    "tensorboard/finalist",
     "tensorboard/retrain",
     "tensorboard/test",
 )
@@ -35,6 +37,7 @@ _FILES = (
     "environment.json",
     "metrics.jsonl",
     "run.flags",
+    "trials.jsonl",
 )
 #: What the option `overwrite` of a stage removes before it starts anew. Nothing else in a workdir is ever removed.
 #: Results go first and checkpoints last: a run that is stopped in between is not taken for one that has finished.
@@ -49,6 +52,10 @@ _SEARCH_OUTPUTS = (
     "tensorboard/search",
     "tensorboard/controller",
     "tensorboard/derive",
+    "tensorboard/trial",
+    "tensorboard/finalist",
+    "trials.jsonl",
+    "checkpoints/trials",
     "checkpoints/search",
 )
 

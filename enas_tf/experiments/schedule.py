@@ -6,7 +6,7 @@ from enas_tf.errors import count_of, ref
 from enas_tf.experiments.config import RunOptions
 from enas_tf.runtime.console import in_words
 from enas_tf.search.config import SEARCH, SearchConfig
-from enas_tf.search.estimate import Estimate
+from enas_tf.search.estimate import Estimate, TrialTimes
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD, SGD, SgdConfig
 
@@ -35,6 +35,18 @@ def times_in_words(measured: Estimate, num_steps: int, config: SearchConfig) -> 
         "a reward": f"{measured.reward:.3f} s",
         "an epoch": words,
         "the search": f"{in_words(epoch * config.epochs, 1)}, without derive",
+    }
+
+
+def trial_times_in_words(timed: TrialTimes, seconds: float, parallel: int, is_traced_anew: bool) -> dict[str, str]:
+    """Return rows about the time of a search by trials, which is `seconds` of training."""
+    words = f"{in_words(seconds, 1)} of training"
+    if parallel > 1:
+        words += f", at best {in_words(seconds / parallel, 1)} with {parallel} at once"
+    return {
+        "first step": f"{timed.first_step:.1f} s, traced {'anew for each trial' if is_traced_anew else 'once'}",
+        "an epoch": f"{timed.epoch:.3g} s, and {timed.measuring:.3g} s for its validation",
+        "the search": words,
     }
 
 

@@ -4,31 +4,32 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.experiments.config import to_flagfile
-from enas_tf.experiments.data_record import check_data, record_data
+from enas_tf.experiments.data_record import check_data
+from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
-from enas_tf.experiments.retrain_stage import check_retraining
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
-from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
-from enas_tf.search.config import SEARCH
+from enas_tf.search.config import SEARCH, SearchConfig
 from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
 from enas_tf.search.estimate import estimate
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
+from enas_tf.search.finalists import FINALISTS, budgets_for
 from enas_tf.search.loop import search
 from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
 from enas_tf.spaces.space import Architecture
+from enas_tf.training.child import RETRAIN
 from enas_tf.training.health import Recovery
 
 
@@ -41,9 +42,19 @@ class SearchStage:
         keras.utils.set_random_seed(options.seed)
         self.run = run
         with enough_memory("the searcher and the evaluator", "search", run.config):
-            self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, run.config)
+            searched = run.config.replace({SEARCH: self._search_config()})
+            self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, searched)
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
         self.recovery = Recovery("search")
+
+    def _search_config(self) -> SearchConfig:
+        """Return how long the search is, as the searcher is told."""
+        return self.run.config[SEARCH]
+
+    @property
+    def num_epochs(self) -> int:
+        """The length of the search: what derive follows."""
+        return self.run.config[SEARCH].epochs
 
     def checkpoints(self) -> Checkpoints:
         """Return the checkpoints of the search in the workdir."""
@@ -125,34 +136,46 @@ class SearchStage:
         """Return whether the workdir's architecture was derived after so many epochs, by the same options."""
         return self.run.workdir.derived.get("derived") == self._derivation(num_epochs)
 
-    def _derivation(self, num_epochs: int) -> dict[str, int]:
-        return {"searched_epochs": num_epochs} | dataclasses.asdict(self.run.config[DERIVE])
+    def _derivation(self, num_epochs: int) -> dict[str, Any]:
+        config = self.run.config
+        found = {"searched_epochs": num_epochs} | dataclasses.asdict(config[DERIVE])
+        if num := config[FINALISTS].finalists * (FINALISTS in config.values):
+            found |= {"finalists": num, "finalist_epochs": list(budgets_for(config[RETRAIN].epochs))}
+        return found
 
     def derive(self, num_epochs: int) -> None:
         """Rank proposals after `num_epochs` of search; write the candidates, the best architecture and its picture."""
+        self.run.lock()
+        candidates, metrics = self._candidates()
+        self._write(candidates, metrics, num_epochs)
+
+    def _candidates(self) -> tuple[list[Candidate], dict[str, float]]:
+        """Return candidates, finalists first, then the best ones; and what is reported of finalists."""
         run, config = self.run, self.run.config[DERIVE]
-        run.lock()
         words = f"the rewards of derive: {self._step_in_words()}"
         with (
             run.reporter.progress("derive", config.derive_samples, "proposals") as advance,
             enough_memory(words, "search", run.config),
         ):
             candidates = derive(self.searcher, self.evaluator, self._count, config, run.seed, advance)
-        self._write(candidates, num_epochs)
+        if FINALISTS in run.config.values and run.config[FINALISTS].finalists:
+            return choose_finalist(run, self.evaluator, candidates, self._count)
+        return candidates, {}
 
-    def _write(self, candidates: list[Candidate], num_epochs: int) -> None:
+    def _write(self, candidates: list[Candidate], metrics: dict[str, float], num_epochs: int) -> None:
         run, best = self.run, candidates[0]
         write_text(run.workdir.candidates, to_csv(candidates))
         figure = draw(best.architecture)
         write_text(run.workdir.picture, to_svg(figure))
         values = np.array([candidate.value for candidate in candidates])
-        metrics = {
+        ends = (values.max(), values.min()) if self.evaluator.is_higher_better else (values.min(), values.max())
+        summary = {
             "num_candidates": len(candidates),
-            f"best_{best.metric}": best.value,
+            f"best_{best.metric}": ends[0],
             f"mean_{best.metric}": values.mean(),
-            f"worst_{best.metric}": candidates[-1].value,
+            f"worst_{best.metric}": ends[1],
         }
-        run.reporter.record_result("derive", metrics, num_epochs)
+        run.reporter.record_result("derive", summary | metrics, num_epochs)
         width = run.networks.size_in_words(best.architecture, run.networks.as_child(run.config[run.networks.network]))
         run.reporter.say(f"derive: {run.workdir.candidates}, with parameters and FLOPs at the searched width: {width}")
         run.reporter.tensorboard.image("derive", "architecture", to_pixels(figure), num_epochs)
@@ -161,25 +184,6 @@ class SearchStage:
         # Written last: its presence says that derive is done.
         derived = {best.metric: best.value, "derived": self._derivation(num_epochs)}
         write_json(run.workdir.architecture, best.architecture.to_json() | derived)
-
-
-def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
-    """Build the search and claim the workdir for it. What retraining would refuse later is refused now."""
-    if is_retraining:
-        run.check_limits("search", "retrain")
-        check_retraining(run, run.space.decode([0] * run.space.num_tokens))
-    stage = SearchStage(run)
-    if is_retraining and not is_overwriting:
-        run.workdir.check_stage("retrain", run.stage_values("retrain"))
-    if not is_overwriting:
-        run.workdir.check_stage("search", run.stage_values("search"))
-        check_data(run, "search")
-    run.open_stage("search", run.stage_values("search"), is_overwriting)
-    record_data(run, "search")
-    write_text(run.workdir.run_flags, to_flagfile(run.recorded_config))
-    run.workdir.write_environment(run.seed, run.task.record(run.data))
-    cluster.barrier()
-    return stage
 
 
 def count_bytes(variables: list) -> int:

@@ -56,6 +56,10 @@ class Workdir:
         return self.path / "candidates.csv"
 
     @property
+    def trials(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
     def child(self) -> Path:
         return self.path / "child"
 

@@ -4,7 +4,7 @@ Ranks proposals of a finished or stopped search anew, and writes candidates.csv,
 """
 
 from enas_tf.experiments.run import closing_block
-from enas_tf.experiments.search_stage import SearchStage
+from enas_tf.experiments.starting import build_stage
 from enas_tf.launch import app
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     workdir = app.existing_workdir()
     with app.start_run(app.config_for(stage="search"), workdir, is_shared=True) as run:
         run.lock()
-        stage = SearchStage(run)
+        stage = build_stage(run)
         stage.derive(stage.restore().epoch)
         closing_block(run)
 

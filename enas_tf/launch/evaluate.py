@@ -14,7 +14,7 @@ from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import measure_child, write_sample
 from enas_tf.experiments.retrain_stage import check_is_architecture_of, finite
 from enas_tf.experiments.run import Run, derived_architecture
-from enas_tf.experiments.search_stage import SearchStage
+from enas_tf.experiments.starting import build_stage
 from enas_tf.launch import app
 from enas_tf.launch.arguments import values_of
 from enas_tf.options import require, shorten
@@ -66,7 +66,12 @@ def main() -> None:
 
 def _measure_shared(run: Run, architecture: Buildable) -> dict[str, float]:
     tokens = _encode(run, architecture)
-    stage = SearchStage(run)
+    stage = build_stage(run)
+    if stage.evaluator.has_trials:
+        raise InputError(
+            f"{run.workdir} holds trials, which share no weights: leave out {ref('weights')}=shared. candidates.csv "
+            "has the metric of each."
+        )
     stage.restore()
     return {f"shared_weights_{stage.evaluator.metric}": stage.evaluator.score(tokens)}
 

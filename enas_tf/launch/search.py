@@ -13,10 +13,9 @@ from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import export
 from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run, closing_block, derived_architecture
-from enas_tf.experiments.search_stage import SearchStage, start_search
+from enas_tf.experiments.starting import build_stage, start_search
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
-from enas_tf.search.config import SEARCH
 
 FLAGS = flags.FLAGS
 
@@ -40,7 +39,7 @@ def main() -> None:
         raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected retrain or retrain,export.")
     if FLAGS.dry_run:
         with tempfile.TemporaryDirectory() as nowhere, _start(Path(nowhere)) as run:
-            SearchStage(run).dry_run()
+            build_stage(run).dry_run()
         return
     with _start(app.required_workdir()) as run:
         run.lock()
@@ -63,7 +62,7 @@ def _search(run: Run, is_retraining: bool) -> None:
     """Search and derive; what a stage has built is let go when it is done."""
     stage = start_search(run, FLAGS.overwrite, is_retraining)
     stage.search()
-    num_epochs = run.config[SEARCH].epochs
+    num_epochs = stage.num_epochs
     if cluster.is_any(stage.is_derived(num_epochs)):
         run.reporter.say(f"derive: finished, {run.workdir.architecture} is there already")
     else:

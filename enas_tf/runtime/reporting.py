@@ -85,15 +85,17 @@ class Reporter:
         metrics: Mapping[str, float],
         total_epochs: int,
         descriptions: Mapping[str, str] | None = None,
+        unit: str = "epoch",
     ) -> None:
         """Report the metrics of one epoch of one phase to all three sinks.
 
         Args:
-            phase: "search" (shared weights), "controller" or "retrain".
+            phase: "search" (shared weights), "controller", "trial" or "retrain".
             epoch: counted from 0.
             metrics: scalars (Python, NumPy or TensorFlow). NaN and infinities become null in `metrics.jsonl`.
             total_epochs: the number of epochs of this phase, for "3/10" on the console.
             descriptions: metric -> what it means, for those that `runtime.descriptions` does not know.
+            unit: what the console calls an epoch.
 
         Raises:
             ValueError: a metric is named phase, epoch or time.
@@ -101,7 +103,7 @@ class Reporter:
         numbers = self._append(phase, epoch, metrics)
         self.tensorboard.scalars(phase, numbers, epoch + 1, _describe(phase, numbers) | dict(descriptions or {}))
         width = len(str(total_epochs))
-        self._say_numbers(phase, f"epoch {epoch + 1:>{width}}/{total_epochs}  ", numbers)
+        self._say_numbers(phase, f"{unit} {epoch + 1:>{width}}/{total_epochs}  ", numbers)
 
     def record_result(
         self, phase: str, metrics: Mapping[str, float], num_epochs: int, sizes: Mapping[str, float] | None = None
@@ -177,6 +179,14 @@ class Reporter:
         self._truncate_metrics(phase_epochs)
         for phase, epoch in phase_epochs.items():
             self.tensorboard.truncate(phase, epoch)
+
+    def num_epochs(self, phase: str) -> int:
+        """Return up to which epoch an earlier run has reported `phase`; 0 where it has not."""
+        if not self._metrics.exists():
+            return 0
+        content = read_text(self._metrics, "the metrics that a run has reported", _CURE)
+        epochs = [record["epoch"] for record in _records(self._metrics, content) if record["phase"] == phase]
+        return max(epochs, default=-1) + 1
 
     def close(self) -> None:
         """Flush and close the TensorBoard files; a later report opens new ones."""

@@ -4,7 +4,8 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -15,19 +16,30 @@ from enas_tf.runtime import cluster
 from enas_tf.runtime.seeds import seed_for
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.searchers.searcher import Searcher
-from enas_tf.spaces.space import Architecture
+from enas_tf.spaces.space import Architecture, Space
+
+#: One in so many of the proposals is a mutation of one of the best others, of which there are so many.
+_MUTATED, _PARENTS = 5, 20
 
 
 @dataclasses.dataclass(frozen=True)
 class DeriveConfig:
     """How many proposals are ranked and on how much data (the paper: several, on one batch)."""
 
-    derive_samples: int = option(100, "proposals that derive ranks", most=1_000_000)
-    derive_batches: int = option(0, "validation batches that derive ranks by; 0 = all (the paper: 1)", most=1_000_000)
+    derive_samples: int = option(
+        500, "proposals that derive ranks: a fifth are mutations of the best of the others", most=1_000_000
+    )
+    derive_batches: int = option(
+        2, "validation batches that derive ranks all proposals by; 0 = all (the paper: 1)", most=1_000_000
+    )
+    derive_kept: int = option(
+        60, "the best so many of them are ranked again by the whole validation part", most=1_000_000
+    )
 
     def __post_init__(self):
         require(self.derive_samples >= 1, "derive_samples", self.derive_samples, "at least 1")
         require(self.derive_batches >= 0, "derive_batches", self.derive_batches, "0 or more")
+        require(self.derive_kept >= 1, "derive_kept", self.derive_kept, "at least 1")
 
 
 #: No stage of its own: a finished search is ranked anew with other values.
@@ -41,6 +53,7 @@ class Candidate:
     Attributes:
       metric: the name of `value`, what the evaluator scores by.
       cost: of its child at the searched size.
+      more: further columns of candidates.csv, name -> value; a candidate need not have all of them.
     """
 
     architecture: Architecture
@@ -48,6 +61,7 @@ class Candidate:
     metric: str
     value: float
     cost: Cost
+    more: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
 
 
 def derive(
@@ -60,17 +74,35 @@ def derive(
 ) -> list[Candidate]:
     """Return the different ones of `derive_samples` proposals, best first.
 
-    Of equals the one with fewer FLOPs comes first. Scores that are not finite come last.
+    The best `derive_kept` are ranked by the whole validation part, and stand before the others. Of equals the one with
+    fewer FLOPs comes first. Scores that are not finite come last.
     """
-    tokens = cluster.agree(searcher.candidates(tf.constant(config.derive_samples), seed_for(seed, "derive")))
-    candidates = []
-    for proposal in np.unique(tokens.numpy(), axis=0):
-        architecture = searcher.space.decode(proposal)
-        value = evaluator.score(proposal, config.derive_batches)
-        proposal = tuple(proposal.tolist())
-        candidates.append(Candidate(architecture, proposal, evaluator.metric, value, count(architecture)))
+
+    def judge(tokens: np.ndarray, num_batches: int) -> Candidate:
+        architecture, value = searcher.space.decode(tokens), evaluator.score(tokens, num_batches)
         advance(1)
-    return rank(candidates, evaluator.is_higher_better)
+        return Candidate(architecture, tuple(tokens.tolist()), evaluator.metric, value, count(architecture))
+
+    num_mutated = config.derive_samples // _MUTATED
+    num = config.derive_samples - num_mutated
+    proposals = cluster.agree(searcher.candidates(tf.constant(num), seed_for(seed, "derive"))).numpy()
+    found = [judge(tokens, config.derive_batches) for tokens in np.unique(proposals, axis=0)]
+    ranked = rank(found, evaluator.is_higher_better)
+    for tokens in _mutate(searcher.space, ranked[:_PARENTS], num_mutated, seed):
+        found.append(judge(tokens, config.derive_batches))
+    ranked = rank(found, evaluator.is_higher_better)
+    if not config.derive_batches:
+        return ranked
+    best = [judge(np.array(c.tokens, np.int32), 0) for c in ranked[: config.derive_kept]]
+    return rank(best, evaluator.is_higher_better) + ranked[config.derive_kept :]
+
+
+def _mutate(space: Space, parents: list[Candidate], num: int, seed: int) -> np.ndarray:
+    """Return up to `num` different mutations of candidates, none of which is one of them: int32 [n, num_tokens]."""
+    rng = np.random.default_rng([seed, zlib.crc32(b"derive_mutations")])
+    rows = np.array([c.tokens for c in parents], np.int32)
+    mutated = np.unique(space.mutate(rows[np.arange(num) % len(rows)], rng), axis=0)
+    return np.array([row for row in mutated if not (rows == row).all(axis=1).any()], np.int32)
 
 
 def rank(candidates: list[Candidate], is_higher_better: bool) -> list[Candidate]:
@@ -85,16 +117,22 @@ def rank(candidates: list[Candidate], is_higher_better: bool) -> list[Candidate]
 
 
 def to_csv(candidates: list[Candidate]) -> str:
-    """Return the text of candidates.csv: rank, arc, the metric (valid_accuracy, say), parameters, flops.
+    """Return the text of candidates.csv: rank, arc, the metric (valid_accuracy, say), more of them, parameters, flops.
 
     An arc is read back as the same architecture (`architectures.read_architecture`).
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["rank", "arc", candidates[0].metric, "parameters", "flops"])
+    more = list(dict.fromkeys(name for candidate in candidates for name in candidate.more))
+    writer.writerow(["rank", "arc", candidates[0].metric, *more, "parameters", "flops"])
     for place, c in enumerate(candidates, start=1):
-        writer.writerow([place, c.architecture.to_arc(), f"{c.value:.6f}", c.cost.parameters, c.cost.flops])
+        others = [_shown(c.more.get(name, "")) for name in more]
+        writer.writerow([place, c.architecture.to_arc(), f"{c.value:.6f}", *others, c.cost.parameters, c.cost.flops])
     return text.getvalue()
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 def to_markdown(candidates: list[Candidate], num: int = 20) -> str:

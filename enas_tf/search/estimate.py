@@ -1,10 +1,12 @@
 """What a search would take, measured over a few steps on real data, each with its own proposal; nothing is kept."""
 
+import contextlib
 import itertools
 import statistics
 import time
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from enas_tf.runtime import cluster
@@ -12,6 +14,7 @@ from enas_tf.runtime.seeds import seed_for
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.searchers.searcher import Searcher
+from enas_tf.training.runners import Runner
 
 #: Steps and proposals that are timed, after the first, which is traced.
 _NUM = 5
@@ -76,3 +79,41 @@ def _propose(searcher: Searcher, num: int, seed: int) -> tf.Tensor:
 
 def _seed(seed: int) -> tf.Tensor:
     return seed_for(seed, "rewarded_proposals", 0, 0)
+
+
+class TrialTimes(NamedTuple):
+    """Seconds of the parts of a trial.
+
+    Attributes:
+      first_step: the first step, with its trace.
+      epoch: an epoch of training without the trace.
+      measuring: the validation after an epoch, without its trace.
+    """
+
+    first_step: float
+    epoch: float
+    measuring: float
+
+
+def time_trial(runner: Runner, tokens: np.ndarray) -> TrialTimes:
+    """Time a few steps of a trial and two measurements."""
+    begin, ends = time.perf_counter(), []
+
+    def advance(num: int) -> None:
+        ends.append(time.perf_counter())
+        if len(ends) > _NUM:
+            raise _Enough
+
+    with contextlib.suppress(_Enough):
+        runner.train(tokens, (1,), advance=advance)
+    for _ in range(2):  # The first one is traced.
+        measured = time.perf_counter()
+        runner.measure(tokens)
+        measuring = time.perf_counter() - measured
+    first_step = ends[0] - begin
+    step = (ends[-1] - ends[0]) / (len(ends) - 1) if len(ends) > 1 else first_step
+    return TrialTimes(first_step, step * runner.steps_per_epoch, measuring)
+
+
+class _Enough(Exception):
+    """The end of a training that is only timed."""

@@ -55,7 +55,7 @@ AVERAGING = Group(AveragingConfig(), prefix="retrain_", stages=("retrain",))
 class LanguageModelling(Task):
     """The prediction of the next token of a text."""
 
-    name, metric, unit, writes_text = "language_modelling", "perplexity", "token", True
+    name, metric, unit, writes_text, is_higher_better = "language_modelling", "perplexity", "token", True, False
 
     def load(self, config):
         source = config[TEXT_SOURCE]
@@ -81,6 +81,9 @@ class LanguageModelling(Task):
 
     def judge(self, config, supernet, data, batch_size, seed, replicas):
         return PerplexityJudge(supernet, data, batch_size, config[WINDOW], config[REWARD])
+
+    def merit(self, config, value):
+        return config[REWARD].reward_scale / value
 
     def check_training(self, config, data, batch_size):
         in_rows(data.train, batch_size)

@@ -38,12 +38,14 @@ class Task(abc.ABC):
       name: what the task is registered under.
       metric: what a child is tested by, as in test_accuracy.
       unit: what costs and counts are per.
+      is_higher_better: whether more of the metric is better.
       writes_text: whether children can `sample`.
     """
 
     name: ClassVar[str]
     metric: ClassVar[str]
     unit: ClassVar[str]
+    is_higher_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = False
 
     @abc.abstractmethod
@@ -102,6 +104,10 @@ class Task(abc.ABC):
         Raises:
           InputError: the validation part is too small.
         """
+
+    def merit(self, config: Config, value: float) -> float:
+        """Return what a value of the metric is worth, where more is better: the metric itself, unless overridden."""
+        return value
 
     @abc.abstractmethod
     def check_training(self, config: Config, data: Any, batch_size: int) -> None:

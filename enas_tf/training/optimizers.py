@@ -1,7 +1,9 @@
 """SGD with Nesterov momentum under a cosine schedule with warm restarts, for shared weights and for children."""
 
 import dataclasses
+import math
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -41,10 +43,39 @@ SGD = Group(SgdConfig(), stages=("search",))
 RETRAIN_SGD = Group(SgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="retrain_", stages=("retrain",))
 
 
-def build_optimizer(config: SgdConfig, steps_per_epoch: int, variables: list) -> keras.optimizers.SGD:
-    """Return an optimizer, built for `variables`. Its rate changes at every step (in the reference: every epoch)."""
-    schedule = float(config.learning_rate)
-    if config.restart_epochs:
+class CosineCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """A cosine from `rate` at the step `first` to 0 after `num` steps. Both can be set anew without another trace."""
+
+    def __init__(self, rate: float):
+        self.rate = rate
+        self.first = tf.Variable(0.0, trainable=False, name="first")
+        self.num = tf.Variable(1.0, trainable=False, name="num")
+
+    def begin(self, first: int, num: int) -> None:
+        """Let a cycle of `num` steps begin at the step `first`."""
+        self.first.assign(float(first))
+        self.num.assign(float(num))
+
+    def __call__(self, step):
+        """Return the rate of `step`, float32 scalar."""
+        progress = tf.clip_by_value((tf.cast(step, tf.float32) - self.first) / self.num, 0.0, 1.0)
+        return self.rate * 0.5 * (1.0 + tf.cos(math.pi * progress))
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {"rate": self.rate}
+
+
+def build_optimizer(
+    config: SgdConfig, steps_per_epoch: int, variables: list, schedule: Any = None
+) -> keras.optimizers.SGD:
+    """Return an optimizer, built for `variables`. Its rate changes at every step (in the reference: every epoch).
+
+    The learning rate follows `schedule`; by default that of `config`.
+    """
+    if schedule is None and config.restart_epochs == 0:
+        schedule = float(config.learning_rate)
+    if schedule is None:
         schedule = keras.optimizers.schedules.CosineDecayRestarts(
             config.learning_rate,
             first_decay_steps=config.restart_epochs * steps_per_epoch,

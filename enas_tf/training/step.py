@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -23,6 +24,7 @@ class TrainingStep:
       replicas: the devices that share a step.
       total_steps: the number of steps of the whole training; None in a search, whose problems need no progress.
       after_step: called at the end of the traced step, outside of the replicas.
+      schedule: of the learning rate; that of `sgd` by default.
 
     Attributes:
       optimizer: the optimizer of the problem's variables.
@@ -38,10 +40,11 @@ class TrainingStep:
         replicas: Replicas,
         total_steps: int | None = None,
         after_step: Callable[[], None] | None = None,
+        schedule: Any = None,
     ):
         self.problem, self.sgd, self.replicas = problem, sgd, replicas
         self._total_steps, self._after_step = total_steps, after_step
-        self.optimizer = build_optimizer(sgd, problem.stream.steps_per_epoch, problem.variables)
+        self.optimizer = build_optimizer(sgd, problem.stream.steps_per_epoch, problem.variables, schedule)
         # Only float16 needs it: bfloat16 has the range of float32.
         self._loss_scale = LossScale() if replicas.precision == "mixed_float16" else None
         names = ("loss", *problem.metrics, "gradient_norm", "learning_rate")

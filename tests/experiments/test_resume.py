@@ -10,7 +10,7 @@ from enas_tf.errors import InputError
 from enas_tf.experiments.config import read_options, to_flagfile
 from enas_tf.experiments.paths import absolute_values, with_absolute_paths
 from enas_tf.experiments.run import Run
-from enas_tf.experiments.search_stage import start_search
+from enas_tf.experiments.starting import start_search
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import Interrupted, handled_signals

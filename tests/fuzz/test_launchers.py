@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enas_tf.experiments import search_stage
+from enas_tf.experiments import starting
 from enas_tf.experiments.config import every_option
 from tests.fuzz.conftest import content, run
 
@@ -68,7 +68,7 @@ def only_checks(monkeypatch):
         _ = run.data
         raise SystemExit(0)
 
-    monkeypatch.setattr(search_stage, "start_search", stop)
+    monkeypatch.setattr(starting, "start_search", stop)
 
 
 def check_flags(name, value, place):

@@ -63,7 +63,7 @@ def _finished(tmp_path_factory) -> Path:
     from enas_tf.experiments.export_stage import export
     from enas_tf.experiments.retrain_stage import RetrainStage
     from enas_tf.experiments.run import Run, derived_architecture
-    from enas_tf.experiments.search_stage import start_search
+    from enas_tf.experiments.starting import start_search
 
     workdir = tmp_path_factory.mktemp("small") / "run"
     with Run(read_options(OPTIONS), workdir) as run:

@@ -63,7 +63,9 @@ class Evaluator(abc.ABC):
       metric: the name of what `score` returns, such as valid_accuracy.
       is_higher_better: whether more of it is better.
       rewards_drift: whether the reward of a proposal differs from epoch to epoch, so that older ones do not compare.
-      shares_weights: whether it trains shared weights, and so reads the options of the task for that.
+      trains_children: whether it trains children or weights that they share, and so reads the options of the task for
+        that, and those of an executor.
+      has_trials: whether it trains each proposal from scratch: the search then goes by trials (`search/trial_loop.py`).
       tracked: what a checkpoint holds of the evaluator.
       failure: how its preparation has diverged, in words; None while all is well.
       weights: the variables that it keeps in memory.
@@ -72,7 +74,8 @@ class Evaluator(abc.ABC):
     metric: str
     is_higher_better: bool
     rewards_drift: bool = False
-    shares_weights: bool = False
+    trains_children: bool = False
+    has_trials: bool = False
 
     @classmethod
     @abc.abstractmethod

@@ -10,6 +10,7 @@ from enas_tf.runtime import cluster
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.seeds import seed_for, seed_of_attempt
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
+from enas_tf.search.finalists import FINALISTS
 from enas_tf.tasks.problem import Judge, Problem
 from enas_tf.training.optimizers import SGD, SgdConfig
 from enas_tf.training.step import TrainingStep
@@ -34,7 +35,9 @@ class SharedTrainingConfig:
 SHARED = Group(SharedTrainingConfig(), stages=("search",))
 
 
-@EVALUATORS.register("shared", [SHARED, SGD], help="by weights that all proposals share, trained during the search")
+@EVALUATORS.register(
+    "shared", [SHARED, SGD, FINALISTS], help="by weights that all proposals share, trained during the search"
+)
 class SharedWeightsEvaluator(Evaluator):
     """Trains a supernet, other children in every step, and judges proposals with its weights.
 
@@ -51,7 +54,7 @@ class SharedWeightsEvaluator(Evaluator):
       InputError: children do not split over the replicas.
     """
 
-    shares_weights = rewards_drift = True
+    trains_children = rewards_drift = True
 
     def __init__(
         self,

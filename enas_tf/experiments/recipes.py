@@ -1,0 +1,76 @@
+"""What builds a runner of trials, in this process or in another."""
+
+import dataclasses
+from typing import Any
+
+from enas_tf.experiments.config import RunOptions, read_options
+from enas_tf.experiments.run import Run
+from enas_tf.registry import import_file, imported
+from enas_tf.runtime.devices import configure_runtime
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
+from enas_tf.search.ledger import Ledger
+from enas_tf.training.runners import Runner, Training, build_runner, has_supernet
+
+
+@dataclasses.dataclass(frozen=True)
+class _Trials:
+    """The options and the data that a runner is built from (`training.runners.TrialRun`)."""
+
+    config: RunOptions
+    data: Any
+
+    def __post_init__(self):
+        configure_runtime(self.seed, self.config.run.deterministic)
+
+    @property
+    def seed(self) -> int:
+        return self.config.run.seed
+
+    @property
+    def precision(self) -> str:
+        return self.config.run.precision
+
+    @property
+    def space(self):
+        return self.config.space
+
+    @property
+    def networks(self):
+        return self.config.networks
+
+    @property
+    def task(self):
+        return self.config.task
+
+    @property
+    def shape(self):
+        return self.task.shape(self.data)
+
+
+def recipe_of(run: Run, training: Training) -> Recipe:
+    """Return the recipe of the trials of a run, with its data."""
+    return Recipe(build_from, run.config.option_values(), imported(), training, run.data)
+
+
+def build_from(recipe: Recipe) -> Runner:
+    """Build the runner of a recipe."""
+    for path in recipe.imports:
+        import_file(path)
+    return build_runner(_Trials(read_options(recipe.options), recipe.data), recipe.training)
+
+
+def start_executor(run: Run, training: Training) -> Executor:
+    """Return the executor of a run; use it as a context, which ends its processes."""
+    config, has_model = run.config, training.model == "keras" or not has_supernet(run.networks)
+    name = config.run.executor
+    # A process that builds many Keras models grows.
+    if has_model and name == "serial":
+        name, values = "processes", {EXECUTION: dataclasses.replace(config[EXECUTION], parallel=1)}
+        config = config.replace(values)
+    return EXECUTORS[name].build(recipe_of(run, training), config, has_model)
+
+
+def ledger_of(run: Run) -> Ledger:
+    """Return the trials in the workdir of a run."""
+    about = {"space": run.space.name, "num_tokens": run.space.num_tokens, "dataset": run.data.name}
+    return Ledger(run.workdir.trials, about)

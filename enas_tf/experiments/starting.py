@@ -1,0 +1,35 @@
+"""The start of a search: its stage is built, and the workdir is claimed for it."""
+
+from enas_tf.experiments.config import to_flagfile
+from enas_tf.experiments.data_record import check_data, record_data
+from enas_tf.experiments.retrain_stage import check_retraining
+from enas_tf.experiments.run import Run
+from enas_tf.experiments.search_stage import SearchStage
+from enas_tf.experiments.trial_stage import TrialStage
+from enas_tf.runtime import cluster
+from enas_tf.runtime.files import write_text
+from enas_tf.search.evaluators.evaluator import EVALUATORS
+
+
+def build_stage(run: Run) -> SearchStage:
+    """Build the search of a run: by epochs, or by trials where its evaluator has these."""
+    return TrialStage(run) if EVALUATORS[run.config.run.evaluator].has_trials else SearchStage(run)
+
+
+def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
+    """Build the search and claim the workdir for it. What retraining would refuse later is refused now."""
+    if is_retraining:
+        run.check_limits("search", "retrain")
+        check_retraining(run, run.space.decode([0] * run.space.num_tokens))
+    stage = build_stage(run)
+    if is_retraining and not is_overwriting:
+        run.workdir.check_stage("retrain", run.stage_values("retrain"))
+    if not is_overwriting:
+        run.workdir.check_stage("search", run.stage_values("search"))
+        check_data(run, "search")
+    run.open_stage("search", run.stage_values("search"), is_overwriting)
+    record_data(run, "search")
+    write_text(run.workdir.run_flags, to_flagfile(run.recorded_config))
+    run.workdir.write_environment(run.seed, run.task.record(run.data))
+    cluster.barrier()
+    return stage

@@ -1,0 +1,122 @@
+"""The interface of executors: where trials run, and how many at once."""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from enas_tf.errors import InputError
+from enas_tf.options import Config, Group, option, require
+from enas_tf.registry import Registry
+from enas_tf.search.trials import Failure, Job, Measurement, Result
+from enas_tf.training.runners import Diverged, Runner
+
+
+@dataclasses.dataclass(frozen=True)
+class ExecutionConfig:
+    """Where trials run. Their results do not depend on it."""
+
+    parallel: int = option(
+        1,
+        "K: trials that are under way at once; a proposal knows the results of all trials but the last K - 1",
+        decides=False,
+        most=10_000,
+    )
+    max_failures: int = option(
+        5, "a search ends when so many trials in a row have failed for the same reason", decides=False, most=1_000_000
+    )
+
+    def __post_init__(self):
+        require(self.parallel >= 1, "parallel", self.parallel, "at least 1")
+        require(self.max_failures >= 1, "max_failures", self.max_failures, "at least 1")
+
+
+EXECUTION = Group(ExecutionConfig(), stages=("search",))
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What a process needs to train trials: it can be pickled.
+
+    Attributes:
+      build: builds a runner from a recipe; a function of a module, so that another process finds it.
+      options: the options of the run by name.
+      imports: files of the user that are imported first.
+      training: how trials are trained (`training.runners.Training`).
+      data: what the task has loaded; None for a process that is to load it.
+    """
+
+    build: Callable[["Recipe"], Runner]
+    options: dict[str, Any]
+    imports: tuple[str, ...]
+    training: Any
+    data: Any = None
+
+
+class Executor(abc.ABC):
+    """Trains trials, several at once.
+
+    Args:
+      recipe: what builds a runner.
+      config: how many at once.
+      is_disposable: whether a process trains one trial alone.
+    """
+
+    def __init__(self, recipe: Recipe, config: ExecutionConfig, is_disposable: bool = False):
+        self.recipe, self.config, self.is_disposable = recipe, config, is_disposable
+
+    @classmethod
+    def build(cls, recipe: Recipe, config: Config, is_disposable: bool = False) -> "Executor":
+        """Build the executor with the options that it registered."""
+        return cls(recipe, config[EXECUTION], is_disposable)
+
+    @abc.abstractmethod
+    def submit(self, job: Job) -> None:
+        """Take a job. It begins when a worker is free."""
+
+    @abc.abstractmethod
+    def next(self) -> Result:
+        """Wait for the next result of the jobs that were submitted, in any order.
+
+        Raises:
+          InputError: no trial can be trained with the options of the run.
+          Interrupted: a signal has come; the trials that were under way are lost.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """End what is under way, and all processes. A second call does nothing."""
+
+    def __enter__(self) -> "Executor":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+#: Executors by name.
+EXECUTORS: Registry[type[Executor]] = Registry("executor")
+
+
+def run_job(runner: Runner, job: Job, advance: Callable[[int], None] = lambda num: None) -> Result:
+    """Train the trial of a job, whatever comes of it; raise `InputError` where no trial can be trained."""
+    trial, tokens = job.trial, tf.constant(job.trial.tokens, tf.int32).numpy()
+    try:
+        done = runner.train(tokens, trial.budgets, job.state, job.done, job.keeps_state, advance)
+    except InputError:
+        raise
+    except Diverged as error:
+        return Result(job.number, Failure("diverged", str(error)))
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        return Result(job.number, Failure("memory", _first_line(error)))
+    except Exception as error:
+        return Result(job.number, Failure("crashed", f"{type(error).__name__}: {_first_line(error)}"))
+    gpus = tf.config.list_logical_devices("GPU")
+    device = gpus[0].name.removeprefix("/device:") if gpus else "CPU"
+    return Result(job.number, Measurement(done.value, done.loss, done.curve, done.seconds, device), done.state)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no message"

@@ -1,0 +1,162 @@
+"""The executor that trains trials in processes of this machine."""
+
+import collections
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from multiprocessing import connection
+from typing import IO
+
+import tensorflow as tf
+
+from enas_tf.errors import InputError, count_of, ref
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor
+from enas_tf.search.trials import Failure, Job, Result
+
+#: How often a trial is tried whose process ends without a result.
+_ATTEMPTS = 2
+#: How long a process may take to end when it is told to, in seconds.
+_PATIENCE = 5.0
+
+
+class _Worker:
+    """A process and the job that it is at.
+
+    Args:
+      recipe: what it trains by.
+      environment: variables that decide its threads and its GPU.
+    """
+
+    def __init__(self, recipe, environment: dict[str, str]):
+        self.pipe, end = multiprocessing.Pipe()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  It lives as long as the worker.
+        command = [sys.executable, "-m", "enas_tf.search.executors.worker", str(end.fileno())]
+        self.process = subprocess.Popen(
+            command,
+            pass_fds=[end.fileno()],
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=self._errors,
+            stderr=self._errors,
+        )
+        end.close()
+        self.job: Job | None = None
+        self.pipe.send(recipe)
+
+    def begin(self, job: Job) -> None:
+        self.job = job
+        self.pipe.send(job)
+
+    def end(self) -> str:
+        """End the process; return how it ended, with the last line that it printed."""
+        self.pipe.close()
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            code = self.process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        self._errors.close()
+        how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        return f"its process ended with {how}{f': {lines[-1][:200]}' if lines and code >= 0 else ''}"
+
+
+@EXECUTORS.register("processes", [EXECUTION], help="as many at once as parallel says, in processes of this machine")
+class ProcessExecutor(Executor):
+    """Shares out jobs among worker processes, threads and GPUs among these.
+
+    A trial whose process ends without a result is tried once more in another process.
+
+    Raises:
+      InputError: there are fewer cores than workers.
+    """
+
+    def __init__(self, recipe, config, is_disposable=False):
+        super().__init__(recipe, config, is_disposable)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        num = config.parallel
+        if num > cores:
+            raise InputError(
+                f"{ref('parallel')}={num} processes are more than the {count_of(cores, 'core')} of this machine: "
+                f"expected at most {cores}."
+            )
+        gpus = len(tf.config.list_physical_devices("GPU"))
+        threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, cores // num)), "OMP_NUM_THREADS": str(max(1, cores // num))}
+        self._environments = [
+            threads | ({"CUDA_VISIBLE_DEVICES": str(place % gpus)} if gpus else {}) for place in range(num)
+        ]
+        self._workers: list[_Worker | None] = [None] * num
+        self._waiting: collections.deque[Job] = collections.deque()
+        self._lost: collections.Counter[int] = collections.Counter()
+        self._done: collections.deque[Result] = collections.deque()
+
+    def submit(self, job):
+        self._waiting.append(job)
+        self._share_out()
+
+    def next(self):
+        while not self._done:
+            busy = {worker.pipe: place for place, worker in enumerate(self._workers) if worker and worker.job}
+            for pipe in connection.wait(list(busy), timeout=0.5):
+                self._take(busy[pipe])
+            self._share_out()
+        return self._done.popleft()
+
+    def close(self):
+        self._waiting.clear()
+        for place, worker in enumerate(self._workers):
+            if worker is not None:
+                worker.end()
+                self._workers[place] = None
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of the processes that are at a job."""
+        return [worker.process.pid for worker in self._workers if worker and worker.job]
+
+    def _share_out(self) -> None:
+        """Give waiting jobs to free workers."""
+        for place, worker in enumerate(self._workers):
+            if not self._waiting or (worker and worker.job):
+                continue
+            job = self._waiting.popleft()
+            try:
+                worker = worker or _Worker(self.recipe, self._environments[place])
+                self._workers[place] = worker
+                worker.begin(job)
+            except (BrokenPipeError, ConnectionResetError):
+                self._lose(place, job)
+
+    def _take(self, place: int) -> None:
+        """Take what the worker at `place` has sent, or note that it has gone."""
+        worker = self._workers[place]
+        assert worker is not None
+        assert worker.job is not None
+        try:
+            found = worker.pipe.recv()
+        except (EOFError, ConnectionResetError, OSError):
+            self._lose(place, worker.job)
+            return
+        if isinstance(found, InputError):
+            raise found
+        worker.job = None
+        self._done.append(found)
+        if self.is_disposable:
+            worker.end()
+            self._workers[place] = None
+
+    def _lose(self, place: int, job: Job) -> None:
+        """Note that the worker at `place` has gone during `job`."""
+        worker, self._workers[place] = self._workers[place], None
+        how = worker.end() if worker else "its process could not be started"
+        self._lost[job.number] += 1
+        if self._lost[job.number] < _ATTEMPTS:
+            self._waiting.appendleft(job)
+        else:
+            self._done.append(Result(job.number, Failure("crashed", how)))

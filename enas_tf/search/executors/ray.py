@@ -1,0 +1,215 @@
+"""The executor that trains trials on the machines of a Ray cluster, or of one that it starts on this machine."""
+
+import collections
+import dataclasses
+import importlib.util
+import logging
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import enas_tf
+from enas_tf.errors import InputError, count_of, ref
+from enas_tf.options import Group, option, require, shorten
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, run_job
+from enas_tf.search.trials import Failure, Job, Result
+
+#: How often a trial is tried whose process or machine is lost.
+_ATTEMPTS = 3
+#: Seconds within which a cluster has to answer.
+_PATIENCE = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class RayConfig:
+    """The cluster, and what a trial takes of it."""
+
+    ray_address: str | None = option(
+        None, "HOST:PORT of the head of a Ray cluster; without it, one is started on this machine", decides=False
+    )
+    trial_cpus: float = option(1.0, "cores that Ray keeps for a trial", decides=False)
+    trial_gpus: float = option(0.0, "GPUs that Ray keeps for a trial; 0.5 lets two share one", decides=False)
+
+    def __post_init__(self):
+        require(self.trial_cpus > 0, "trial_cpus", self.trial_cpus, "above 0")
+        require(self.trial_gpus >= 0, "trial_gpus", self.trial_gpus, "0 or more")
+
+
+RAY = Group(RayConfig(), stages=("search",))
+
+
+class _Trainer:
+    """A process of the cluster that trains trials, one after another."""
+
+    def __init__(self, recipe):
+        self._runner = recipe.build(recipe)
+
+    def train(self, job: Job) -> Result:
+        """Train the trial of a job."""
+        return run_job(self._runner, job)
+
+
+@EXECUTORS.register("ray", [EXECUTION, RAY], help="on a Ray cluster, which is installed by pip install 'enas_tf[ray]'")
+class RayExecutor(Executor):
+    """Shares out jobs among actors of Ray. The recipe, with the data, is put into its object store once.
+
+    A trial whose actor or machine is lost is trained again by another one.
+
+    Raises:
+      InputError: Ray is not installed, the cluster does not answer, or it is too small.
+    """
+
+    def __init__(self, recipe, config, is_disposable=False, cluster: RayConfig | None = None):
+        super().__init__(recipe, config, is_disposable)
+        if importlib.util.find_spec("ray") is None:
+            raise InputError(
+                f"{ref('executor')}=ray needs Ray, which is not installed: run `pip install 'enas_tf[ray]'` (in a "
+                f"clone: `pip install -e '.[ray]'`), or use {ref('executor')}=processes."
+            )
+        self.cluster = cluster or RayConfig()
+        self._ray = _connect(self.cluster, config.parallel)
+        self._check_resources()
+        self._recipe = self._ray.put(recipe)
+        self._actors: list[Any] = [None] * config.parallel
+        #: What Ray is at -> the place of its actor, and the job.
+        self._busy: dict[Any, tuple[int, Job]] = {}
+        self._waiting: collections.deque[Job] = collections.deque()
+        self._lost: collections.Counter[int] = collections.Counter()
+        self._done: collections.deque[Result] = collections.deque()
+
+    @classmethod
+    def build(cls, recipe, config, is_disposable=False):
+        return cls(recipe, config[EXECUTION], is_disposable, config[RAY])
+
+    def submit(self, job):
+        self._waiting.append(job)
+        self._share_out()
+
+    def next(self):
+        while not self._done:
+            self._share_out()
+            # Short, so that a signal is heard.
+            for found in self._ray.wait(list(self._busy), num_returns=1, timeout=0.5)[0]:
+                self._take(found)
+        return self._done.popleft()
+
+    def close(self):
+        self._waiting.clear()
+        self._busy.clear()
+        if self._ray.is_initialized():
+            for actor in filter(None, self._actors):
+                self._ray.kill(actor)
+            self._ray.shutdown()
+        self._actors = [None] * self.config.parallel
+
+    def _check_resources(self) -> None:
+        """Raise `InputError` when the cluster cannot hold all trials at once: Ray would wait for ever."""
+        there, num = self._ray.cluster_resources(), self.config.parallel
+        for name, option_name, each in (
+            ("CPU", "trial_cpus", self.cluster.trial_cpus),
+            ("GPU", "trial_gpus", self.cluster.trial_gpus),
+        ):
+            if each * num > there.get(name, 0.0):
+                noun = {"CPU": "core", "GPU": "GPU"}[name]
+                self._ray.shutdown()
+                raise InputError(
+                    f"{ref('parallel')}={num} trials of {ref(option_name)}={each:g} need {each * num:g} {noun}s, but "
+                    f"the cluster has {count_of(int(there.get(name, 0)), noun)}: lower one of the two, or add machines."
+                )
+
+    def _share_out(self) -> None:
+        """Give waiting jobs to free actors."""
+        at_work = {place for place, _ in self._busy.values()}
+        for place in range(len(self._actors)):
+            if not self._waiting or place in at_work:
+                continue
+            if self._actors[place] is None:
+                self._actors[place] = self._start_actor()
+            job = self._waiting.popleft()
+            self._busy[self._actors[place].train.remote(job)] = place, job
+
+    def _start_actor(self) -> Any:
+        cores = str(max(1, int(self.cluster.trial_cpus)))
+        # Workers on this machine find the package where this process has found it.
+        path = os.pathsep.join(filter(None, [str(Path(enas_tf.__file__).parents[1]), os.environ.get("PYTHONPATH")]))
+        variables = {"TF_NUM_INTRAOP_THREADS": cores, "OMP_NUM_THREADS": cores}
+        if self.cluster.ray_address is None:
+            variables["PYTHONPATH"] = path
+        options = {"num_cpus": self.cluster.trial_cpus, "num_gpus": self.cluster.trial_gpus}
+        remote = self._ray.remote(_Trainer).options(**options, runtime_env={"env_vars": variables})
+        return remote.remote(self._recipe)
+
+    def _take(self, found: Any) -> None:
+        """Take a result, or note that its actor is lost."""
+        place, job = self._busy.pop(found)
+        try:
+            self._done.append(self._ray.get(found))
+        except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, InputError):
+                raise error.cause from None
+            self._done.append(Result(job.number, Failure("crashed", shorten(str(error.cause), 200))))
+        except self._ray.exceptions.RayError as error:
+            self._lose(place, job, error)
+            return
+        if self.is_disposable:
+            self._ray.kill(self._actors[place])
+            self._actors[place] = None
+
+    def _lose(self, place: int, job: Job, error: Exception) -> None:
+        """Note that the actor at `place` is lost, and let another one train `job`."""
+        self._actors[place] = None
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, InputError):
+            raise cause from None
+        self._lost[job.number] += 1
+        if self._lost[job.number] < _ATTEMPTS:
+            self._waiting.appendleft(job)
+        else:
+            reason = shorten(str(error).strip().partition("\n")[0], 200)
+            self._done.append(Result(job.number, Failure("crashed", f"it was lost {_ATTEMPTS} times: {reason}")))
+
+
+def _connect(cluster: RayConfig, parallel: int) -> Any:
+    """Join the cluster, or start one; return Ray."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray  # Only a run on Ray needs it, and it takes a second to import.
+
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if cluster.ray_address is None:
+        cores = os.cpu_count() or 1
+        needed = max(1, round(cluster.trial_cpus * parallel + 0.499))
+        if needed > cores:
+            raise InputError(
+                f"{ref('parallel')}={parallel} trials of {ref('trial_cpus')}={cluster.trial_cpus:g} need {needed} "
+                f"cores, but this machine has {count_of(cores, 'core')}: lower one of the two."
+            )
+        ray.init(num_cpus=cores, include_dashboard=False, **quiet)
+        return ray
+    _check_answers(cluster.ray_address)
+    try:
+        ray.init(address=cluster.ray_address, **quiet)
+    except Exception as error:  # Ray raises many kinds.
+        raise InputError(
+            f"{ref('ray_address')}={shorten(cluster.ray_address)} cannot be joined: "
+            f"{shorten(str(error).strip().partition(chr(10))[0], 200)} Expected the address of a head that "
+            "`ray start --head` printed, with the same versions of Ray and Python."
+        ) from error
+    return ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise `InputError` unless something answers at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    problem = "is not HOST:PORT"
+    if host and port.isdecimal() and 0 < int(port) < 2**16:
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE):
+                return
+        except OSError as error:
+            problem = f"does not answer ({error.strerror or error})"
+    raise InputError(
+        f"{ref('ray_address')}={shorten(address)} {problem}: expected the address that `ray start --head` printed, "
+        "such as 10.0.0.1:6379. Start the head, or correct the address."
+    )

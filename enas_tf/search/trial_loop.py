@@ -1,0 +1,223 @@
+"""The search by trials: proposals are trained from scratch, several at once, and the searcher learns from the results.
+
+The ledger is the only memory. A run that resumes goes through the same loop from its beginning: it takes proposals and
+results from the ledger where that has them, so that nothing that was trained is trained again.
+"""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from enas_tf.errors import InputError, ref
+from enas_tf.ops.costs import Cost
+from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.seeds import seed_for
+from enas_tf.search.executors.executor import Executor
+from enas_tf.search.halving import Halving, expected_number
+from enas_tf.search.ledger import Entry, Ledger
+from enas_tf.search.outlook import show
+from enas_tf.search.searchers.searcher import Searcher
+from enas_tf.search.states import States
+from enas_tf.search.trials import Failure, Job, Measurement, Outcome, Trial
+from enas_tf.spaces.space import Architecture
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialPlan:
+    """What a search by trials is told.
+
+    Attributes:
+      num_trials: how many architectures are proposed.
+      metric: the name of what trials measure.
+      per_update: how many of them make up one update of the searcher.
+      ahead: how many updates' proposals are under way at once: 1 where they wait for the results of the update before.
+      halving: the budgets.
+      max_failures: the search ends when so many trials in a row have failed alike.
+    """
+
+    num_trials: int
+    metric: str
+    per_update: int
+    ahead: int
+    halving: Halving
+    max_failures: int
+
+
+class TrialSearch:
+    """Runs a search by trials. Its results do not depend on the executor, nor on the order in which results come.
+
+    The results of updates are learned in their order, one at a time, and after each the next proposals are made. So a
+    proposal is a function of the results of all updates but the last `ahead`.
+
+    Args:
+      searcher: who proposes.
+      plan: how much.
+      executor: where trials run.
+      ledger: what was tried.
+      states: of trials that may be prolonged.
+      count: returns the cost of an architecture's child.
+      reward: returns the reward of a value of the metric.
+      seed: the seed of the run.
+      reporter: where results are reported.
+    """
+
+    def __init__(
+        self,
+        searcher: Searcher,
+        plan: TrialPlan,
+        executor: Executor,
+        ledger: Ledger,
+        states: States,
+        count: Callable[[Architecture], Cost],
+        reward: Callable[[float], float],
+        seed: int,
+        reporter: Reporter,
+    ):
+        self.searcher, self.plan, self.executor, self.ledger = searcher, plan, executor, ledger
+        self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
+        self._begun: list[Entry] = []
+        #: Numbers of the trials of each update that is under way, the oldest first.
+        self._groups: collections.deque[list[Entry]] = collections.deque()
+        self._known = self._num_proposed = self._num_updates = 0
+        self._alike: tuple[str, int] = ("", 0)
+        self._num_reported = reporter.num_epochs("trial")
+        self._total = expected_number(plan.num_trials, plan.halving)
+
+    def run(self) -> None:
+        """Run until all trials are done.
+
+        Raises:
+          InputError: so many trials have failed alike that the search is not worth going on.
+        """
+        self._reporter.truncate({"trial": min(self._num_reported, len(self.ledger.of("search")))})
+        with self._reporter.progress("trials", self._total, "trials") as advance:
+            while True:
+                while len(self._groups) < self.plan.ahead and (group := self._next_group()):
+                    self._groups.append(group)
+                if not self._groups:
+                    break
+                self._wait_for(self._groups[0])
+                self._learn(self._groups.popleft(), advance)
+        self._states.clear()
+
+    def _next_group(self) -> list[Entry]:
+        """Begin the trials of another update; return them, or nothing where there is none to begin now."""
+        longer = self.plan.halving.promote(self._begun, self._known) if self.plan.halving.factor else None
+        if longer is not None:
+            return [self._begin(longer)]
+        num = min(self.plan.per_update, self.plan.num_trials - self._num_proposed)
+        if not num:
+            return []
+        recorded = self.ledger.of("search")[len(self._begun) : len(self._begun) + num]
+        trials = [entry.trial for entry in recorded]
+        if len(trials) < num:
+            tokens = self.searcher.propose(tf.constant(num), seed_for(self._seed, "trials", self._num_proposed))
+            proposed = [Trial(tuple(row), self.plan.halving.first) for row in tokens.numpy().tolist()]
+            trials += proposed[len(trials) :]
+        self._num_proposed += num
+        return [self._begin(trial) for trial in trials]
+
+    def _begin(self, trial: Trial) -> Entry:
+        """Write down a trial and submit it, unless the ledger knows its outcome."""
+        recorded, place = self.ledger.of("search"), len(self._begun)
+        if place < len(recorded):
+            entry = recorded[place]
+        else:
+            architecture = self.searcher.space.decode(trial.tokens)
+            cost = self._count(architecture)
+            entry = self.ledger.add(trial, architecture.to_arc(), {"parameters": cost.parameters, "flops": cost.flops})
+        self._begun.append(entry)
+        if entry.outcome is None:
+            same = self.ledger.find(entry.trial)
+            if same is not None and same.outcome is not None:
+                self.ledger.finish(entry, same.outcome)
+            else:
+                self._submit(entry)
+        return entry
+
+    def _submit(self, entry: Entry) -> None:
+        trial, state, done = entry.trial, None, 0
+        if len(trial.budgets) > 1:
+            shorter = dataclasses.replace(trial, budgets=trial.budgets[:-1])
+            before = next((e for e in self._begun if e.trial == shorter and e.outcome is not None), None)
+            state = None if before is None else self._states.load(before.number)
+            done = 0 if state is None else trial.budgets[-2]
+        keeps = trial.budgets != self.plan.halving.budgets
+        self.executor.submit(Job(entry.number, trial, state, done, keeps))
+
+    def _wait_for(self, group: Sequence[Entry]) -> None:
+        """Take results until those of `group` are there."""
+        while any(entry.outcome is None for entry in group):
+            result = self.executor.next()
+            if result.state is not None:
+                self._states.save(result.number, result.state)
+            self.ledger.finish(self.ledger.entries[result.number], result.outcome)
+
+    def _learn(self, group: list[Entry], advance: Callable[[int], None]) -> None:
+        """Let the searcher learn from the results of an update, and report them."""
+        outcomes = [entry.outcome for entry in group]
+        rewards = [self._reward_of(outcome) for outcome in outcomes]
+        tokens = tf.constant([entry.trial.tokens for entry in group], tf.int32)
+        metrics = self.searcher.update(tokens, tf.constant(rewards, tf.float32))
+        numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(float(value))}
+        numbers.pop("nonfinite_rewards", None)
+        self._known += len(group)
+        for entry, reward in zip(group, rewards, strict=True):
+            self._report(entry, reward, numbers if len(group) == 1 else {})
+            self._count_failures(entry.outcome)
+            advance(1)
+        if len(group) > 1:
+            self._report_update(numbers)
+        self._num_updates += 1
+
+    def _reward_of(self, outcome: Outcome | None) -> float:
+        return self._reward(outcome.value) if isinstance(outcome, Measurement) else math.nan
+
+    def _report(self, entry: Entry, reward: float, numbers: dict[str, float]) -> None:
+        place, outcome = self._begun.index(entry), entry.outcome
+        if place < self._num_reported:
+            return
+        if isinstance(outcome, Failure):
+            self._reporter.say(f"trial {place + 1}: {outcome.kind}: {outcome.reason}; it counts as the worst")
+            return
+        assert isinstance(outcome, Measurement)
+        numbers = {key: value for key, value in numbers.items() if key != "reward"}
+        found = {self.plan.metric: outcome.value, "loss": outcome.loss, "reward": reward, "epochs": entry.trial.epochs}
+        sizes = {"seconds": outcome.seconds, **entry.cost}
+        self._reporter.record("trial", place, found | numbers | sizes, max(self._total, place + 1), unit="trial")
+
+    def _report_update(self, numbers: dict[str, float]) -> None:
+        """Report what an update of several trials has made of the searcher."""
+        total = -(-self.plan.num_trials // self.plan.per_update)
+        if self._known <= self._num_reported:
+            return
+        self._reporter.record("controller", self._num_updates, numbers, total, self.searcher.metric_descriptions)
+        if problem := self.searcher.find_problem(numbers):
+            self._reporter.say(problem)
+        outlook = self.searcher.outlook(seed_for(self._seed, "report", self._num_updates))
+        if outlook is not None:
+            show(outlook, self.searcher.space, self._num_updates, total, self._reporter.tensorboard)
+
+    def _count_failures(self, outcome: Outcome | None) -> None:
+        """Raise `InputError` when too many trials in a row have failed alike."""
+        if not isinstance(outcome, Failure):
+            self._alike = ("", 0)
+            return
+        kind, num = self._alike
+        self._alike = (outcome.kind, num + 1 if kind == outcome.kind else 1)
+        if self._alike[1] >= self.plan.max_failures:
+            raise InputError(
+                f"{self._alike[1]} trials in a row have failed alike ({outcome.kind}: {outcome.reason}): expected some "
+                f"that do not. {_CURES.get(outcome.kind, _CURES['crashed'])} {ref('max_failures')} says how many are "
+                "too many."
+            )
+
+
+_CURES = {
+    "diverged": f"Lower {ref('learning_rate')} or {ref('clip_norm')}.",
+    "memory": f"Lower {ref('batch_size')} or the size of the networks, or run fewer at once ({ref('parallel')}).",
+    "crashed": "Mend what the reason says.",
+}

@@ -1,0 +1,282 @@
+"""Runners of trials: they train one architecture after another from scratch, in one process on one device."""
+
+import abc
+import dataclasses
+import itertools
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.errors import InputError, ref
+from enas_tf.models.networks import Networks
+from enas_tf.options import Config
+from enas_tf.runtime.replicas import Replicas
+from enas_tf.spaces.space import Space
+from enas_tf.tasks.problem import Problem
+from enas_tf.tasks.task import Task
+from enas_tf.training.optimizers import CosineCycle, SgdConfig
+from enas_tf.training.step import TrainingStep
+
+#: Ways to train a trial.
+MODELS = ("auto", "supernet", "keras")
+
+
+class Diverged(Exception):
+    """The loss, a gradient or the metric of a training is not a number; the message says where."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """How a trial is trained.
+
+    Attributes:
+      batch_size: images (rows of text) of a step.
+      sgd: how the weights move. Its learning rate falls to zero within each cycle.
+      num_measured: how many of the last epochs are measured; the best of them counts.
+      model: one of `MODELS`.
+    """
+
+    batch_size: int
+    sgd: SgdConfig
+    num_measured: int = 1
+    model: str = "auto"
+
+
+class TrialRun(Protocol):
+    """What a runner is built from: the options, the space and the data of a run."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def space(self) -> Space: ...
+
+    @property
+    def networks(self) -> Networks: ...
+
+    @property
+    def task(self) -> Task: ...
+
+    @property
+    def data(self) -> Any: ...
+
+    @property
+    def shape(self) -> Any: ...
+
+    @property
+    def precision(self) -> str: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a training from scratch has come to.
+
+    Attributes:
+      value: the best metric of the epochs that were measured.
+      loss: the mean training loss of the last epoch, in nats.
+      curve: the metric after each epoch that was measured.
+      seconds: how long it took.
+      state: the weights and the optimizer, where they were asked for.
+    """
+
+    value: float
+    loss: float
+    curve: tuple[float, ...]
+    seconds: float
+    state: list[np.ndarray] | None
+
+
+class Runner(abc.ABC):
+    """Trains architectures from scratch, one after another.
+
+    The same architecture, budgets and seed give the same result, whatever was trained before.
+
+    Args:
+      run: the options, the space and the data.
+      training: how.
+
+    Attributes:
+      is_disposable: whether each training leaves memory behind, so that its process should be thrown away.
+    """
+
+    is_disposable: bool = False
+
+    def __init__(self, run: TrialRun, training: Training):
+        self.run, self.training = run, training
+        self.schedule = CosineCycle(training.sgd.learning_rate)
+        #: About how many steps the last training had in an epoch.
+        self.steps_per_epoch = 0
+
+    @abc.abstractmethod
+    def begin(self, tokens: np.ndarray, num_epochs: int) -> TrainingStep:
+        """Return a step that trains the architecture of `tokens`, with the weights of a training that begins.
+
+        Args:
+          tokens: int32 [num_tokens].
+          num_epochs: the length of the training.
+        """
+
+    @abc.abstractmethod
+    def measure(self, tokens: np.ndarray) -> float:
+        """Return the metric of the architecture on the validation part."""
+
+    def train(
+        self,
+        tokens: np.ndarray,
+        budgets: tuple[int, ...],
+        state: list[np.ndarray] | None = None,
+        done: int = 0,
+        keeps_state: bool = False,
+        advance: Callable[[int], None] = lambda num: None,
+    ) -> Trained:
+        """Train the architecture of `tokens` (int32 [num_tokens]) from scratch, or from a `state` on.
+
+        Args:
+          tokens: the architecture.
+          budgets: epochs at which a cycle of the learning rate ends, ascending.
+          state: what an earlier training of it has left after `done` epochs, one of the `budgets`.
+          done: see there.
+          keeps_state: whether the result has a state.
+          advance: called with n after every n steps.
+
+        Raises:
+          Diverged: a number is none.
+        """
+        start = time.perf_counter()
+        keras.utils.set_random_seed(self.run.seed)
+        step = self.begin(tokens, budgets[-1])
+        self.steps_per_epoch = step.problem.stream.steps_per_epoch
+        step.clear_failure()
+        step.optimizer.iterations.assign(0)
+        if state is not None:
+            _set(_variables(step), state)
+        loss, curve = math.nan, []
+        for first, last in itertools.pairwise((0, *budgets)):
+            if last > done:
+                loss, curve = self._cycle(step, tokens, (first, last), advance)
+        best = max(curve) if self.run.task.is_higher_better else min(curve)
+        seconds = time.perf_counter() - start
+        kept = [variable.numpy() for variable in _variables(step)] if keeps_state else None
+        return Trained(best, loss, tuple(curve), seconds, kept)
+
+    def _cycle(self, step, tokens, epochs: tuple[int, int], advance) -> tuple[float, list[float]]:
+        """Train for the epochs of a cycle; return the loss of the last one, and the metrics that were measured."""
+        stream, seed = step.problem.stream, self.run.seed
+        num = [stream.num_steps(epoch, seed) for epoch in range(epochs[1])]
+        self.schedule.begin(sum(num[: epochs[0]]), sum(num[epochs[0] :]))
+        curve, loss = [], math.nan
+        for epoch in range(*epochs):
+            means, _ = step.run_epoch(seed, epoch, 0, advance, self._tokens_of(step.problem, tokens, num[epoch]))
+            if step.failure:
+                raise Diverged(step.failure)
+            loss = means["loss"]
+            if epoch >= epochs[1] - self.training.num_measured:
+                curve.append(self.measure(tokens))
+                if not math.isfinite(curve[-1]):
+                    raise Diverged(f"the metric of epoch {epoch + 1} is {curve[-1]}")
+        return loss, curve
+
+    @staticmethod
+    def _tokens_of(problem: Problem, tokens: np.ndarray, num_steps: int) -> tf.Tensor | None:
+        if problem.num_tokens is None:
+            return None
+        return tf.broadcast_to(tf.constant(tokens), [num_steps, problem.children_per_step, len(tokens)])
+
+
+class SupernetRunner(Runner):
+    """Trains through a supernet: its weights are drawn anew for each trial, and one trace serves all of them.
+
+    Batches are normalised by their own statistics, also those of the validation part.
+    """
+
+    def __init__(self, run: TrialRun, training: Training):
+        super().__init__(run, training)
+        self._supernet = self._build()
+        replicas = Replicas(precision=run.precision)
+        problem = run.task.shared_problem(run.config, self._supernet, run.data, training.batch_size)
+        self._judge = run.task.judge(run.config, self._supernet, run.data, training.batch_size, run.seed, replicas)
+        self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
+
+    def _build(self) -> keras.layers.Layer:
+        run = self.run
+        return run.networks.build_supernet(run.space, run.config[run.networks.network], run.shape, dtype=run.precision)
+
+    def begin(self, tokens, num_epochs):
+        keras.utils.set_random_seed(self.run.seed)
+        for variable, fresh in zip(self._supernet.variables, self._build().variables, strict=True):
+            variable.assign(fresh)
+        for variable in self._step.optimizer.variables:
+            if variable.path != self._step.optimizer.iterations.path:
+                variable.assign(tf.zeros_like(variable))
+        return self._step
+
+    def measure(self, tokens):
+        return self._judge.score(tokens)
+
+
+class KerasRunner(Runner):
+    """Trains the Keras model of each architecture, which is traced anew."""
+
+    is_disposable = True
+
+    def begin(self, tokens, num_epochs):
+        run, training = self.run, self.training
+        architecture = run.space.decode(tokens)
+        size = run.networks.as_child(run.config[run.networks.network])
+        options = {"dtype": run.precision, "for_training": True}
+        child = run.networks.build_child(architecture, size, run.shape, **options)
+        trainee = run.networks.build_trainee(child, architecture, size, run.shape)
+        problem = run.task.child_problem(run.config, trainee, run.data, training.batch_size)
+        self._validate = run.task.validate(run.config, child, run.data, training.batch_size)
+        if self._validate is None:
+            raise InputError(
+                f"{ref('train_on')}=train+valid leaves no validation part to judge trials by: expected train. Use it "
+                "for the retraining alone."
+            )
+        num = sum(problem.stream.num_steps(epoch, run.seed) for epoch in range(num_epochs))
+        return TrainingStep(problem, training.sgd, Replicas(precision=run.precision), num, schedule=self.schedule)
+
+    def measure(self, tokens):
+        assert self._validate is not None
+        return self._validate()[f"valid_{self.run.task.metric}"]
+
+
+def build_runner(run: TrialRun, training: Training) -> Runner:
+    """Build the runner for the space of a run: through its supernet, if it has one and nothing else is asked for.
+
+    Raises:
+      InputError: the space has no supernet, but one is asked for, or an option is not valid.
+    """
+    if training.model == "keras" or (training.model == "auto" and not has_supernet(run.networks)):
+        return KerasRunner(run, training)
+    return SupernetRunner(run, training)
+
+
+def has_supernet(networks: Networks) -> bool:
+    """Return whether a space has a supernet."""
+    return type(networks).build_supernet is not Networks.build_supernet
+
+
+def _variables(step: TrainingStep) -> list:
+    """Return all that a training changes: the variables of the model, then those of the optimizer."""
+    model = [v for tracked in step.problem.tracked.values() for v in _variables_of(tracked)]
+    return [*model, *step.optimizer.variables]
+
+
+def _variables_of(tracked: Any) -> list:
+    if isinstance(tracked, list | tuple):
+        return [v for item in tracked for v in _variables_of(item)]
+    return list(tracked.variables) if hasattr(tracked, "variables") else [tracked]
+
+
+def _set(variables: list, values: list[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
