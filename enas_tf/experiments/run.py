@@ -187,6 +187,7 @@ def closing_block(run: Run) -> None:
         "Keras model": workdir.child_keras,
         "SavedModel": workdir.saved_model,
         "metrics": workdir.child_metrics,
+        "children": workdir.children,
     }
     rows = {name: str(path) for name, path in places.items() if path.exists()} | _input_in_words(workdir)
     run.reporter.block("done", rows | {"TensorBoard": f"tensorboard --logdir={workdir.path / 'tensorboard'}"})

@@ -56,6 +56,10 @@ class Workdir:
         return self.path / "candidates.csv"
 
     @property
+    def children(self) -> Path:
+        return self.path / "children.csv"
+
+    @property
     def trials(self) -> Path:
         return self.path / "trials.jsonl"
 

@@ -10,6 +10,7 @@ from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import export
 from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import closing_block, derived_architecture
+from enas_tf.experiments.top_stage import retrain_top
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
@@ -22,6 +23,12 @@ def define_flags() -> None:
     app.define_common_flags()
     app.define_architecture_flag()
     flags.DEFINE_list("then", [], "stages to run after: export")
+    flags.DEFINE_integer(
+        "top",
+        None,
+        "train the best so many rows of candidates.csv, each into a directory child_1, child_2, ... of --workdir that "
+        "is a run of its own; say which is best on the validation part",
+    )
     flags.DEFINE_bool("overwrite", False, "start anew: remove the child that an earlier run left in --workdir")
 
 
@@ -31,6 +38,9 @@ def main() -> None:
     then = [stage.strip() for stage in FLAGS.then if stage.strip() != "retrain"]
     if then not in ([], ["export"]):
         raise InputError(f"{ref('then')}={','.join(then)} is not valid: expected export.")
+    if FLAGS.top is not None:
+        _retrain_top(is_exporting=bool(then))
+        return
     workdir, architecture = app.required_workdir(), app.named_architecture()
     if architecture is None:
         architecture = derived_architecture(Workdir(app.existing_workdir()))
@@ -41,6 +51,16 @@ def main() -> None:
         stage.retrain()
         if then:
             export(run)
+        cluster.barrier()
+        closing_block(run)
+
+
+def _retrain_top(is_exporting: bool) -> None:
+    if FLAGS.architecture:
+        raise InputError(f"{ref('top')}={FLAGS.top} trains candidates: leave out {ref('architecture')}.")
+    with app.start_run(app.config_for(stage="retrain"), app.existing_workdir(), is_shared=True) as run:
+        run.lock()
+        retrain_top(run, FLAGS.top, FLAGS.overwrite, export if is_exporting else lambda run: None)
         cluster.barrier()
         closing_block(run)
 
