@@ -9,6 +9,8 @@ _DESCRIPTIONS = {
     "search/perplexity": "Exponential of the loss, per token.",
     "search/gradient_norm": "Mean norm of the gradient of the shared weights, before clipping.",
     "search/learning_rate": "Mean learning rate of the shared weights in this epoch.",
+    "controller/ahead_of_uniform": "Mean metric of eight proposals of the policy less that of eight uniform ones, by "
+    "the same shared weights and one validation batch; above 0 where the policy's are better.",
     "controller/rewards_per_second": "Proposals judged per second.",
     "trial/valid_accuracy": "Share of the validation part that the trial classifies correctly, after its epochs.",
     "trial/valid_perplexity": "Perplexity of the trial on the validation part, after its epochs.",

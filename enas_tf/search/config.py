@@ -12,11 +12,21 @@ class SearchConfig:
     epochs: int = option(310, "epochs of search; each trains shared weights, then the searcher", most=1_000_000)
     updates_per_epoch: int = option(50, "updates of the searcher in an epoch", most=1_000_000)
     samples_per_update: int = option(20, "proposals whose rewards make up one update of the searcher", most=1_000_000)
+    warm_up: float = option(
+        0.0,
+        "share of the epochs, from the first one on, in which shared weights are trained on uniform proposals and the "
+        "searcher rests (the paper: none)",
+    )
+
+    @property
+    def num_warm_up(self) -> int:
+        """Number of epochs in which the searcher rests."""
+        return int(self.warm_up * self.epochs)
 
     @property
     def num_updates(self) -> int:
         """Number of updates of the searcher in the whole search."""
-        return self.epochs * self.updates_per_epoch
+        return (self.epochs - self.num_warm_up) * self.updates_per_epoch
 
     @property
     def num_proposals(self) -> int:
@@ -27,6 +37,7 @@ class SearchConfig:
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         require(self.updates_per_epoch >= 0, "updates_per_epoch", self.updates_per_epoch, "0 or more")
         require(self.samples_per_update >= 1, "samples_per_update", self.samples_per_update, "at least 1")
+        require(0 <= self.warm_up < 1, "warm_up", self.warm_up, "a share in [0, 1)")
 
 
 SEARCH = Group(SearchConfig(), stages=("search",))

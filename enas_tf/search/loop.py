@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from enas_tf.runtime import cluster
@@ -12,9 +13,13 @@ from enas_tf.runtime.seeds import seed_for, seed_of_attempt
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.outlook import find_collapse, show
+from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
+
+#: Proposals of the policy, and uniform ones, that are compared after an epoch.
+_COMPARED = 8
 
 
 class SearchTrainer(Trainer):
@@ -32,7 +37,7 @@ class SearchTrainer(Trainer):
 
     def start(self, position: Position, attempt: int) -> None:
         config, self._attempt = self.config, attempt
-        first_update = position.epoch * config.updates_per_epoch + self._num_updates
+        first_update = max(0, position.epoch - config.num_warm_up) * config.updates_per_epoch + self._num_updates
         self.evaluator.start(position.epoch, position.step, first_update, attempt)
 
     @property
@@ -44,8 +49,9 @@ class SearchTrainer(Trainer):
         return int(self.searcher.num_updates.numpy())
 
     def num_left(self, position: Position, num_epochs: int) -> int:
-        per_epoch = self.evaluator.num_steps(position.epoch) + self.config.updates_per_epoch
-        return max(0, (num_epochs - position.epoch) * per_epoch - position.step)
+        steps = (num_epochs - position.epoch) * self.evaluator.num_steps(position.epoch)
+        num_learning = num_epochs - max(position.epoch, self.config.num_warm_up)
+        return max(0, steps + num_learning * self.config.updates_per_epoch - position.step)
 
     def phases(self, position: Position) -> dict[str, int]:
         # An epoch's preparation is reported before the first update.
@@ -54,19 +60,21 @@ class SearchTrainer(Trainer):
     def run_epoch(self, epoch: int, first_step: int, advance: Callable[[int], None]) -> None:
         """Run the rest of an epoch: preparation, updates, reports."""
         config, reporter = self.config, self.reporter
-        updates = self._num_updates
+        updates, is_learning = self._num_updates, epoch >= config.num_warm_up
         if not updates:
-            metrics = self.evaluator.prepare(self.searcher, epoch, first_step, advance)
+            sampler = self.searcher if is_learning else RandomSearcher(self.searcher.space)
+            metrics = self.evaluator.prepare(sampler, epoch, first_step, advance)
             if self.failure:
                 return
             if metrics:
                 reporter.record("search", epoch, metrics, config.epochs)
         if epoch and not updates and self.evaluator.rewards_drift:
             self.searcher.renew()
-        if config.updates_per_epoch:
+        if config.updates_per_epoch and is_learning:
             seed = seed_of_attempt(self.seed, self._attempt)
             metrics = improve(self.searcher, self.evaluator, config, seed, epoch, updates, advance)
             self.searcher.num_updates.assign(0)
+            metrics |= self._compare_with_uniform(epoch)
             reporter.record("controller", epoch, metrics, config.epochs, self.searcher.metric_descriptions)
             if lost := metrics.get("nonfinite_rewards"):
                 reporter.say(f"search: {lost:.3g} rewards of an update were not numbers, and were left out")
@@ -78,6 +86,17 @@ class SearchTrainer(Trainer):
             show(outlook, self.searcher.space, epoch, config.epochs, reporter.tensorboard)
             if collapse := find_collapse(outlook, self.searcher.space):
                 reporter.say(collapse)
+
+    def _compare_with_uniform(self, epoch: int) -> dict[str, float]:
+        """Return how far proposals of the policy are ahead of uniform ones by one batch; nothing without a policy."""
+        if not self.searcher.learns_from_batches or not self.evaluator.rewards_drift:
+            return {}
+        seed, space = seed_for(self.seed, "compared_proposals", epoch), self.searcher.space
+        ours = cluster.agree(self.searcher.propose(tf.constant(_COMPARED), seed)).numpy()
+        others = space.random_tokens(_COMPARED, np.random.default_rng(seed.numpy().astype(np.uint32)))
+        means = [np.mean([self.evaluator.score(row, 1) for row in rows]) for rows in (ours, others)]
+        ahead = float(means[0] - means[1])
+        return {"ahead_of_uniform": ahead if self.evaluator.is_higher_better else -ahead}
 
 
 def search(

@@ -70,13 +70,14 @@ class CountingEvaluator:
         return tf.constant(rewards)
 
 
-def run(workdir, action=lambda *_: None):
+def run(workdir, action=lambda *_: None, config=CONFIG, searcher=None):
     """A process of its own: new objects in an old directory."""
-    evaluator, searcher, recovery = CountingEvaluator(action), RandomSearcher(SPACE), Recovery("search")
+    evaluator, recovery = CountingEvaluator(action), Recovery("search")
+    searcher = searcher or RandomSearcher(SPACE)
     tracked = {**searcher.tracked, **evaluator.tracked, "recovery": recovery.tracked}
     checkpoints, quiet = Checkpoints(workdir / "checkpoints", tracked), rich.console.Console(file=io.StringIO())
     with Reporter(workdir, console=quiet) as reporter, contextlib.suppress(Interrupted), handled_signals():
-        search(searcher, evaluator, CONFIG, 0, reporter, checkpoints, recovery)
+        search(searcher, evaluator, config, 0, reporter, checkpoints, recovery)
     return evaluator
 
 
@@ -116,6 +117,54 @@ def test_a_signal_at_any_step_changes_nothing(unbroken, tmp_path, moment):
     assert first + second.log == expected.log
     assert float(second.weight) == float(expected.weight)
     assert records(tmp_path) == lines
+
+
+class Policy(RandomSearcher):
+    """Proposes zeros only, and notes whether shared weights are trained on its proposals."""
+
+    learns_from_batches = True
+
+    def __init__(self):
+        super().__init__(SPACE)
+        self.num_samples = 0
+
+    def propose(self, num, seed):
+        return tf.zeros([int(num), SPACE.num_tokens], tf.int32)
+
+    def sample(self, num, seed):
+        self.num_samples += 1
+        return super().sample(num, seed)
+
+
+class SamplingEvaluator(CountingEvaluator):
+    is_higher_better = False
+
+    def prepare(self, searcher, epoch, first_step=0, advance=lambda num: None):
+        searcher.sample(tf.constant(1), tf.constant([0, epoch]))
+        return super().prepare(searcher, epoch, first_step, advance)
+
+    def score(self, tokens, num_batches):
+        assert num_batches == 1
+        return float(np.sum(tokens))
+
+
+def test_in_a_warm_up_the_searcher_rests(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.search.test_loop.CountingEvaluator", SamplingEvaluator)
+    policy = Policy()
+    evaluator = run(tmp_path, config=SearchConfig(3, 2, 2, warm_up=0.7), searcher=policy)
+    assert [record["phase"] for record in records(tmp_path)] == ["search", "search", "search", "controller"]
+    assert [entry[1] for entry in evaluator.log if entry[0] == "reward"] == [0, 2]
+    assert policy.num_samples == 1
+    assert SearchConfig(3, 2, 2, warm_up=0.7).num_updates == 2
+
+
+def test_a_policy_is_compared_with_uniform_proposals(tmp_path, monkeypatch):
+    """Its proposals have a score of 0, others one above that; the lower is the better here."""
+    monkeypatch.setattr("tests.search.test_loop.CountingEvaluator", SamplingEvaluator)
+    run(tmp_path, searcher=Policy())
+    ahead = [record["ahead_of_uniform"] for record in records(tmp_path) if record["phase"] == "controller"]
+    assert len(ahead) == 3
+    assert min(ahead) > 0
 
 
 def test_a_divergence_goes_back_to_the_checkpoint_once(unbroken, tmp_path):
