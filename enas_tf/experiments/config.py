@@ -101,7 +101,7 @@ def read_options(given: Mapping[str, Any], insisted: Collection[str] | None = No
     Raises:
       InputError: a value is not valid, there is no such option, or nothing chosen reads it.
     """
-    run = RUN.build(given)
+    run = build_run_config(given)
     entries = chosen(run)
     _check_defaults(entries)
     values = {name: value for entry in entries for name, value in entry.defaults.items()} | dict(given)
@@ -112,6 +112,12 @@ def read_options(given: Mapping[str, Any], insisted: Collection[str] | None = No
     groups = groups_of(entries)
     found = {group: run if group is RUN else group.build(values) for group in groups}
     return RunOptions(found, given if insisted is None else insisted)
+
+
+def build_run_config(given: Mapping[str, Any]) -> RunConfig:
+    """Return the options that belong to no single component; an evaluator may have defaults of its own for them."""
+    run = RUN.build(given)
+    return RUN.build({**EVALUATORS.entry(run.evaluator).defaults, **given})
 
 
 def _check_defaults(entries: list[Entry]) -> None:
@@ -127,7 +133,7 @@ def _check_defaults(entries: list[Entry]) -> None:
 
 def unread_options(given: Mapping[str, Any]) -> set[str]:
     """Return the names of the options in `given` that nothing chosen reads."""
-    entries = chosen(RUN.build(given))
+    entries = chosen(build_run_config(given))
     return given.keys() - _read(entries, given)
 
 
@@ -253,7 +259,9 @@ def to_flagfile(options: RunOptions) -> str:
     defaults = read_options({name: getattr(run, name) for name in ("space", *_CHOICES)}).option_values()
     lines = [f"--import={path}" for path in registry.imported()] + [f"--space={run.space}"]
     for found, value in options.options():
-        is_choice = found.name in _CHOICES and value != getattr(RUN.default, found.name)
+        # With another evaluator the default of a choice may be another one.
+        is_other = run.evaluator != RUN.default.evaluator or value != getattr(RUN.default, found.name)
+        is_choice = found.name in _CHOICES and is_other
         if found.name != "space" and (is_choice or value != defaults[found.name]):
             lines.append(f"--{found.name}={_show(value)}")
     return "\n".join(lines) + "\n"

@@ -69,7 +69,9 @@ class ScratchConfig:
 SCRATCH = Group(ScratchConfig(), stages=("search",))
 
 
-@EVALUATORS.register("scratch", [SCRATCH, SGD], help="by a training from scratch of each proposal")
+@EVALUATORS.register(
+    "scratch", [SCRATCH, SGD], defaults={"searcher": "auto"}, help="by a training from scratch of each proposal"
+)
 class ScratchEvaluator(Evaluator):
     """Trains each proposal from scratch and takes its metric on the validation part.
 
