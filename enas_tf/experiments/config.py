@@ -260,8 +260,8 @@ def to_flagfile(options: RunOptions) -> str:
     lines = [f"--import={path}" for path in registry.imported()] + [f"--space={run.space}"]
     for found, value in options.options():
         # With another evaluator the default of a choice may be another one.
-        is_other = run.evaluator != RUN.default.evaluator or value != getattr(RUN.default, found.name)
-        is_choice = found.name in _CHOICES and is_other
+        is_other = run.evaluator != RUN.default.evaluator
+        is_choice = found.name in _CHOICES and (is_other or value != getattr(RUN.default, found.name))
         if found.name != "space" and (is_choice or value != defaults[found.name]):
             lines.append(f"--{found.name}={_show(value)}")
     return "\n".join(lines) + "\n"
