@@ -24,7 +24,7 @@ def render(message: str, write: Callable[[str], str] = str) -> str:
 
 def count_of(number: int, noun: str) -> str:
     """Return a number and its noun: "1 file", "1,200 files", "3 classes", "2 directories", "2 children"."""
-    ending = "ren" if noun == "child" else "es" if noun.endswith("s") else "s"
+    ending = "ren" if noun.endswith("child") else "es" if noun.endswith("s") else "s"
     plural = re.sub("([^aeiou])y$", r"\1ie", noun) + ending
     return f"{number:,} {noun if number == 1 else plural}"
 

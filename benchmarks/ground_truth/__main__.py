@@ -21,10 +21,9 @@ from absl import app, flags
 from enas_tf.experiments.config import RunOptions
 from enas_tf.launch.flags import define_options, read_config
 from enas_tf.runtime.devices import configure_runtime
-from enas_tf.runtime.replicas import Replicas
 from enas_tf.search.evaluators.scratch import SCRATCH
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import Diverged, SupernetRunner, Training
+from enas_tf.training.runners import Diverged, Training, build_runner
 
 #: Purpose of the random numbers that draw the architectures.
 _DRAWN = 1804
@@ -61,21 +60,17 @@ class Truth:
 
     def __init__(self, config: RunOptions, data: Any, seed: int):
         options = config[SCRATCH]
-        self._run = _Run(config, data, seed)
-        self._runner = SupernetRunner(self._run, Training(options.batch_size, config[SGD]))
-        self._epochs = options.trial_epochs
-        tested = dataclasses.replace(data, valid=data.test)
-        supernet = self._runner._supernet
-        judge = config.task.judge(config, supernet, tested, options.batch_size, seed, Replicas())
-        self._test = judge.score
+        training = Training(options.batch_size, config[SGD], is_tested=True)
+        self._runner, self._epochs = build_runner(_Run(config, data, seed), training), options.trial_epochs
 
     def measure(self, tokens: np.ndarray) -> tuple[float, float]:
         """Return the metric of an architecture on the validation and on the test part; NaN where it diverges."""
         try:
-            valid = self._runner.train(tokens, (self._epochs,)).value
+            done = self._runner.train(tokens, (self._epochs,))
         except Diverged:
             return float("nan"), float("nan")
-        return valid, self._test(tokens)
+        assert done.test is not None
+        return done.value, done.test
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -265,3 +265,13 @@ def to_flagfile(options: RunOptions) -> str:
         if found.name != "space" and (is_choice or value != defaults[found.name]):
             lines.append(f"--{found.name}={_show(value)}")
     return "\n".join(lines) + "\n"
+
+
+def from_flagfile(text: str) -> RunOptions:
+    """Return the configuration that `to_flagfile` has written down."""
+    offers, given = every_option(), {}
+    for name, _, value in (line.removeprefix("--").partition("=") for line in text.splitlines()):
+        if name in offers:
+            kind: Any = offers[name][0][1].kind
+            given[name] = value == "True" if kind is bool else value.split(",") if kind is tuple else kind(value)
+    return read_options(given)

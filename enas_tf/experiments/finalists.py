@@ -8,7 +8,7 @@ import numpy as np
 
 from enas_tf.errors import count_of
 from enas_tf.experiments.memory import enough_memory
-from enas_tf.experiments.recipes import ledger_of, start_executor
+from enas_tf.experiments.recipes import build_executor, ledger_of
 from enas_tf.experiments.run import Run
 from enas_tf.ops.costs import Cost
 from enas_tf.search.derive import Candidate, rank
@@ -56,7 +56,7 @@ def choose_finalist(
             run.reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
 
     training = Training(config[SHARED].batch_size, config[SGD])
-    with enough_memory("a finalist", "search", config), start_executor(run, training) as executor:
+    with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
         states = States(run.workdir.checkpoints("trials"))
         finals = Finals(executor, ledger, states, budgets, evaluator.is_higher_better, report)
         stages = finals.run(ranked, num)

@@ -1,6 +1,7 @@
 """What builds a runner of trials, in this process or in another."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from enas_tf.experiments.config import RunOptions, read_options
@@ -47,9 +48,9 @@ class _Trials:
         return self.task.shape(self.data)
 
 
-def recipe_of(run: Run, training: Training) -> Recipe:
-    """Return the recipe of the trials of a run, with its data."""
-    return Recipe(build_from, run.config.option_values(), imported(), training, run.data)
+def recipe_of(run: Run, training: Training, config: RunOptions | None = None) -> Recipe:
+    """Return the recipe of the trials of a run, with its data; its options are those of `config`, if given."""
+    return Recipe(build_from, (config or run.config).option_values(), imported(), training, run.data)
 
 
 def build_from(recipe: Recipe) -> Runner:
@@ -59,18 +60,29 @@ def build_from(recipe: Recipe) -> Runner:
     return build_runner(_Trials(read_options(recipe.options), recipe.data), recipe.training)
 
 
-def start_executor(run: Run, training: Training) -> Executor:
-    """Return the executor of a run; use it as a context, which ends its processes."""
-    config, has_model = run.config, training.model == "keras" or not has_supernet(run.networks)
-    name = config.run.executor
+def build_executor(run: Run, training: Training, config: RunOptions | None = None) -> Executor:
+    """Return the executor of a run; use it as a context, which ends its processes.
+
+    Args:
+      run: the run.
+      training: how trials are trained.
+      config: other options than those of the run.
+    """
+    config = config or run.config
+    has_model = training.model == "keras" or not has_supernet(run.networks)
+    name, recipe = config.run.executor, recipe_of(run, training, config)
     # A process that builds many Keras models grows.
     if has_model and name == "serial":
-        name, values = "processes", {EXECUTION: dataclasses.replace(config[EXECUTION], parallel=1)}
-        config = config.replace(values)
-    return EXECUTORS[name].build(recipe_of(run, training), config, has_model)
+        config = config.replace({EXECUTION: dataclasses.replace(config[EXECUTION], parallel=1)})
+        name = "processes"
+    return EXECUTORS[name].build(recipe, config, has_model)
 
 
 def ledger_of(run: Run) -> Ledger:
     """Return the trials in the workdir of a run."""
-    about = {"space": run.space.name, "num_tokens": run.space.num_tokens, "dataset": run.data.name}
-    return Ledger(run.workdir.trials, about)
+    return ledger_at(run, run.workdir.trials)
+
+
+def ledger_at(run: Run, path: Path) -> Ledger:
+    """Return the trials in the file `path`, which are of the space and the data of a run."""
+    return Ledger(path, {"space": run.space.name, "num_tokens": run.space.num_tokens, "dataset": run.data.name})

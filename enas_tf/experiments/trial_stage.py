@@ -8,7 +8,7 @@ import numpy as np
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.memory import enough_memory
-from enas_tf.experiments.recipes import build_from, ledger_of, recipe_of, start_executor
+from enas_tf.experiments.recipes import build_executor, build_from, ledger_of, recipe_of
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.schedule import trial_times_in_words
 from enas_tf.experiments.search_stage import SearchStage
@@ -75,7 +75,7 @@ class TrialStage(SearchStage):
             run.reporter.say(f"search: resumes, {count_of(found, 'trial')} of it are known")
         with (
             enough_memory("a trial", "search", run.config),
-            start_executor(run, self.evaluator.training) as executor,
+            build_executor(run, self.evaluator.training) as executor,
         ):
             TrialSearch(
                 self.searcher,

@@ -40,6 +40,7 @@ class Measurement:
       curve: the metric after each of the last epochs that were measured.
       seconds: how long the training took.
       device: what it ran on.
+      test: the metric on the test part; None where it was not asked for, as in every search.
     """
 
     value: float
@@ -47,6 +48,7 @@ class Measurement:
     curve: tuple[float, ...]
     seconds: float
     device: str
+    test: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +101,8 @@ def outcome_to_json(outcome: Outcome) -> dict[str, Any]:
     """Return what came of a trial as JSON; its status is "done" or "failed"."""
     if isinstance(outcome, Failure):
         return {"status": "failed", **dataclasses.asdict(outcome)}
-    return {"status": "done", **dataclasses.asdict(outcome), "curve": list(outcome.curve)}
+    record = {"status": "done", **dataclasses.asdict(outcome), "curve": list(outcome.curve)}
+    return {name: value for name, value in record.items() if value is not None}
 
 
 def outcome_from_json(record: dict[str, Any]) -> Outcome:
@@ -107,4 +110,5 @@ def outcome_from_json(record: dict[str, Any]) -> Outcome:
     if record["status"] == "failed":
         return Failure(str(record["kind"]), str(record["reason"]))
     value, loss, seconds = (float(record[name]) for name in ("value", "loss", "seconds"))
-    return Measurement(value, loss, tuple(float(item) for item in record["curve"]), seconds, str(record["device"]))
+    curve, test = tuple(float(item) for item in record["curve"]), record.get("test")
+    return Measurement(value, loss, curve, seconds, str(record["device"]), None if test is None else float(test))

@@ -82,6 +82,10 @@ class LanguageModelling(Task):
     def judge(self, config, supernet, data, batch_size, seed, replicas):
         return PerplexityJudge(supernet, data, batch_size, config[WINDOW], config[REWARD])
 
+    def examples_of(self, config, batch_size):
+        """Return the tokens of a window."""
+        return batch_size * config[WINDOW].bptt
+
     def merit(self, config, value):
         return config[REWARD].reward_scale / value
 

@@ -105,6 +105,10 @@ class Task(abc.ABC):
           InputError: the validation part is too small.
         """
 
+    def examples_of(self, config: Config, batch_size: int) -> int:
+        """Return how many examples of the data a batch of a search holds: images, unless overridden."""
+        return batch_size
+
     def merit(self, config: Config, value: float) -> float:
         """Return what a value of the metric is worth, where more is better: the metric itself, unless overridden."""
         return value

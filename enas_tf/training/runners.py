@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+import functools
 import itertools
 import math
 import time
@@ -39,12 +40,14 @@ class Training:
       sgd: how the weights move. Its learning rate falls to zero within each cycle.
       num_measured: how many of the last epochs are measured; the best of them counts.
       model: one of `MODELS`.
+      is_tested: whether the test part is measured too, at the end.
     """
 
     batch_size: int
     sgd: SgdConfig
     num_measured: int = 1
     model: str = "auto"
+    is_tested: bool = False
 
 
 class TrialRun(Protocol):
@@ -85,6 +88,7 @@ class Trained:
       curve: the metric after each epoch that was measured.
       seconds: how long it took.
       state: the weights and the optimizer, where they were asked for.
+      test: the metric on the test part, where it was asked for.
     """
 
     value: float
@@ -92,6 +96,7 @@ class Trained:
     curve: tuple[float, ...]
     seconds: float
     state: list[np.ndarray] | None
+    test: float | None = None
 
 
 class Runner(abc.ABC):
@@ -127,6 +132,10 @@ class Runner(abc.ABC):
     @abc.abstractmethod
     def measure(self, tokens: np.ndarray) -> float:
         """Return the metric of the architecture on the validation part."""
+
+    @abc.abstractmethod
+    def test(self, tokens: np.ndarray) -> float:
+        """Return the metric of the architecture on the test part."""
 
     def train(
         self,
@@ -165,7 +174,8 @@ class Runner(abc.ABC):
         best = max(curve) if self.run.task.is_higher_better else min(curve)
         seconds = time.perf_counter() - start
         kept = [variable.numpy() for variable in _variables(step)] if keeps_state else None
-        return Trained(best, loss, tuple(curve), seconds, kept)
+        tested = self.test(tokens) if self.training.is_tested else None
+        return Trained(best, loss, tuple(curve), seconds, kept, tested)
 
     def _cycle(self, step, tokens, epochs: tuple[int, int], advance) -> tuple[float, list[float]]:
         """Train for the epochs of a cycle; return the loss of the last one, and the metrics that were measured."""
@@ -202,7 +212,11 @@ class SupernetRunner(Runner):
         self._supernet = self._build()
         replicas = Replicas(precision=run.precision)
         problem = run.task.shared_problem(run.config, self._supernet, run.data, training.batch_size)
-        self._judge = run.task.judge(run.config, self._supernet, run.data, training.batch_size, run.seed, replicas)
+        judge = functools.partial(run.task.judge, run.config, self._supernet)
+        self._judge = judge(run.data, training.batch_size, run.seed, replicas)
+        if training.is_tested:
+            tested = dataclasses.replace(run.data, valid=run.data.test)
+            self._test_judge = judge(tested, training.batch_size, run.seed, replicas)
         self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
 
     def _build(self) -> keras.layers.Layer:
@@ -221,6 +235,9 @@ class SupernetRunner(Runner):
     def measure(self, tokens):
         return self._judge.score(tokens)
 
+    def test(self, tokens):
+        return self._test_judge.score(tokens)
+
 
 class KerasRunner(Runner):
     """Trains the Keras model of each architecture, which is traced anew."""
@@ -232,7 +249,7 @@ class KerasRunner(Runner):
         architecture = run.space.decode(tokens)
         size = run.networks.as_child(run.config[run.networks.network])
         options = {"dtype": run.precision, "for_training": True}
-        child = run.networks.build_child(architecture, size, run.shape, **options)
+        child = self._child = run.networks.build_child(architecture, size, run.shape, **options)
         trainee = run.networks.build_trainee(child, architecture, size, run.shape)
         problem = run.task.child_problem(run.config, trainee, run.data, training.batch_size)
         self._validate = run.task.validate(run.config, child, run.data, training.batch_size)
@@ -247,6 +264,9 @@ class KerasRunner(Runner):
     def measure(self, tokens):
         assert self._validate is not None
         return self._validate()[f"valid_{self.run.task.metric}"]
+
+    def test(self, tokens):
+        return self.run.task.test(self._child, self.run.data)[self.run.task.metric]
 
 
 def build_runner(run: TrialRun, training: Training) -> Runner:

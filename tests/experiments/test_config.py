@@ -93,7 +93,11 @@ def other_value(option, value):
 def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path, space):
     define_options()
     defaults = read_options({"space": space})
-    given = {o.name: other_value(o, value) for o, value in defaults.options() if o.name not in ("space", "searcher", "evaluator")}
+    given = {
+        o.name: other_value(o, value)
+        for o, value in defaults.options()
+        if o.name not in ("space", "searcher", "evaluator")
+    }
     config = read_options({"space": space, **given})
     before, after = defaults.option_values(), config.option_values()
     assert {name for name in before if before[name] == after[name]} == {"space", "searcher", "evaluator"}

@@ -114,7 +114,8 @@ def run_job(runner: Runner, job: Job, advance: Callable[[int], None] = lambda nu
         return Result(job.number, Failure("crashed", f"{type(error).__name__}: {_first_line(error)}"))
     gpus = tf.config.list_logical_devices("GPU")
     device = gpus[0].name.removeprefix("/device:") if gpus else "CPU"
-    return Result(job.number, Measurement(done.value, done.loss, done.curve, done.seconds, device), done.state)
+    measured = Measurement(done.value, done.loss, done.curve, done.seconds, device, done.test)
+    return Result(job.number, measured, done.state)
 
 
 def _first_line(error: BaseException) -> str:

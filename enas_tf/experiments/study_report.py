@@ -1,0 +1,241 @@
+"""The tables and pictures of a study: study.csv, children.csv and one page, study.html, which needs no network."""
+
+import base64
+import csv
+import html
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from enas_tf.experiments.statistics import (
+    best_of,
+    interval_of_mean,
+    p_of_better,
+    percentile_of,
+    precision_at_top,
+    rank_agreement,
+)
+from enas_tf.experiments.study import Child, Search
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Draws of a mean best of several random children.
+_DRAWS = 2000
+_STYLE = (
+    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse;margin:1em 0}td,th{border-bottom:1px solid #ccc;padding:.2em .7em;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}img{max-width:100%}"
+)
+
+
+class Summary:
+    """What a study has found.
+
+    Args:
+      searches: all searches, of every kind and seed.
+      children: random children and found architectures.
+      num_random: the first so many of the children are random.
+      is_higher_better: whether more of the metric is better.
+    """
+
+    def __init__(self, searches: Sequence[Search], children: Sequence[Child], num_random: int, is_higher_better: bool):
+        self.searches, self.is_higher_better = list(searches), is_higher_better
+        self.children, self.random = list(children), list(children[:num_random])
+        self._sign = 1.0 if is_higher_better else -1.0
+        self._by_tokens = {child.tokens: child for child in children}
+        self.valid, self.test = (
+            np.array([np.nanmean(getattr(child, part)) for child in self.random]) for part in ("valid", "test")
+        )
+
+    def found(self, search: Search) -> float:
+        """Return the mean test metric of what a search has found."""
+        return float(np.nanmean(self._by_tokens[search.tokens].test))
+
+    def percentile(self, search: Search) -> float:
+        """Return where it stands among the random children."""
+        return percentile_of(self.found(search), self.test, self.is_higher_better)
+
+    def by_luck(self, cost: float, seed: int, draws: int = _DRAWS) -> np.ndarray:
+        """Return the test metric of the best of as many random children as `cost` buys, chosen by validation."""
+        num = max(1, math.floor(cost))
+        return self._sign * best_of(num, self._sign * self.valid, self._sign * self.test, seed, draws)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each search."""
+        return [
+            {
+                "search": search.name,
+                "seed": search.seed,
+                "test": self.found(search),
+                "percentile": self.percentile(search),
+                "cost": search.cost,
+                "luck": float(self.by_luck(search.cost, search.seed).mean()),
+                **self._ranking(search),
+                "arc": self._by_tokens[search.tokens].arc,
+            }
+            for search in self.searches
+        ]
+
+    def kinds(self) -> list[dict[str, Any]]:
+        """Return a row for each kind of search: means over seeds, with an interval and a test against luck."""
+        rows = []
+        for name in dict.fromkeys(search.name for search in self.searches):
+            mine = [search for search in self.searches if search.name == name]
+            found = [self.found(search) for search in mine]
+            percentiles = [self.percentile(search) for search in mine]
+            low, high = interval_of_mean(percentiles)
+            # A draw for each seed: what one has found is paired with what luck has found once.
+            drawn = [float(self.by_luck(search.cost, search.seed, draws=1)[0]) for search in mine]
+            lucky = [float(self.by_luck(search.cost, search.seed).mean()) for search in mine]
+            rows.append(
+                {
+                    "search": name,
+                    "seeds": len(mine),
+                    "cost": float(np.mean([search.cost for search in mine])),
+                    "test": float(np.mean(found)),
+                    "luck": float(np.mean(lucky)),
+                    "percentile": float(np.mean(percentiles)),
+                    "low": low,
+                    "high": high,
+                    "p": p_of_better(self._sign * np.array(found), self._sign * np.array(drawn)),
+                }
+            )
+        return rows
+
+    def baselines(self) -> list[dict[str, Any]]:
+        """Return how well sizes, and a second training, rank the random children."""
+        truth, found = self._sign * self.test, {}
+        for name in ("flops", "parameters"):
+            found[name] = np.array([getattr(child, name) for child in self.random], float)
+        rows = [self._row_of(name, values, truth) for name, values in found.items()]
+        tests = np.array([child.test for child in self.random])
+        if tests.shape[1] > 1:
+            rows.append(self._row_of("a second training", self._sign * tests[:, 1], self._sign * tests[:, 0]))
+        for key in dict.fromkeys(key for child in self.random for key in child.score):
+            scores = self._sign * np.array([child.score.get(key, math.nan) for child in self.random])
+            rows.append(self._row_of(f"shared weights of {key}", scores, truth))
+        return rows
+
+    def _row_of(self, name: str, score: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
+        return {"score": name, "tau": rank_agreement(score, truth), "top_tenth": precision_at_top(score, truth)}
+
+    def _ranking(self, search: Search) -> dict[str, float]:
+        key = f"{search.name}, seed {search.seed}"
+        if not any(key in child.score for child in self.random):
+            return {}
+        scores = self._sign * np.array([child.score.get(key, math.nan) for child in self.random])
+        return {"tau": rank_agreement(scores, self._sign * self.test)}
+
+
+def children_csv(children: Iterable[Child]) -> str:
+    """Return children.csv, which `study.read_truth` reads back."""
+    rows = [
+        {"arc": child.arc, "parameters": child.parameters, "flops": child.flops}
+        | {f"valid_{seed}": value for seed, value in enumerate(child.valid)}
+        | {f"test_{seed}": value for seed, value in enumerate(child.test)}
+        for child in children
+    ]
+    return to_csv(rows)
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as CSV, with the columns of all of them."""
+    text = io.StringIO()
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
+    """Return the page of a study."""
+    about = (
+        f"test = mean test {metric} of the found architectures; luck = of the best of as many random children as "
+        "the cost buys, chosen by the validation part; percentile = share of random children that are worse, with a "
+        "bootstrap interval of 95 %; p = one-sided, paired over seeds; cost is in full trainings of a child, with that "
+        "of the found architecture."
+    )
+    ranks = (
+        "tau = Kendall's, with the test metric; top_tenth = how much of the best tenth by the score is in the best "
+        "tenth by the test metric."
+    )
+    parts = [
+        f"<h1>{html.escape(title)}</h1><p>{html.escape(task)}</p>",
+        f"<h2>Searches</h2><p>{about}</p>",
+        _table(summary.kinds()),
+        _picture(_strip(summary, metric), "found architectures among random ones"),
+        _picture(_curve(summary, metric), "cost and quality"),
+        f"<h2>How well scores rank random children</h2><p>{ranks}</p>",
+        _table(summary.baselines()),
+        "<h2>Every search</h2>",
+        _table(summary.rows()),
+    ]
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
+    return "\n".join([f'<!doctype html><html lang="en">{head}', *parts, "</html>\n"])
+
+
+def shown(value: Any) -> str:
+    """Return a value of a table in words."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    lines = [
+        "<tr>" + "".join(f"<td>{html.escape(shown(row.get(name, '')))}</td>" for name in names) + "</tr>"
+        for row in rows
+    ]
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _picture(figure: "Figure", words: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<p><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></p>'
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _strip(summary: Summary, metric: str) -> "Figure":
+    """Return a row of points for random children, and one for each kind of search."""
+    names = list(dict.fromkeys(search.name for search in summary.searches))
+    figure = _figure(8, 1.2 + 0.4 * len(names))
+    axes = figure.add_subplot()
+    axes.plot(summary.test, np.zeros(len(summary.test)), "|", markersize=14, color="#8a949e")
+    for row, name in enumerate(names, start=1):
+        found = [summary.found(search) for search in summary.searches if search.name == name]
+        axes.plot(found, np.full(len(found), row), "o", color="#0072b2", alpha=0.7)
+    axes.set_yticks(range(len(names) + 1), ["random children", *names])
+    axes.set_xlabel(f"test {metric}")
+    return figure
+
+
+def _curve(summary: Summary, metric: str) -> "Figure":
+    """Return the quality of the best of so many random children, and of each search at its cost."""
+    figure = _figure(8, 4)
+    axes = figure.add_subplot()
+    most = max([*(search.cost for search in summary.searches), 2.0])
+    nums = np.unique(np.geomspace(1, max(2, min(most, len(summary.random))), 12).astype(int))
+    lucky = [summary.by_luck(num, seed=0).mean() for num in nums]
+    axes.plot(nums, lucky, "-", color="#8a949e", label="best of so many random children")
+    for name in dict.fromkeys(search.name for search in summary.searches):
+        mine = [search for search in summary.searches if search.name == name]
+        axes.plot([s.cost for s in mine], [summary.found(s) for s in mine], "o", label=name, alpha=0.8)
+    axes.set_xscale("log")
+    axes.set_xlabel("cost, in full trainings")
+    axes.set_ylabel(f"test {metric}")
+    axes.legend(fontsize="small")
+    return figure

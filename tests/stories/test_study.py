@@ -1,0 +1,42 @@
+"""A study by its launcher: searches as processes, children with two seeds, and the same again from what is there."""
+
+from absl import flags
+
+ARGUMENTS = (
+    "--workdir=study",
+    "--dataset=digits",
+    "--evaluator=scratch",
+    "--runs=random:scratch",
+    "--run_seeds=1",
+    "--num_layers=3",
+    "--channels=2",
+    "--batch_size=64",
+    "--trials=2",
+    "--trial_epochs=1",
+    "--retrain_epochs=1",
+    "--children=3",
+)
+
+
+def test_a_study_is_finished_and_again(launch, tmp_path):
+    first = launch("study", *ARGUMENTS)
+    assert first.code == 0, first.err
+    rows = (tmp_path / "study/study.csv").read_text().splitlines()
+    assert rows[0].startswith("search,seed,test,percentile,cost,luck")
+    assert rows[1].startswith("random:scratch,0,")
+    assert len((tmp_path / "study/children.csv").read_text().splitlines()) in (5, 6)
+    assert (tmp_path / "study/study.html").read_text().startswith("<!doctype html>")
+    ledger = (tmp_path / "study/trials_0.jsonl").read_bytes()
+    for flag in list(flags.FLAGS):
+        if str(flags.FLAGS.find_module_defining_flag(flag)).startswith("enas_tf"):
+            delattr(flags.FLAGS, flag)
+    again = launch("study", *ARGUMENTS)
+    assert again.code == 0, again.err
+    assert (tmp_path / "study/trials_0.jsonl").read_bytes() == ledger
+    assert (tmp_path / "study/study.csv").read_text().splitlines() == rows
+
+
+def test_a_kind_that_is_none_is_refused(launch):
+    outcome = launch("study", *ARGUMENTS, "--runs=nobody:shared")
+    assert outcome.code == 2
+    assert outcome.err.startswith("--runs=nobody:shared is neither a flagfile nor SEARCHER:EVALUATOR")
