@@ -4,6 +4,8 @@ What is predicted is the normal score of a reward's rank, so that neither units 
 two proposals decreases with the number of tokens in which they differ: the kernel is an RBF over one-hot tokens.
 """
 
+import functools
+
 import numpy as np
 import scipy.stats
 import threadpoolctl
@@ -52,10 +54,14 @@ class Predictor:
             rows = np.union1d(best, np.arange(len(rewards) - MOST_TRIALS // 2, len(rewards)))
             tokens, rewards = tokens[rows], rewards[rows]
         self._ranges, self._noise = ranges, kernel.k2.noise_level
-        features = one_hot(tokens, ranges)
-        self._model = GaussianProcessRegressor(kernel, optimizer=None).fit(features, normal_scores(rewards))
-        #: The best prediction for a proposal that was judged.
-        self.goal = float(self._model.predict(features).max())
+        self._features = one_hot(tokens, ranges)
+        self._model = GaussianProcessRegressor(kernel, optimizer=None, copy_X_train=False)
+        self._model.fit(self._features, normal_scores(rewards))
+
+    @functools.cached_property
+    def goal(self) -> float:
+        """The best prediction for a proposal that was judged. Thompson sampling does without it."""
+        return float(self._model.predict(self._features).max())
 
     @_one_thread
     def predict(self, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
