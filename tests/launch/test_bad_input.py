@@ -18,6 +18,7 @@ SMALL = (
     "--epochs=1",
     "--updates_per_epoch=0",
     "--derive_samples=1",
+    "--finalists=0",
     "--retrain_epochs=1",
 )
 SMALL_CELLS = (
