@@ -28,6 +28,7 @@ SHARED = [
     "--epochs=2",
     "--updates_per_epoch=3",
     "--derive_samples=12",
+    "--finalists=0",
     "--retrain_epochs=2",
     "--then=retrain,export",
 ]

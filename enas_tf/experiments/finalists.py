@@ -42,8 +42,9 @@ def choose_finalist(
     total = sum("control" in c.more or place < num for place, c in enumerate(ranked))
     total += sum(min(total, max(1, math.ceil(num / 3))) for _ in budgets[1:])
     ledger = ledger_of(run)
-    reported = run.reporter.num_epochs("finalist")
-    run.reporter.truncate({"finalist": min(reported, len(ledger.of("finalist")))})
+    reported = 0
+    # Those that the ledger knows are reported again: a run that was killed may not have reported its last one.
+    run.reporter.truncate({"finalist": 0})
 
     def report(candidate: Candidate, trial: Trial, outcome: Outcome) -> None:
         nonlocal reported

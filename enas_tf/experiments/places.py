@@ -11,6 +11,7 @@ _DIRECTORIES = (
     "checkpoints",
     "checkpoints/search",
     "checkpoints/retrain",
+    "checkpoints/trials",
     "child",
     "child/saved_model",
     "tensorboard",

@@ -57,7 +57,7 @@ class Finals:
       states: of the trainings that may be prolonged.
       budgets: in epochs, ascending.
       is_higher_better: whether more of the metric is better.
-      report: called with a finalist, its trial and its outcome, when each is known.
+      report: called with a finalist, its trial and its outcome, when each is known; at once where the ledger knows it.
     """
 
     executor: Executor
@@ -103,11 +103,12 @@ class Finals:
         outcomes: list[Outcome | None] = [None] * len(trials)
         for place, (candidate, trial) in enumerate(zip(candidates, trials, strict=True)):
             known = self.ledger.find(trial)
-            if known is not None:
+            if known is not None and known.outcome is not None:
                 outcomes[place] = known.outcome
+                self.report(candidate, trial, known.outcome)
                 continue
             cost = {"parameters": candidate.cost.parameters, "flops": candidate.cost.flops}
-            entry = self.ledger.add(trial, candidate.architecture.to_arc(), cost)
+            entry = self.ledger.begin(trial, candidate.architecture.to_arc(), cost)
             found[entry.number] = candidate, place
             self.executor.submit(self._job(entry.number, trial))
         for _ in found:

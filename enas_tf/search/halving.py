@@ -48,6 +48,8 @@ class Halving:
           entries: all trials that were begun, in order.
           known: the results of so many of them may be looked at.
         """
+        if not self.factor:
+            return None
         entries = list(entries)
         begun = {entry.trial for entry in entries}
         for rung in range(len(self.budgets) - 1, 0, -1):

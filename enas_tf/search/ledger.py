@@ -66,6 +66,11 @@ class Ledger:
         self._append({"id": entry.number, "status": "waiting", "arc": arc, **to_json(trial), **cost})
         return entry
 
+    def begin(self, trial: Trial, arc: str, cost: dict[str, int]) -> Entry:
+        """Return the entry of a trial that was begun before and has no outcome; where there is none, add one."""
+        left = next((e for e in self.entries if e.trial == trial and e.outcome is None), None)
+        return left or self.add(trial, arc, cost)
+
     def finish(self, entry: Entry, outcome: Outcome) -> None:
         """Write down what came of a trial."""
         entry.outcome = outcome

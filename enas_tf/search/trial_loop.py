@@ -83,7 +83,7 @@ class TrialSearch:
         self._groups: collections.deque[list[Entry]] = collections.deque()
         self._known = self._num_proposed = self._num_updates = 0
         self._alike: tuple[str, int] = ("", 0)
-        self._num_reported = reporter.num_epochs("trial")
+        self._num_reported = {phase: reporter.num_epochs(phase) for phase in ("trial", "controller")}
         self._total = expected_number(plan.num_trials, plan.halving)
 
     def run(self) -> None:
@@ -92,7 +92,6 @@ class TrialSearch:
         Raises:
           InputError: so many trials have failed alike that the search is not worth going on.
         """
-        self._reporter.truncate({"trial": min(self._num_reported, len(self.ledger.of("search")))})
         with self._reporter.progress("trials", self._total, "trials") as advance:
             while True:
                 while len(self._groups) < self.plan.ahead and (group := self._next_group()):
@@ -105,14 +104,16 @@ class TrialSearch:
 
     def _next_group(self) -> list[Entry]:
         """Begin the trials of another update; return them, or nothing where there is none to begin now."""
-        longer = self.plan.halving.promote(self._begun, self._known) if self.plan.halving.factor else None
-        if longer is not None:
+        recorded = self.ledger.of("search")[len(self._begun) :]
+        # What an earlier run has begun is begun again in the same order, whatever its number of trials at once was.
+        if recorded and recorded[0].trial.budgets != self.plan.halving.first:
+            return [self._begin(recorded[0].trial)]
+        if not recorded and (longer := self.plan.halving.promote(self._begun, self._known)):
             return [self._begin(longer)]
         num = min(self.plan.per_update, self.plan.num_trials - self._num_proposed)
         if not num:
             return []
-        recorded = self.ledger.of("search")[len(self._begun) : len(self._begun) + num]
-        trials = [entry.trial for entry in recorded]
+        trials = [entry.trial for entry in recorded[:num]]
         if len(trials) < num:
             tokens = self.searcher.propose(tf.constant(num), seed_for(self._seed, "trials", self._num_proposed))
             proposed = [Trial(tuple(row), self.plan.halving.first) for row in tokens.numpy().tolist()]
@@ -123,20 +124,20 @@ class TrialSearch:
     def _begin(self, trial: Trial) -> Entry:
         """Write down a trial and submit it, unless the ledger knows its outcome."""
         recorded, place = self.ledger.of("search"), len(self._begun)
-        if place < len(recorded):
-            entry = recorded[place]
-        else:
-            architecture = self.searcher.space.decode(trial.tokens)
-            cost = self._count(architecture)
-            entry = self.ledger.add(trial, architecture.to_arc(), {"parameters": cost.parameters, "flops": cost.flops})
+        entry = recorded[place] if place < len(recorded) else self._add(trial)
         self._begun.append(entry)
         if entry.outcome is None:
             same = self.ledger.find(entry.trial)
             if same is not None and same.outcome is not None:
                 self.ledger.finish(entry, same.outcome)
-            else:
-                self._submit(entry)
+            elif not any(other.trial == entry.trial for other in self._begun[:-1]):
+                self._submit(entry)  # Otherwise the same trial is under way.
         return entry
+
+    def _add(self, trial: Trial) -> Entry:
+        architecture = self.searcher.space.decode(trial.tokens)
+        cost = self._count(architecture)
+        return self.ledger.add(trial, architecture.to_arc(), {"parameters": cost.parameters, "flops": cost.flops})
 
     def _submit(self, entry: Entry) -> None:
         trial, state, done = entry.trial, None, 0
@@ -154,7 +155,9 @@ class TrialSearch:
             result = self.executor.next()
             if result.state is not None:
                 self._states.save(result.number, result.state)
-            self.ledger.finish(self.ledger.entries[result.number], result.outcome)
+            trial = self.ledger.entries[result.number].trial
+            for entry in [entry for entry in self._begun if entry.trial == trial and entry.outcome is None]:
+                self.ledger.finish(entry, result.outcome)
 
     def _learn(self, group: list[Entry], advance: Callable[[int], None]) -> None:
         """Let the searcher learn from the results of an update, and report them."""
@@ -178,7 +181,7 @@ class TrialSearch:
 
     def _report(self, entry: Entry, reward: float, numbers: dict[str, float]) -> None:
         place, outcome = self._begun.index(entry), entry.outcome
-        if place < self._num_reported:
+        if place < self._num_reported["trial"]:
             return
         if isinstance(outcome, Failure):
             self._reporter.say(f"trial {place + 1}: {outcome.kind}: {outcome.reason}; it counts as the worst")
@@ -192,7 +195,7 @@ class TrialSearch:
     def _report_update(self, numbers: dict[str, float]) -> None:
         """Report what an update of several trials has made of the searcher."""
         total = -(-self.plan.num_trials // self.plan.per_update)
-        if self._known <= self._num_reported:
+        if self._num_updates < self._num_reported["controller"]:
             return
         self._reporter.record("controller", self._num_updates, numbers, total, self.searcher.metric_descriptions)
         if problem := self.searcher.find_problem(numbers):

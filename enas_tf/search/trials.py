@@ -1,6 +1,7 @@
 """Trials: architectures that are trained from scratch with a budget of epochs, and what came of them."""
 
 import dataclasses
+import math
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -110,5 +111,7 @@ def outcome_from_json(record: dict[str, Any]) -> Outcome:
     if record["status"] == "failed":
         return Failure(str(record["kind"]), str(record["reason"]))
     value, loss, seconds = (float(record[name]) for name in ("value", "loss", "seconds"))
+    if not math.isfinite(value):
+        raise ValueError(value)
     curve, test = tuple(float(item) for item in record["curve"]), record.get("test")
     return Measurement(value, loss, curve, seconds, str(record["device"]), None if test is None else float(test))

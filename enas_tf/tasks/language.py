@@ -89,6 +89,9 @@ class LanguageModelling(Task):
     def merit(self, config, value):
         return config[REWARD].reward_scale / value
 
+    def as_search(self, config):
+        return config.replace({RETRAIN_WINDOW: config[WINDOW]})
+
     def check_training(self, config, data, batch_size):
         in_rows(data.train, batch_size)
         in_rows(data.valid, 1, "validation")

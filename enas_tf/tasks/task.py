@@ -113,6 +113,13 @@ class Task(abc.ABC):
         """Return what a value of the metric is worth, where more is better: the metric itself, unless overridden."""
         return value
 
+    def as_search(self, config: Config) -> Config:
+        """Return the options with which `child_problem` and `validate` train a child as the search trains its networks.
+
+        What retraining alone is told has no part in the results of a search.
+        """
+        return config
+
     @abc.abstractmethod
     def check_training(self, config: Config, data: Any, batch_size: int) -> None:
         """Raise `InputError` when the data are too small to train a child on in batches of that size."""

@@ -103,6 +103,11 @@ class LossScale(tf.Module):
         self.factor = tf.Variable(self.INITIAL, trainable=False, aggregation=only_first, name="factor")
         self.num_finite = tf.Variable(0, trainable=False, aggregation=only_first, name="num_finite")
 
+    def reset(self) -> None:
+        """Begin anew."""
+        self.factor.assign(self.INITIAL)
+        self.num_finite.assign(0)
+
     def update(self, is_finite: tf.Tensor) -> None:
         """Adapt the factor after a step whose gradients were finite, or were not."""
         num = tf.where(is_finite, self.num_finite + 1, 0)

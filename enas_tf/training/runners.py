@@ -160,11 +160,9 @@ class Runner(abc.ABC):
           Diverged: a number is none.
         """
         start = time.perf_counter()
-        keras.utils.set_random_seed(self.run.seed)
         step = self.begin(tokens, budgets[-1])
         self.steps_per_epoch = step.problem.stream.steps_per_epoch
-        step.clear_failure()
-        step.optimizer.iterations.assign(0)
+        step.restart()
         if state is not None:
             _set(_variables(step), state)
         loss, curve = math.nan, []
@@ -202,14 +200,18 @@ class Runner(abc.ABC):
 
 
 class SupernetRunner(Runner):
-    """Trains through a supernet: its weights are drawn anew for each trial, and one trace serves all of them.
+    """Trains through a supernet: its weights are those of the seed again for each trial, and one trace serves all.
 
     Batches are normalised by their own statistics, also those of the validation part.
     """
 
     def __init__(self, run: TrialRun, training: Training):
         super().__init__(run, training)
-        self._supernet = self._build()
+        keras.utils.set_random_seed(run.seed)
+        network = run.config[run.networks.network]
+        self._supernet = run.networks.build_supernet(run.space, network, run.shape, dtype=run.precision)
+        #: What each trial begins with. A copy is faster than drawing them again, by seconds on a large supernet.
+        self._fresh = [variable.numpy() for variable in self._supernet.variables]
         replicas = Replicas(precision=run.precision)
         problem = run.task.shared_problem(run.config, self._supernet, run.data, training.batch_size)
         judge = functools.partial(run.task.judge, run.config, self._supernet)
@@ -219,17 +221,8 @@ class SupernetRunner(Runner):
             self._test_judge = judge(tested, training.batch_size, run.seed, replicas)
         self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
 
-    def _build(self) -> keras.layers.Layer:
-        run = self.run
-        return run.networks.build_supernet(run.space, run.config[run.networks.network], run.shape, dtype=run.precision)
-
     def begin(self, tokens, num_epochs):
-        keras.utils.set_random_seed(self.run.seed)
-        for variable, fresh in zip(self._supernet.variables, self._build().variables, strict=True):
-            variable.assign(fresh)
-        for variable in self._step.optimizer.variables:
-            if variable.path != self._step.optimizer.iterations.path:
-                variable.assign(tf.zeros_like(variable))
+        _set(self._supernet.variables, self._fresh)
         return self._step
 
     def measure(self, tokens):
@@ -246,17 +239,19 @@ class KerasRunner(Runner):
 
     def begin(self, tokens, num_epochs):
         run, training = self.run, self.training
+        config = run.task.as_search(run.config)
+        keras.utils.set_random_seed(run.seed)
         architecture = run.space.decode(tokens)
         size = run.networks.as_child(run.config[run.networks.network])
         options = {"dtype": run.precision, "for_training": True}
         child = self._child = run.networks.build_child(architecture, size, run.shape, **options)
         trainee = run.networks.build_trainee(child, architecture, size, run.shape)
-        problem = run.task.child_problem(run.config, trainee, run.data, training.batch_size)
-        self._validate = run.task.validate(run.config, child, run.data, training.batch_size)
+        problem = run.task.child_problem(config, trainee, run.data, training.batch_size)
+        self._validate = run.task.validate(config, child, run.data, training.batch_size)
         if self._validate is None:
             raise InputError(
-                f"{ref('train_on')}=train+valid leaves no validation part to judge trials by: expected train. Use it "
-                "for the retraining alone."
+                f"the task {run.task.name} leaves no validation part to judge trials by: expected a function of its "
+                f"`validate`, or {ref('trial_model')}=supernet."
             )
         num = sum(problem.stream.num_steps(epoch, run.seed) for epoch in range(num_epochs))
         return TrainingStep(problem, training.sgd, Replicas(precision=run.precision), num, schedule=self.schedule)
@@ -286,9 +281,9 @@ def has_supernet(networks: Networks) -> bool:
 
 
 def _variables(step: TrainingStep) -> list:
-    """Return all that a training changes: the variables of the model, then those of the optimizer."""
+    """Return all that a training changes: the variables of the model, of the optimizer and of the loss scale."""
     model = [v for tracked in step.problem.tracked.values() for v in _variables_of(tracked)]
-    return [*model, *step.optimizer.variables]
+    return [*model, *step.optimizer.variables, *(step.loss_scale.variables if step.loss_scale else ())]
 
 
 def _variables_of(tracked: Any) -> list:

@@ -28,6 +28,7 @@ class TrainingStep:
 
     Attributes:
       optimizer: the optimizer of the problem's variables.
+      loss_scale: the factor of the loss in float16; None in other precisions.
       state: what is carried from step to step, a variable [rows, size]; None where steps do not depend on each other.
       traced: the traced function of one step: the tensors of a batch, tokens int32 [children, num_tokens] where the
         model is a supernet, a seed int32 [2].
@@ -46,7 +47,7 @@ class TrainingStep:
         self._total_steps, self._after_step = total_steps, after_step
         self.optimizer = build_optimizer(sgd, problem.stream.steps_per_epoch, problem.variables, schedule)
         # Only float16 needs it: bfloat16 has the range of float32.
-        self._loss_scale = LossScale() if replicas.precision == "mixed_float16" else None
+        self.loss_scale = LossScale() if replicas.precision == "mixed_float16" else None
         names = ("loss", *problem.metrics, "gradient_norm", "learning_rate")
         self._means = {name: keras.metrics.Mean(name) for name in names}
         self._watch = LossWatch()
@@ -68,7 +69,7 @@ class TrainingStep:
         """What a checkpoint holds: the model, the optimizer, and the epoch that is under way."""
         under_way = [*([] if self.state is None else [self.state]), *self._means.values()]
         own = {"optimizer": self.optimizer, "under_way": under_way}
-        return self.problem.tracked | own | tracked_scale(self._loss_scale)
+        return self.problem.tracked | own | tracked_scale(self.loss_scale)
 
     @property
     def failure(self) -> str | None:
@@ -78,6 +79,14 @@ class TrainingStep:
     def clear_failure(self) -> None:
         """Forget a divergence, for another attempt."""
         self._watch.reset()
+
+    def restart(self) -> None:
+        """Forget all that steps have changed beside the weights, for another training by the same trace."""
+        self.clear_failure()
+        for variable in self.optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        if self.loss_scale is not None:
+            self.loss_scale.reset()
 
     def begin_epoch(self) -> None:
         """Reset the means, and the state that is carried from step to step."""
@@ -171,7 +180,7 @@ class TrainingStep:
         values = [variable.value for variable in self.problem.variables]
         with tf.GradientTape() as tape:
             loss = self.problem.forward(batch, inputs)
-            total = scaled(loss.objective + self.sgd.l2 * loss.squares, self._loss_scale)
+            total = scaled(loss.objective + self.sgd.l2 * loss.squares, self.loss_scale)
         return tape.gradient(total, values, unconnected_gradients="zero"), loss
 
     def _differentiate_densely(self, batch: list[tf.Tensor], inputs: StepInputs) -> tuple[list[tf.Tensor], Loss]:
@@ -207,7 +216,7 @@ class TrainingStep:
         step = tf.cast(self.optimizer.iterations, tf.int32)
         rate = tf.convert_to_tensor(self.optimizer.learning_rate)
         scale, variables = self.problem.rate_scale(batch), self.problem.variables
-        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale, self._loss_scale)
+        norm = apply_clipped(self.optimizer, gradients, variables, self.sgd.clip_norm, scale, self.loss_scale)
         self._watch.update(step, cross_entropy, rate, norm)
         rows = tf.cast(tf.shape(batch[0])[0], tf.float32)
         values = {name: total / rows for name, total in sums.items()}

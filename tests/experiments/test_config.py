@@ -195,7 +195,20 @@ def test_errors_name_the_option_with_its_prefix(space, name):
 
 
 #: Options that change nothing of what a stage computes: where things are, how many devices share it, how it is watched.
-WITHOUT_EFFECT = {"data_dir", "strategy", "steps_per_loop", "min_entropy", "derive_samples", "derive_batches"}
+#: Those of derive are no part of a stage: a finished search is ranked anew with other values.
+WITHOUT_EFFECT = {
+    "data_dir",
+    "strategy",
+    "steps_per_loop",
+    "min_entropy",
+    "executor",
+    "parallel",
+    "max_failures",
+    "derive_samples",
+    "derive_batches",
+    "derive_kept",
+    "finalists",
+}
 
 
 @pytest.mark.parametrize("space", SPACES)

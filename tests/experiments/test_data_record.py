@@ -10,6 +10,7 @@ SMALL = (
     "--epochs=1",
     "--updates_per_epoch=0",
     "--derive_samples=1",
+    "--finalists=0",
     "--batch_size=8",
     "--retrain_batch_size=8",
     "--retrain_epochs=1",

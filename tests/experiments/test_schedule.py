@@ -117,7 +117,8 @@ def test_no_preset_is_warned_of(path):
     numbers = {name: int(value) for name, value in given.items() if value.isdigit() and name.endswith("epochs")}
     names = ("learning_rate", "retrain_learning_rate")
     rates = {name: float(given[name]) for name in names if name in given}
-    options = read_options({"space": given["space"]} | numbers | rates)
+    chosen = {name: given[name] for name in ("space", "searcher", "evaluator") if name in given}
+    options = read_options(chosen | numbers | rates)
     stages = ["search"] * ("final" not in path.stem) + ["retrain"]
     for stage in stages:
         assert unended_schedule(options, stage) == {}, stage

@@ -30,6 +30,7 @@ SMALL = (
     "--epochs=1",
     "--updates_per_epoch=0",
     "--derive_samples=1",
+    "--finalists=0",
     "--limit_train=64",
     "--batch_size=32",
     "--retrain_batch_size=32",

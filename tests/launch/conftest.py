@@ -16,6 +16,7 @@ OPTIONS = {
     "epochs": 1,
     "updates_per_epoch": 0,
     "derive_samples": 2,
+    "finalists": 0,
     "retrain_epochs": 1,
     "retrain_batch_size": 32,
 }

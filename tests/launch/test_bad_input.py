@@ -18,6 +18,7 @@ SMALL = (
     "--epochs=1",
     "--updates_per_epoch=0",
     "--derive_samples=1",
+    "--finalists=0",
     "--retrain_epochs=1",
 )
 SMALL_CELLS = (
@@ -245,7 +246,7 @@ def test_a_folder_that_is_not_there(refuse):
 
 def test_a_folder_with_one_class(refuse, tmp_path):
     write_images(tmp_path / "images", cat=4)
-    refuse("search", [*SMALL, "--dataset=folder:images"], ["images", "1 classes", "cat", "at least 2"])
+    refuse("search", [*SMALL, "--dataset=folder:images"], ["images", "1 class (", "cat", "at least 2"])
 
 
 def test_an_unreadable_image(refuse, tmp_path):

@@ -11,6 +11,7 @@ import pytest
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import every_option, read_options
 from enas_tf.search.evaluators.evaluator import EVALUATORS
+from enas_tf.search.executors.executor import EXECUTORS
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES
 from tests.fuzz.conftest import run
@@ -26,7 +27,7 @@ VALUES = {int: 8, float: 0.5, str: "sets"}
 OWN = {
     "search": {"dry_run", "overwrite", "then"},
     "derive": set(),
-    "retrain": {"architecture", "overwrite", "then"},
+    "retrain": {"architecture", "overwrite", "then", "top"},
     "evaluate": {"architecture", "prompt", "sample", "sample_temperature", "weights"},
     "export": {"architecture"},
     "describe": {"architecture", "image_shape", "json", "num_classes", "picture"},
@@ -61,7 +62,7 @@ def typed(name: str) -> tuple[str, list[str]]:
     found = every_option()[name][0][1]
     value = VALUES[found.kind] if found.field.default is None else found.field.default
     shown = ",".join(value) if isinstance(value, tuple) else value
-    kinds = {"space": SPACES, "searcher": SEARCHERS, "evaluator": EVALUATORS}
+    kinds = {"space": SPACES, "searcher": SEARCHERS, "evaluator": EVALUATORS, "executor": EXECUTORS}
     # A component is typed where the default one does not read the option.
     for choice in [{}, *({kind: one} for kind, registry in kinds.items() if kind != name for one in registry)]:
         try:

@@ -21,6 +21,7 @@ FLAGS = (
     "--updates_per_epoch=1",
     "--samples_per_update=2",
     "--derive_samples=3",
+    "--finalists=0",
     "--retrain_channels=4",
     "--retrain_epochs=2",
     "--deterministic",

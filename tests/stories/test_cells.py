@@ -22,6 +22,7 @@ FLAGS = (
     "--updates_per_epoch=1",
     "--samples_per_update=2",
     "--derive_samples=2",
+    "--finalists=0",
     "--retrain_cells_per_stage=1",
     "--retrain_channels=2",
     "--retrain_epochs=1",

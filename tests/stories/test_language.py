@@ -25,6 +25,7 @@ FLAGS = (
     "--updates_per_epoch=1",
     "--samples_per_update=2",
     "--derive_samples=2",
+    "--finalists=0",
     "--retrain_units=8",
     "--retrain_epochs=1",
     "--retrain_batch_size=8",

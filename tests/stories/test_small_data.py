@@ -18,6 +18,7 @@ SMALL = (
     "--updates_per_epoch=1",
     "--samples_per_update=2",
     "--derive_samples=2",
+    "--finalists=0",
     "--retrain_epochs=1",
 )
 TRAINING = "the training part has 57 images"

@@ -13,13 +13,20 @@ from typing import IO
 import tensorflow as tf
 
 from enas_tf.errors import InputError, count_of, ref
-from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
 from enas_tf.search.trials import Failure, Job, Result
 
 #: How often a trial is tried whose process ends without a result.
 _ATTEMPTS = 2
 #: How long a process may take to end when it is told to, in seconds.
 _PATIENCE = 5.0
+#: What a process runs. It finds modules where this one does, also those of a recipe and of a clone.
+_PROGRAM = """
+import sys
+sys.path[:] = sys.argv[2:]
+from enas_tf.search.executors.worker import main
+main(int(sys.argv[1]))
+"""
 
 
 class _Worker:
@@ -30,12 +37,12 @@ class _Worker:
       environment: variables that decide its threads and its GPU.
     """
 
-    def __init__(self, recipe, environment: dict[str, str]):
+    def __init__(self, recipe: Recipe, environment: dict[str, str]):
+        self._recipe: Recipe | None = recipe
         self.pipe, end = multiprocessing.Pipe()
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  It lives as long as the worker.
-        command = [sys.executable, "-m", "enas_tf.search.executors.worker", str(end.fileno())]
         self.process = subprocess.Popen(
-            command,
+            [sys.executable, "-c", _PROGRAM, str(end.fileno()), *sys.path],
             pass_fds=[end.fileno()],
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
@@ -44,17 +51,26 @@ class _Worker:
         )
         end.close()
         self.job: Job | None = None
-        self.pipe.send(recipe)
 
     def begin(self, job: Job) -> None:
+        """Send a job; raise `OSError` when the process has gone."""
         self.job = job
+        if self._recipe is not None:
+            # First, so that the process knows what a pickled recipe may be made of.
+            self.pipe.send(self._recipe.imports)
+            self.pipe.send(self._recipe)
+            self._recipe = None
         self.pipe.send(job)
 
-    def end(self) -> str:
-        """End the process; return how it ended, with the last line that it printed."""
+    def stop(self) -> None:
+        """Tell the process to end."""
         self.pipe.close()
         if self.process.poll() is None:
             self.process.terminate()
+
+    def end(self) -> str:
+        """Wait until the process has ended; return how it ended, with the last line that it printed."""
+        self.pipe.close()
         try:
             code = self.process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
@@ -110,10 +126,11 @@ class ProcessExecutor(Executor):
 
     def close(self):
         self._waiting.clear()
-        for place, worker in enumerate(self._workers):
-            if worker is not None:
-                worker.end()
-                self._workers[place] = None
+        workers, self._workers = [worker for worker in self._workers if worker], [None] * len(self._workers)
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.end()
 
     @property
     def pids(self) -> list[int]:
@@ -130,7 +147,7 @@ class ProcessExecutor(Executor):
                 worker = worker or _Worker(self.recipe, self._environments[place])
                 self._workers[place] = worker
                 worker.begin(job)
-            except (BrokenPipeError, ConnectionResetError):
+            except OSError:
                 self._lose(place, job)
 
     def _take(self, place: int) -> None:
@@ -148,6 +165,7 @@ class ProcessExecutor(Executor):
         worker.job = None
         self._done.append(found)
         if self.is_disposable:
+            worker.stop()
             worker.end()
             self._workers[place] = None
 

@@ -12,6 +12,7 @@ from typing import Any
 import enas_tf
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require, shorten
+from enas_tf.registry import import_file
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, run_job
 from enas_tf.search.trials import Failure, Job, Result
 
@@ -40,9 +41,19 @@ RAY = Group(RayConfig(), stages=("search",))
 
 
 class _Trainer:
-    """A process of the cluster that trains trials, one after another."""
+    """A process of the cluster that trains trials, one after another.
 
-    def __init__(self, recipe):
+    Args:
+      imports: files of the user that are imported before the recipe is unpickled: it may hold what they define.
+      recipes: a reference to the recipe, in a list: Ray would unpickle one that stands alone before all else.
+    """
+
+    def __init__(self, imports, recipes):
+        import ray
+
+        for path in imports:
+            import_file(path)
+        recipe = ray.get(recipes[0])
         self._runner = recipe.build(recipe)
 
     def train(self, job: Job) -> Result:
@@ -138,7 +149,7 @@ class RayExecutor(Executor):
             variables["PYTHONPATH"] = path
         options = {"num_cpus": self.cluster.trial_cpus, "num_gpus": self.cluster.trial_gpus}
         remote = self._ray.remote(_Trainer).options(**options, runtime_env={"env_vars": variables})
-        return remote.remote(self._recipe)
+        return remote.remote(self.recipe.imports, [self._recipe])
 
     def _take(self, found: Any) -> None:
         """Take a result, or note that its actor is lost."""
@@ -185,7 +196,8 @@ def _connect(cluster: RayConfig, parallel: int) -> Any:
                 f"{ref('parallel')}={parallel} trials of {ref('trial_cpus')}={cluster.trial_cpus:g} need {needed} "
                 f"cores, but this machine has {count_of(cores, 'core')}: lower one of the two."
             )
-        ray.init(num_cpus=cores, include_dashboard=False, **quiet)
+        # "local": not a cluster of somebody else that runs on this machine.
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         return ray
     _check_answers(cluster.ray_address)
     try:
