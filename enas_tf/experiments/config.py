@@ -151,7 +151,7 @@ def _read(entries: list[Entry], values: Mapping[str, Any]) -> set[str]:
 def chosen(run: RunConfig) -> list[Entry]:
     """Return the components of a run: space, networks, task, searcher, evaluator, and executor where one is needed."""
     networks, evaluator = NETWORKS.entry(run.space), EVALUATORS.entry(run.evaluator)
-    executors = [EXECUTORS.entry(run.executor)] if evaluator.component.trains_children else []
+    executors = [EXECUTORS.entry(run.executor)] if getattr(evaluator.component, "trains_children", False) else []
     return [
         SPACES.entry(run.space),
         networks,

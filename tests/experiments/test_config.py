@@ -330,11 +330,13 @@ def test_configs_are_frozen():
 @pytest.mark.parametrize("name", sorted(name for name, offers in OPTIONS.items() if offers[0][1].kind is float))
 def test_numbers_are_finite(name, value):
     entry = OPTIONS[name][0][0]
-    space = entry.name if entry is not None and entry.kind in ("space", NETWORKS.kind) else "macro"
-    if name not in read_options({"space": space}).option_values():
-        space = next(s for s in SPACES if name in read_options({"space": s}).option_values())
+    chosen = {"space": entry.name if entry is not None and entry.kind in ("space", NETWORKS.kind) else "macro"}
+    if entry is not None and entry.kind in ("evaluator", "executor"):
+        chosen |= {entry.kind: entry.name}
+    if name not in read_options(chosen).option_values():
+        chosen["space"] = next(s for s in SPACES if name in read_options(chosen | {"space": s}).option_values())
     with pytest.raises(InputError, match=f"^{name}={value} is not valid: expected a finite number"):
-        read_options({"space": space, name: value})
+        read_options(chosen | {name: value})
 
 
 @pytest.mark.parametrize("name", ["epochs", "num_layers", "batch_size", "channels", "seed", "limit_train"])
