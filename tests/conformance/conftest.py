@@ -16,6 +16,7 @@ from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.nas_conv import NasConvSpace
+from enas_tf.spaces.nas_recurrent import NasRecurrentSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
 from enas_tf.spaces.space import Space
 from enas_tf.spaces.vocabulary import CELL_OPS
@@ -32,6 +33,8 @@ class Case:
     network: Any
     child: Any
     shape: ImageConfig | TextShape
+    #: How many vectors of the width of a language model its state has.
+    vectors: int = 1
 
     @property
     def networks(self) -> Networks:
@@ -52,7 +55,7 @@ class Case:
         random = np.random.default_rng(0)
         if isinstance(self.shape, TextShape):
             ids = random.integers(0, self.shape.vocabulary_size, (num, 5), dtype=np.int32)
-            return [ids, random.normal(size=(num, self.network.units)).astype(np.float32)]
+            return [ids, random.normal(size=(num, self.vectors * self.network.units)).astype(np.float32)]
         shape = (num, self.shape.height, self.shape.width, self.shape.channels)
         return [random.integers(0, 256, shape, dtype=np.uint8)]
 
@@ -122,6 +125,20 @@ def nas_conv_case(name: str, **options) -> Case:
     )
 
 
+def nas_recurrent_case(name: str, base: int, **options) -> Case:
+    """Return a case of the nas_recurrent space, which has no supernet; `options` are those of the space."""
+    network = LanguageConfig(units=6, init_scale=0.3)
+    return Case(
+        name=f"nas_recurrent-{name}",
+        tiny=NasRecurrentSpace(base=1),
+        space=NasRecurrentSpace(base, **options),
+        network=network,
+        child=network,
+        shape=TextShape(vocabulary_size=11),
+        vectors=2,
+    )
+
+
 CASES = [
     macro_case("layers", num_layers=6, skip_sources="layers"),
     macro_case("reference", num_layers=6, skip_sources="reference"),
@@ -129,6 +146,8 @@ CASES = [
     micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
     nas_conv_case("paper", num_layers=3, filters=("3", "4", "6")),
     nas_conv_case("strides", num_layers=4, filters=("3", "6"), search_strides=True, pool_after=("2",)),
+    nas_recurrent_case("paper", base=4),
+    nas_recurrent_case("bent", base=2, activations=("tanh", "sigmoid")),
     recurrent_case("loose_ends"),
     recurrent_case("all_but_first"),
 ]
@@ -161,7 +180,7 @@ def separate_case(request) -> Case:
 
 #: One of each space. On the others, `-m slow` tries what takes long, and policies: they know a space by its decisions,
 #: of which two tiny spaces each have the same.
-FIRST = ("macro-layers", "micro-other", "nas_conv-strides", "recurrent-loose_ends")
+FIRST = ("macro-layers", "micro-other", "nas_conv-strides", "nas_recurrent-paper", "recurrent-loose_ends")
 
 
 def mostly_slow(cases: list[Case]) -> list:

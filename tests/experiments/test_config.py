@@ -166,7 +166,7 @@ def test_an_unknown_option_is_refused_with_a_guess():
         ("l2", "small", "a number"),
         ("deterministic", 1, "True or False"),
         ("ops", "conv_3x3", "names separated by commas"),
-        ("space", "tiny", "one of macro, micro, nas_conv, recurrent"),
+        ("space", "tiny", "one of macro, micro, nas_conv, nas_recurrent, recurrent"),
         ("epochs", None, "a whole number"),
     ],
 )
@@ -179,6 +179,7 @@ PREFIXED = {
     "macro": ("l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels", "retrain_epochs"),
     "micro": ("cell_blocks", "cells_per_stage", "retrain_cells_per_stage"),
     "nas_conv": ("num_layers", "more_filters", "retrain_more_filters"),
+    "nas_recurrent": ("cell_base",),
     "recurrent": ("cell_nodes", "units", "retrain_units", "bptt", "retrain_bptt", "drop_state", "retrain_patience"),
 }
 

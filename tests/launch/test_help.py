@@ -22,7 +22,13 @@ WIDTH = 100
 #: A row of the help: whether it is a boolean, what may be left out at its beginning, and the rest of its name.
 ROW = re.compile(r"^  --(\[no\])?(?:\[(\w+)\])?(\w+)[:=]", re.MULTILINE)
 #: Space -> an architecture whose name or file says what space it is of.
-NAMED = {"macro": "enas_macro", "micro": "enas_micro", "nas_conv": "nas.json", "recurrent": "enas_lm"}
+NAMED = {
+    "macro": "enas_macro",
+    "micro": "enas_micro",
+    "nas_conv": "nas.json",
+    "nas_recurrent": "nas_cell",
+    "recurrent": "enas_lm",
+}
 FILES = {"nas.json": read_architecture("3x3x24 5x5x36 1", "nas_conv")}
 #: Valid values of options that have no default.
 VALUES = {int: 8, float: 0.5, str: "sets"}
@@ -112,9 +118,9 @@ def test_what_help_shows_is_accepted_and_all_else_is_refused(monkeypatch, tmp_pa
     ("launcher", "rows"),
     [
         ("retrain", {"Retraining": "--[retrain_]epochs=N", "To read --architecture, space macro": "--ops=A,B"}),
-        ("describe", {"Retraining, networks of the space recurrent": "--[retrain_]units=N"}),
+        ("describe", {"Retraining, networks of the space nas_recurrent and recurrent": "--[retrain_]units=N"}),
         ("evaluate", {"With --weights=shared": "--epochs=N", "Every stage": "--seed=N", "This command": "--prompt"}),
-        ("export", {"To read --architecture": "--space=macro|micro|nas_conv|recurrent"}),
+        ("export", {"To read --architecture": "--space=macro|micro|nas_conv|nas_recurrent|recurrent"}),
         ("derive", {"Derive": "--derive_samples=N", "Search, searcher reinforce": "--entropy_weight=X"}),
     ],
 )
@@ -144,7 +150,7 @@ def test_lines_are_wrapped(sections):
         ("--channels=N", "Search, networks of the space macro and micro"),
         ("--retrain_channels=N", "Retraining, networks of the space macro and micro"),
         ("--entropy_weight=X", "Search, searcher reinforce"),
-        ("--space=macro|micro|nas_conv|recurrent", "Search"),
+        ("--space=macro|micro|nas_conv|nas_recurrent|recurrent", "Search"),
         ("--[no]overwrite", "This command"),
         ("--derive_samples=N", "Derive"),
         ("--retrain_epochs=N", "Retraining"),
