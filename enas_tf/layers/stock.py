@@ -9,6 +9,8 @@ from enas_tf.layers.stand_ins import FusedBatchNormalization, SlicedCropping2D
 
 #: Share of the old moving average that a step keeps (image_ops.py of the reference).
 MOMENTUM = 0.9
+#: Height and width.
+Shape = tuple[int, int]
 
 
 class Layers:
@@ -55,8 +57,12 @@ class Layers:
         """Apply the batch normalisation `name`_bn."""
         return self.get(self.normalization, f"{name}_bn", momentum=MOMENTUM, epsilon=functions.EPSILON)(x)
 
-    def convolve(self, x, channels: int, size: int, name: str, strides: int = 1):
-        """Apply the convolution `name`_conv, which has no bias and pads with zeros."""
+    def convolve(self, x, channels: int, size: int | Shape, name: str, strides: int | Shape = 1):
+        """Apply the convolution `name`_conv, which has no bias and pads with zeros.
+
+        Size and strides are those of both sides, or (height, width).
+        """
+        height, width = (size, size) if isinstance(size, int) else size
         layer = self.get(
             keras.layers.Conv2D,
             f"{name}_conv",
@@ -65,7 +71,7 @@ class Layers:
             strides=strides,
             padding="same",
             use_bias=False,
-            kernel_initializer=functions.he_normal(size * size * x.shape[-1]),
+            kernel_initializer=functions.he_normal(height * width * x.shape[-1]),
         )
         return layer(x)
 

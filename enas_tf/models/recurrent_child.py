@@ -144,13 +144,18 @@ def build_recurrent_child(
         cell = LstmCell(units, **weights, name="cell")
     else:
         cell = RecurrentCell(units, architecture.to_json(), config.init_scale, name="cell", dtype=dtype)
+    return build_language_model(cell, config, text, "recurrent_child")
+
+
+def build_language_model(cell: keras.layers.Layer, config: LanguageConfig, text: TextShape, name: str) -> keras.Model:
+    """Build the language model `name` around a cell of one state, whose output has `config.units` features."""
     ids = keras.Input((None,), dtype="int32", name="ids")
     state = keras.Input((cell.state_size,), name="state")
     start = config.initializer()
-    embedding = TiedEmbedding(text.vocabulary_size, units, embeddings_initializer=start, name="embedding")
+    embedding = TiedEmbedding(text.vocabulary_size, config.units, embeddings_initializer=start, name="embedding")
     rnn = keras.layers.RNN(cell, return_sequences=True, return_state=True, name="rnn", dtype=cell.dtype_policy)
     outputs, last = rnn(embedding(ids), initial_state=state)
-    return keras.Model([ids, state], [embedding(outputs), last], name="recurrent_child")
+    return keras.Model([ids, state], [embedding(outputs), last], name=name)
 
 
 def count_recurrent_child(

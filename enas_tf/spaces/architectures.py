@@ -107,11 +107,11 @@ def _from_arc(arc: str, space: str) -> Architecture:
 def _may_be_of(other: str, arc: str, space: str) -> bool:
     """Return whether `arc`, which `space` refused, was meant for the space `other`.
 
-    Where its length is wrong for `space`, the length decides: zeros are valid in every place of every space. Where only
-    its numbers are wrong, they have to be right for the other one.
+    Where its length is wrong for `space`, the length decides: zeros are valid in every place of a list of integers.
+    Where only its numbers are wrong, they have to be right for the other one.
     """
     zeros = re.sub("-?[0-9]+", "0", arc)
-    return _reads(other, arc if _reads(space, zeros) else zeros)
+    return _reads(other, arc) or (_reads(other, zeros) and not _reads(space, zeros))
 
 
 def _reads(space: str, arc: str) -> bool:

@@ -47,6 +47,17 @@ PUBLISHED.register("enas_ptb")(("recurrent", "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 
 # README of Google Research's enas_lm: its own search, and the cell of DARTS in the same notation.
 PUBLISHED.register("enas_lm")(("recurrent", "enas_lm: 0 2 1 0 2 1 2 2 4 0 5 0 3 2 6 2"))
 PUBLISHED.register("darts_ptb")(("recurrent", "enas_lm: 0 2 1 1 1 1 1 3 2 0 5 2 3 0 5 1"))
+# The cell of NAS, from TensorFlow Addons' code for it (tensorflow_addons/rnn/nas_cell.py): eight leaves, three rows
+# above them, the injection at node 8; c_t is node 12 before its activation.
+_NAS_CELL = """
+0 3 0 1 0 3 1 1 0 0 0 3 0 0 0 3
+1 0 0 0 1 0 0 3
+1 2 0 0
+1 0
+0 0
+12 8
+"""
+PUBLISHED.register("nas_cell")(("nas_recurrent", " ".join(_NAS_CELL.split())))
 
 
 def read_published(name: str) -> Architecture:

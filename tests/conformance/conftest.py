@@ -11,12 +11,16 @@ from enas_tf.models.cell_config import CellChildConfig, CellNetworkConfig
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.macro_config import MacroChildConfig, MacroNetworkConfig
+from enas_tf.models.nas_conv_config import NasConvConfig
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import MicroSpace
+from enas_tf.spaces.nas_conv import NasConvSpace
+from enas_tf.spaces.nas_recurrent import NasRecurrentSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
 from enas_tf.spaces.space import Space
 from enas_tf.spaces.vocabulary import CELL_OPS
+from enas_tf.training.runners import has_supernet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +33,16 @@ class Case:
     network: Any
     child: Any
     shape: ImageConfig | TextShape
+    #: How many vectors of the width of a language model its state has.
+    vectors: int = 1
 
     @property
     def networks(self) -> Networks:
         return NETWORKS[self.space.name]
+
+    @property
+    def has_supernet(self) -> bool:
+        return has_supernet(self.networks)
 
     def build_supernet(self, dtype: str = "float32"):
         return self.networks.build_supernet(self.space, self.network, self.shape, dtype)
@@ -45,7 +55,7 @@ class Case:
         random = np.random.default_rng(0)
         if isinstance(self.shape, TextShape):
             ids = random.integers(0, self.shape.vocabulary_size, (num, 5), dtype=np.int32)
-            return [ids, random.normal(size=(num, self.network.units)).astype(np.float32)]
+            return [ids, random.normal(size=(num, self.vectors * self.network.units)).astype(np.float32)]
         shape = (num, self.shape.height, self.shape.width, self.shape.channels)
         return [random.integers(0, 256, shape, dtype=np.uint8)]
 
@@ -103,14 +113,49 @@ def recurrent_case(output: str) -> Case:
     )
 
 
+def nas_conv_case(name: str, **options) -> Case:
+    """Return a case of the nas_conv space, which has no supernet; `options` are those of the space."""
+    return Case(
+        name=f"nas_conv-{name}",
+        tiny=NasConvSpace(num_layers=2, filter_sizes=("1", "3"), filters=("2", "4")),
+        space=NasConvSpace(**options),
+        network=NasConvConfig(),
+        child=NasConvConfig(more_filters=1),
+        shape=IMAGE,
+    )
+
+
+def nas_recurrent_case(name: str, base: int, **options) -> Case:
+    """Return a case of the nas_recurrent space, which has no supernet; `options` are those of the space."""
+    network = LanguageConfig(units=6, init_scale=0.3)
+    return Case(
+        name=f"nas_recurrent-{name}",
+        tiny=NasRecurrentSpace(base=1),
+        space=NasRecurrentSpace(base, **options),
+        network=network,
+        child=network,
+        shape=TextShape(vocabulary_size=11),
+        vectors=2,
+    )
+
+
 CASES = [
     macro_case("layers", num_layers=6, skip_sources="layers"),
     macro_case("reference", num_layers=6, skip_sources="reference"),
     micro_case("paper", blocks=3),
     micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
+    nas_conv_case("paper", num_layers=3, filters=("3", "4", "6")),
+    nas_conv_case("strides", num_layers=4, filters=("3", "6"), search_strides=True, pool_after=("2",)),
+    nas_recurrent_case("paper", base=4),
+    nas_recurrent_case("bent", base=2, activations=("tanh", "sigmoid")),
     recurrent_case("loose_ends"),
     recurrent_case("all_but_first"),
 ]
+
+
+SHARING = [case for case in CASES if case.has_supernet]
+#: Cases whose children are trained from scratch even in a search.
+SEPARATE = [case for case in CASES if not case.has_supernet]
 
 
 # The fixtures are those of a module so that the tests of a case follow each other and can share what was traced.
@@ -121,17 +166,36 @@ def case(request) -> Case:
     return request.param
 
 
+@pytest.fixture(params=SHARING, ids=lambda case: case.name, scope="module")
+def shared_case(request) -> Case:
+    """A case with a supernet."""
+    return request.param
+
+
+@pytest.fixture(params=SEPARATE, ids=lambda case: case.name, scope="module")
+def separate_case(request) -> Case:
+    """A case without a supernet."""
+    return request.param
+
+
 #: One of each space. On the others, `-m slow` tries what takes long, and policies: they know a space by its decisions,
 #: of which two tiny spaces each have the same.
-FIRST = ("macro-layers", "micro-other", "recurrent-loose_ends")
+FIRST = ("macro-layers", "micro-other", "nas_conv-strides", "nas_recurrent-paper", "recurrent-loose_ends")
 
 
-@pytest.fixture(
-    params=[pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in CASES],
-    ids=lambda case: case.name,
-    scope="module",
-)
+def mostly_slow(cases: list[Case]) -> list:
+    """Return the cases as parameters, of which those that are not `FIRST` are slow."""
+    return [pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in cases]
+
+
+@pytest.fixture(params=mostly_slow(CASES), ids=lambda case: case.name, scope="module")
 def costly_case(request) -> Case:
+    return request.param
+
+
+@pytest.fixture(params=mostly_slow(SHARING), ids=lambda case: case.name, scope="module")
+def costly_shared_case(request) -> Case:
+    """A case with a supernet."""
     return request.param
 
 

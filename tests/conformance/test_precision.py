@@ -23,6 +23,25 @@ def with_larger_images(case):
     return case
 
 
+@pytest.mark.parametrize("precision", MIXED)
+def test_a_child_is_the_same(separate_case, precision):
+    """That of a space without a supernet, beside itself in float32."""
+    case = with_larger_images(separate_case)
+    keras.utils.set_random_seed(1)
+    inputs = [tf.constant(part) for part in case.inputs(16)]
+    architecture = case.space.decode(case.space.random_tokens(1, np.random.default_rng(5))[0])
+    full, short = (case.build_child(architecture, policy) for policy in ("float32", precision))
+    short.set_weights(full.get_weights())
+    expected, logits = (case.run_child(child, inputs) for child in (full, short))
+    assert logits.dtype == tf.float32
+    bound = TOLERANCE[precision] * float(tf.math.reduce_std(expected))
+    assert 1e-6 < float(tf.reduce_max(tf.abs(logits - expected))) < bound
+    assert {variable.dtype for variable in short.weights if "seed" not in variable.path} == {"float32"}
+    types = types_of_costly_ops(lambda: case.run_child(short, inputs))
+    assert types.count(tf.float32) == 1
+    assert set(types) - {tf.float32} == {tf.as_dtype(precision.removeprefix("mixed_"))}
+
+
 def types_of_costly_ops(function, *arguments) -> list[tf.DType]:
     """Of the convolutions and matrix products in the traced graph and all that it calls."""
     graph = tf.function(function, autograph=False).get_concrete_function(*arguments).graph.as_graph_def()
@@ -31,9 +50,9 @@ def types_of_costly_ops(function, *arguments) -> list[tf.DType]:
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_the_network_is_the_same(costly_case, precision):
+def test_the_network_is_the_same(costly_shared_case, precision):
     """Supernet and child of a proposal, beside the supernet in float32; weights and logits are float32 in all."""
-    case = with_larger_images(costly_case)
+    case = with_larger_images(costly_shared_case)
     keras.utils.set_random_seed(1)
     full = case.build_supernet()
     short = case.build_supernet(precision)
@@ -57,9 +76,9 @@ def test_the_network_is_the_same(costly_case, precision):
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_what_is_costly_is_computed_in_the_shorter_type(costly_case, precision):
+def test_what_is_costly_is_computed_in_the_shorter_type(costly_shared_case, precision):
     """All convolutions and matrix products but the last, which makes the logits, in supernet and child."""
-    case = costly_case
+    case = costly_shared_case
     inputs = [tf.constant(part) for part in case.inputs(4)]
     tokens = tf.constant(case.space.random_tokens(1, np.random.default_rng(5))[0])
     supernet = case.build_supernet(precision)

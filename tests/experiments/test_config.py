@@ -81,7 +81,7 @@ def other_value(option, value):
     if option.kind is bool:
         return not value
     if option.kind is tuple:
-        return value[:2]
+        return value[:2] or ("2",)
     if option.kind is str:
         return "folder:a directory, with=signs"
     if value is None:
@@ -170,7 +170,7 @@ def test_an_unknown_option_is_refused_with_a_guess():
         ("l2", "small", "a number"),
         ("deterministic", 1, "True or False"),
         ("ops", "conv_3x3", "names separated by commas"),
-        ("space", "tiny", "one of macro, micro, recurrent"),
+        ("space", "tiny", "one of macro, micro, nas_conv, nas_recurrent, recurrent"),
         ("epochs", None, "a whole number"),
     ],
 )
@@ -182,6 +182,8 @@ def test_values_of_another_type_are_refused(name, value, expected):
 PREFIXED = {
     "macro": ("l2", "retrain_l2", "dropout", "retrain_dropout", "channels", "retrain_channels", "retrain_epochs"),
     "micro": ("cell_blocks", "cells_per_stage", "retrain_cells_per_stage"),
+    "nas_conv": ("num_layers", "more_filters", "retrain_more_filters"),
+    "nas_recurrent": ("cell_base",),
     "recurrent": ("cell_nodes", "units", "retrain_units", "bptt", "retrain_bptt", "drop_state", "retrain_patience"),
 }
 
@@ -240,11 +242,12 @@ def test_a_preset_parses_and_builds(own_flags, path):
     networks, child = config.networks, config[config.networks.child]
     shape = shape_of(config)
     if command[1].endswith(".search"):
-        supernet = networks.build_supernet(config.space, config[networks.network], shape)
-        assert supernet.space == config.space
         architecture = config.space.decode(config.space.random_tokens(1, np.random.default_rng(0))[0])
     else:
         architecture = read_architecture(own_flags["architecture"].value)
+    if command[1].endswith(".search") and config.run.evaluator == "shared":
+        supernet = networks.build_supernet(config.space, config[networks.network], shape)
+        assert supernet.space == config.space
     cost = networks.count(architecture, child, shape)
     if cost.parameters < 5e6:
         model = networks.build_child(architecture, child, shape)

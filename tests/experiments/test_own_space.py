@@ -58,9 +58,9 @@ def test_every_stage_works_with_a_space_of_the_users(launch_again, forgotten, tm
 
 
 def test_what_the_space_does_not_read_is_refused(launch, forgotten):
-    outcome = launch("search", "--workdir=run", f"--import={FILE}", "--space=stack", "--num_layers=3")
+    outcome = launch("search", "--workdir=run", f"--import={FILE}", "--space=stack", "--ops=conv_3x3")
     assert outcome.code == 2
-    assert "--num_layers=3 belongs to the macro space, while --space=stack" in outcome.err
+    assert "--ops=conv_3x3 belongs to the macro space, while --space=stack" in outcome.err
 
 
 def test_its_options_are_refused_elsewhere(launch, forgotten):

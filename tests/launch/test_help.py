@@ -1,5 +1,6 @@
 """`--help` shows every flag that a launcher reads once, under the stage and the component that it belongs to."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from enas_tf.experiments.config import every_option, read_options
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTORS
 from enas_tf.search.searchers.searcher import SEARCHERS
+from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.space import SPACES
 from tests.fuzz.conftest import run
 
@@ -20,8 +22,15 @@ from tests.fuzz.conftest import run
 WIDTH = 100
 #: A row of the help: whether it is a boolean, what may be left out at its beginning, and the rest of its name.
 ROW = re.compile(r"^  --(\[no\])?(?:\[(\w+)\])?(\w+)[:=]", re.MULTILINE)
-#: Space -> an architecture whose name says what space it is of.
-NAMED = {"macro": "enas_macro", "micro": "enas_micro", "recurrent": "enas_lm"}
+#: Space -> an architecture whose name or file says what space it is of.
+NAMED = {
+    "macro": "enas_macro",
+    "micro": "enas_micro",
+    "nas_conv": "nas.json",
+    "nas_recurrent": "nas_cell",
+    "recurrent": "enas_lm",
+}
+FILES = {"nas.json": read_architecture("3x3x24 5x5x36 1", "nas_conv")}
 #: Valid values of options that have no default.
 VALUES = {int: 8, float: 0.5, str: "sets"}
 OWN = {
@@ -87,11 +96,14 @@ def nothing_runs(monkeypatch):
 
 @pytest.mark.usefixtures("nothing_runs")
 @pytest.mark.parametrize("launcher", OWN)
-def test_what_help_shows_is_accepted_and_all_else_is_refused(tmp_path, launcher):
+def test_what_help_shows_is_accepted_and_all_else_is_refused(monkeypatch, tmp_path, launcher):
     shown, short = names_in_help(launcher)
     assert len({*shown, *short}) == len(shown) + len(short)
     assert set(shown) - every_option().keys() == OWN[launcher] | {"flagfile", "import", "workdir"}
     modes = [["--weights=child"], ["--weights=shared"]] if launcher == "evaluate" else [[]]
+    monkeypatch.chdir(tmp_path)
+    for name, arc in FILES.items():
+        Path(name).write_text(json.dumps(arc.to_json()))
     for name in every_option():
         architecture, arguments = typed(name)
         arguments.append(f"--workdir={tmp_path}")
@@ -106,10 +118,10 @@ def test_what_help_shows_is_accepted_and_all_else_is_refused(tmp_path, launcher)
 @pytest.mark.parametrize(
     ("launcher", "rows"),
     [
-        ("retrain", {"Retraining": "--[retrain_]epochs=N", "To read --architecture, space macro": "--num_layers=N"}),
-        ("describe", {"Retraining, networks of the space recurrent": "--[retrain_]units=N"}),
+        ("retrain", {"Retraining": "--[retrain_]epochs=N", "To read --architecture, space macro": "--ops=A,B"}),
+        ("describe", {"Retraining, networks of the space nas_recurrent and recurrent": "--[retrain_]units=N"}),
         ("evaluate", {"With --weights=shared": "--epochs=N", "Every stage": "--seed=N", "This command": "--prompt"}),
-        ("export", {"To read --architecture": "--space=macro|micro|recurrent"}),
+        ("export", {"To read --architecture": "--space=macro|micro|nas_conv|nas_recurrent|recurrent"}),
         ("derive", {"Derive": "--derive_samples=N", "Search, searcher reinforce": "--entropy_weight=X"}),
     ],
 )
@@ -133,12 +145,13 @@ def test_lines_are_wrapped(sections):
 @pytest.mark.parametrize(
     ("flag", "heading"),
     [
-        ("--num_layers=N", "Search, space macro (a whole convolutional network, layer by layer)"),
+        ("--ops=A,B", "Search, space macro (a whole convolutional network, layer by layer)"),
+        ("--num_layers=N", "Search, space macro and nas_conv"),
         ("--cell_blocks=N", "Search, space micro"),
         ("--channels=N", "Search, networks of the space macro and micro"),
         ("--retrain_channels=N", "Retraining, networks of the space macro and micro"),
         ("--entropy_weight=X", "Search, searcher reinforce"),
-        ("--space=macro|micro|recurrent", "Search"),
+        ("--space=macro|micro|nas_conv|nas_recurrent|recurrent", "Search"),
         ("--[no]overwrite", "This command"),
         ("--derive_samples=N", "Derive"),
         ("--retrain_epochs=N", "Retraining"),
