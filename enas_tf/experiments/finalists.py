@@ -11,10 +11,11 @@ from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.recipes import build_executor, ledger_of
 from enas_tf.experiments.run import Run
 from enas_tf.ops.costs import Cost
+from enas_tf.search.config import FINALISTS
 from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.evaluators.shared import SHARED
-from enas_tf.search.finalists import FINALISTS, Finals, agreement, budgets_for, order_all, stage_name
+from enas_tf.search.finalists import Finals, agreement, budgets_for, order_all, stage_name
 from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture

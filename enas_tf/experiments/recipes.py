@@ -8,6 +8,8 @@ from enas_tf.experiments.config import RunOptions, read_options
 from enas_tf.experiments.run import Run
 from enas_tf.registry import import_file, imported
 from enas_tf.runtime.devices import configure_runtime
+from enas_tf.search.config import FINALISTS
+from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
 from enas_tf.search.ledger import Ledger
 from enas_tf.training.runners import Runner, Training, build_runner, has_supernet
@@ -58,6 +60,13 @@ def build_from(recipe: Recipe) -> Runner:
     for path in recipe.imports:
         import_file(path)
     return build_runner(_Trials(read_options(recipe.options), recipe.data), recipe.training)
+
+
+def check_executor(run: Run) -> None:
+    """Raise `InputError` for an executor that could not be started; a run that trains no trials needs none."""
+    has_finalists = FINALISTS in run.config.values and run.config[FINALISTS].finalists
+    if has_finalists or EVALUATORS[run.config.run.evaluator].has_trials:
+        EXECUTORS[run.config.run.executor].check(run.config)
 
 
 def build_executor(run: Run, training: Training, config: RunOptions | None = None) -> Executor:

@@ -14,6 +14,7 @@ from enas_tf.errors import InputError
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
+from enas_tf.experiments.recipes import check_executor
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
 from enas_tf.ops.costs import Cost
@@ -21,11 +22,11 @@ from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
-from enas_tf.search.config import SEARCH, SearchConfig
+from enas_tf.search.config import FINALISTS, SEARCH, SearchConfig
 from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
 from enas_tf.search.estimate import estimate
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
-from enas_tf.search.finalists import FINALISTS, budgets_for
+from enas_tf.search.finalists import budgets_for
 from enas_tf.search.loop import search
 from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
 from enas_tf.spaces.space import Architecture
@@ -38,6 +39,7 @@ class SearchStage:
 
     def __init__(self, run: Run):
         run.check_limits("search")
+        check_executor(run)
         options = run.config.run
         keras.utils.set_random_seed(options.seed)
         self.run = run

@@ -1,4 +1,4 @@
-"""How long a search is: epochs, updates of the searcher, proposals of an update."""
+"""How long a search is: epochs, updates of the searcher, proposals of an update; and how many finalists follow it."""
 
 import dataclasses
 
@@ -41,3 +41,22 @@ class SearchConfig:
 
 
 SEARCH = Group(SearchConfig(), stages=("search",))
+
+
+@dataclasses.dataclass(frozen=True)
+class FinalistsConfig:
+    """How many candidates are trained before one is kept (the paper: none)."""
+
+    finalists: int = option(
+        12,
+        "candidates of derive that are trained from scratch for a sixteenth of retrain_epochs, the best third of them "
+        "for a quarter; the best is kept. 0 = shared weights alone decide, as in the paper",
+        most=100_000,
+    )
+
+    def __post_init__(self):
+        require(self.finalists >= 0, "finalists", self.finalists, "0 or more")
+
+
+#: No stage of its own, as derive has none.
+FINALISTS = Group(FinalistsConfig(), stages=())

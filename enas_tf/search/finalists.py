@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import scipy.stats
 
-from enas_tf.options import Group, option, require
 from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.ledger import Ledger
@@ -21,25 +20,6 @@ from enas_tf.search.trials import Failure, Job, Measurement, Outcome, Trial
 
 #: Shares of the retraining that finalists are trained for, and the part of them that is kept after the first stage.
 _SHARES, _KEPT = (16, 4), 3
-
-
-@dataclasses.dataclass(frozen=True)
-class FinalistsConfig:
-    """How many candidates are trained before one is kept (the paper: none)."""
-
-    finalists: int = option(
-        12,
-        "candidates of derive that are trained from scratch for a sixteenth of retrain_epochs, the best third of them "
-        "for a quarter; the best is kept. 0 = shared weights alone decide, as in the paper",
-        most=100_000,
-    )
-
-    def __post_init__(self):
-        require(self.finalists >= 0, "finalists", self.finalists, "0 or more")
-
-
-#: No stage of its own, as derive has none.
-FINALISTS = Group(FinalistsConfig(), stages=())
 
 
 def budgets_for(retrain_epochs: int) -> tuple[int, ...]:

@@ -43,7 +43,7 @@ class KnownEvaluator:
         self.asked = []
 
     def score(self, tokens, num_batches):
-        self.asked.append((tuple(tokens), num_batches))
+        self.asked.append((tuple(np.asarray(tokens).tolist()), num_batches))
         return ACCURACIES[tokens[0]]
 
 
@@ -75,8 +75,52 @@ def test_of_perplexities_the_lowest_is_first(evaluator):
     assert to_csv(found).startswith("rank,arc,valid_perplexity,")
 
 
-def test_each_proposal_is_judged_once_on_the_batches_asked_for(candidates, evaluator):
-    assert sorted(evaluator.asked) == sorted((tuple(row), 3) for row in PROPOSALS[:3])
+def test_each_proposal_is_judged_on_the_batches_asked_for_and_the_best_on_all(evaluator):
+    config = DeriveConfig(derive_samples=4, derive_batches=3, derive_kept=2)
+    found = derive(FixedSearcher(), evaluator, count, config, seed=0)
+    kept = [candidate.tokens for candidate in found[:2]]
+    assert sorted(evaluator.asked) == sorted(
+        [*((tuple(row), 3) for row in PROPOSALS[:3].tolist()), *((row, 0) for row in kept)]
+    )
+
+
+def test_on_the_whole_part_each_proposal_is_judged_once(evaluator):
+    derive(FixedSearcher(), evaluator, count, DeriveConfig(derive_samples=4, derive_batches=0), seed=0)
+    assert sorted(evaluator.asked) == sorted((tuple(row), 0) for row in PROPOSALS[:3].tolist())
+
+
+class RankedOnFew(KnownEvaluator):
+    """Few batches say another order than all of them."""
+
+    def score(self, tokens, num_batches):
+        value = super().score(tokens, num_batches)
+        return 1 - value if num_batches else value
+
+
+def test_those_that_few_batches_have_left_out_stay_behind():
+    config = DeriveConfig(derive_samples=4, derive_batches=1, derive_kept=2)
+    found = derive(FixedSearcher(), RankedOnFew(), count, config, seed=0)
+    assert [(candidate.tokens[0], candidate.value) for candidate in found] == [(4, 0.5), (2, 0.25), (0, 0.5)]
+
+
+class ManySearcher(FixedSearcher):
+    """Proposes the same few for all but the mutations."""
+
+    def candidates(self, num, seed):
+        assert num == 16
+        return tf.constant(PROPOSALS)
+
+
+def test_a_fifth_are_mutations_of_the_best(evaluator):
+    config = DeriveConfig(derive_samples=20, derive_batches=0)
+    evaluator.score = lambda tokens, num_batches: sum(tokens) / 100
+    found = derive(ManySearcher(), evaluator, count, config, seed=0)
+    proposed = {tuple(row) for row in PROPOSALS.tolist()}
+    mutated = [candidate.tokens for candidate in found if candidate.tokens not in proposed]
+    assert 1 <= len(mutated) <= 4
+    assert len({candidate.tokens for candidate in found}) == len(found), "none is there twice"
+    again = derive(ManySearcher(), evaluator, count, config, seed=0)
+    assert again == found
 
 
 def test_candidates_are_what_their_tokens_say(candidates):

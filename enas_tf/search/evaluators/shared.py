@@ -9,8 +9,8 @@ from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.seeds import seed_for, seed_of_attempt
+from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
-from enas_tf.search.finalists import FINALISTS
 from enas_tf.tasks.problem import Judge, Problem
 from enas_tf.training.optimizers import SGD, SgdConfig
 from enas_tf.training.step import TrainingStep

@@ -72,6 +72,10 @@ class Executor(abc.ABC):
         """Build the executor with the options that it registered."""
         return cls(recipe, config[EXECUTION], is_disposable)
 
+    @classmethod  # noqa: B027
+    def check(cls, config: Config) -> None:
+        """Raise `InputError` where `build` would, as far as that is known without processes: before a run begins."""
+
     @abc.abstractmethod
     def submit(self, job: Job) -> None:
         """Take a job. It begins when a worker is free."""

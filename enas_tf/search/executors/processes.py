@@ -95,13 +95,7 @@ class ProcessExecutor(Executor):
 
     def __init__(self, recipe, config, is_disposable=False):
         super().__init__(recipe, config, is_disposable)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        num = config.parallel
-        if num > cores:
-            raise InputError(
-                f"{ref('parallel')}={num} processes are more than the {count_of(cores, 'core')} of this machine: "
-                f"expected at most {cores}."
-            )
+        num, cores = config.parallel, _count_cores(config.parallel)
         gpus = len(tf.config.list_physical_devices("GPU"))
         threads = {"TF_NUM_INTRAOP_THREADS": str(max(1, cores // num)), "OMP_NUM_THREADS": str(max(1, cores // num))}
         self._environments = [
@@ -111,6 +105,10 @@ class ProcessExecutor(Executor):
         self._waiting: collections.deque[Job] = collections.deque()
         self._lost: collections.Counter[int] = collections.Counter()
         self._done: collections.deque[Result] = collections.deque()
+
+    @classmethod
+    def check(cls, config):
+        _count_cores(config[EXECUTION].parallel)
 
     def submit(self, job):
         self._waiting.append(job)
@@ -178,3 +176,14 @@ class ProcessExecutor(Executor):
             self._waiting.appendleft(job)
         else:
             self._done.append(Result(job.number, Failure("crashed", how)))
+
+
+def _count_cores(num: int) -> int:
+    """Return the number of cores; raise `InputError` where there are fewer than `num`."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if num > cores:
+        raise InputError(
+            f"{ref('parallel')}={num} processes are more than the {count_of(cores, 'core')} of this machine: "
+            f"expected at most {cores}."
+        )
+    return cores

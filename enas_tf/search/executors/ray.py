@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
 import socket
 from pathlib import Path
@@ -73,13 +74,9 @@ class RayExecutor(Executor):
 
     def __init__(self, recipe, config, is_disposable=False, cluster: RayConfig | None = None):
         super().__init__(recipe, config, is_disposable)
-        if importlib.util.find_spec("ray") is None:
-            raise InputError(
-                f"{ref('executor')}=ray needs Ray, which is not installed: run `pip install 'enas_tf[ray]'` (in a "
-                f"clone: `pip install -e '.[ray]'`), or use {ref('executor')}=processes."
-            )
         self.cluster = cluster or RayConfig()
-        self._ray = _connect(self.cluster, config.parallel)
+        _check(self.cluster, config.parallel)
+        self._ray = _connect(self.cluster)
         self._check_resources()
         self._recipe = self._ray.put(recipe)
         self._actors: list[Any] = [None] * config.parallel
@@ -92,6 +89,10 @@ class RayExecutor(Executor):
     @classmethod
     def build(cls, recipe, config, is_disposable=False):
         return cls(recipe, config[EXECUTION], is_disposable, config[RAY])
+
+    @classmethod
+    def check(cls, config):
+        _check(config[RAY], config[EXECUTION].parallel)
 
     def submit(self, job):
         self._waiting.append(job)
@@ -181,7 +182,25 @@ class RayExecutor(Executor):
             self._done.append(Result(job.number, Failure("crashed", f"it was lost {_ATTEMPTS} times: {reason}")))
 
 
-def _connect(cluster: RayConfig, parallel: int) -> Any:
+def _check(cluster: RayConfig, parallel: int) -> None:
+    """Raise `InputError` where Ray is not installed, nothing answers at the address, or this machine is too small."""
+    if importlib.util.find_spec("ray") is None:
+        raise InputError(
+            f"{ref('executor')}=ray needs Ray, which is not installed: run `pip install 'enas_tf[ray]'` (in a "
+            f"clone: `pip install -e '.[ray]'`), or use {ref('executor')}=processes."
+        )
+    if cluster.ray_address is not None:
+        _check_answers(cluster.ray_address)
+        return
+    cores, needed = os.cpu_count() or 1, math.ceil(cluster.trial_cpus * parallel)
+    if needed > cores:
+        raise InputError(
+            f"{ref('parallel')}={parallel} trials of {ref('trial_cpus')}={cluster.trial_cpus:g} need {needed} "
+            f"cores, but this machine has {count_of(cores, 'core')}: lower one of the two."
+        )
+
+
+def _connect(cluster: RayConfig) -> Any:
     """Join the cluster, or start one; return Ray."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -189,17 +208,9 @@ def _connect(cluster: RayConfig, parallel: int) -> Any:
 
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if cluster.ray_address is None:
-        cores = os.cpu_count() or 1
-        needed = max(1, round(cluster.trial_cpus * parallel + 0.499))
-        if needed > cores:
-            raise InputError(
-                f"{ref('parallel')}={parallel} trials of {ref('trial_cpus')}={cluster.trial_cpus:g} need {needed} "
-                f"cores, but this machine has {count_of(cores, 'core')}: lower one of the two."
-            )
         # "local": not a cluster of somebody else that runs on this machine.
-        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        ray.init(address="local", num_cpus=os.cpu_count() or 1, include_dashboard=False, **quiet)
         return ray
-    _check_answers(cluster.ray_address)
     try:
         ray.init(address=cluster.ray_address, **quiet)
     except Exception as error:  # Ray raises many kinds.
