@@ -133,12 +133,15 @@ class Classification(Task):
                 f"{ref('batch_size')}={batch_size} does not split over {ref('children_per_step')}={children} children: "
                 "expected a multiple of it."
             )
-        # Cutout is a regulariser of the final training only.
-        augmentation = dataclasses.replace(config[AUGMENTATION], cutout_size=0)
-        return ImageSupernetProblem(supernet, data, batch_size, children, augmentation)
+        return ImageSupernetProblem(supernet, data, batch_size, children, self.for_trials(config)[AUGMENTATION])
 
     def judge(self, config, supernet, data, batch_size, seed, replicas):
         return AccuracyJudge(supernet, data.valid, batch_size, seed, replicas)
+
+    def for_trials(self, config):
+        # Cutout is a regulariser of the final training only; a trial is judged by a part that it was not trained on.
+        augmentation = dataclasses.replace(config[AUGMENTATION], cutout_size=0)
+        return config.replace({AUGMENTATION: augmentation, IMAGE_RETRAIN: IMAGE_RETRAIN.default})
 
     def check_training(self, config, data, batch_size):
         steps_per_epoch(self._training_split(config, data), batch_size)

@@ -85,6 +85,9 @@ class LanguageModelling(Task):
     def merit(self, config, value):
         return config[REWARD].reward_scale / value
 
+    def for_trials(self, config):
+        return config.replace({RETRAIN_WINDOW: config[WINDOW]})
+
     def check_training(self, config, data, batch_size):
         in_rows(data.train, batch_size)
         in_rows(data.valid, 1, "validation")

@@ -109,6 +109,13 @@ class Task(abc.ABC):
         """Return what a value of the metric is worth, where more is better: the metric itself, unless overridden."""
         return value
 
+    def for_trials(self, config: Config) -> Config:
+        """Return the options by which `child_problem` and `validate` serve the trials of a search.
+
+        Options of the retraining do not hold in a search, those of training in a search take their place.
+        """
+        return config
+
     @abc.abstractmethod
     def check_training(self, config: Config, data: Any, batch_size: int) -> None:
         """Raise `InputError` when the data are too small to train a child on in batches of that size."""

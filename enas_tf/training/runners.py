@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError
 from enas_tf.models.networks import Networks
 from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas
@@ -234,13 +234,11 @@ class KerasRunner(Runner):
         options = {"dtype": run.precision, "for_training": True}
         child = run.networks.build_child(architecture, size, run.shape, **options)
         trainee = run.networks.build_trainee(child, architecture, size, run.shape)
-        problem = run.task.child_problem(run.config, trainee, run.data, training.batch_size)
-        self._validate = run.task.validate(run.config, child, run.data, training.batch_size)
+        config = run.task.for_trials(run.config)
+        problem = run.task.child_problem(config, trainee, run.data, training.batch_size)
+        self._validate = run.task.validate(config, child, run.data, training.batch_size)
         if self._validate is None:
-            raise InputError(
-                f"{ref('train_on')}=train+valid leaves no validation part to judge trials by: expected train. Use it "
-                "for the retraining alone."
-            )
+            raise InputError(f"the task {run.task.name} has no validation part to judge trials by: expected one.")
         num = sum(problem.stream.num_steps(epoch, run.seed) for epoch in range(num_epochs))
         return TrainingStep(problem, training.sgd, Replicas(precision=run.precision), num, schedule=self.schedule)
 
