@@ -44,6 +44,13 @@ class TrialStage(SearchStage):
         super().__init__(run)
         config = run.config.run
         check_searcher(self.searcher.learns_from_batches, self.evaluator.config, config.searcher)
+        if run.space.stage(0) != run.space and (self.evaluator.config.halving or not self.searcher.can_grow):
+            able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].can_grow)
+            raise InputError(
+                f"a space that grows ({ref('grow_every')}) is not for {ref('searcher')}={config.searcher} "
+                f"with {ref('halving')}={self.evaluator.config.halving}: expected a searcher out of {able}, and "
+                f"{ref('halving')}=0."
+            )
 
     @functools.cached_property
     def ledger(self) -> Ledger:

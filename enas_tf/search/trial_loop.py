@@ -78,6 +78,7 @@ class TrialSearch:
     ):
         self.searcher, self.plan, self.executor, self.ledger = searcher, plan, executor, ledger
         self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
+        self._space = searcher.space
         self._begun: list[Entry] = []
         #: Numbers of the trials of each update that is under way, the oldest first.
         self._groups: collections.deque[list[Entry]] = collections.deque()
@@ -113,6 +114,11 @@ class TrialSearch:
         num = min(self.plan.per_update, self.plan.num_trials - self._num_proposed)
         if not num:
             return []
+        space = self._space.stage(self._num_proposed)
+        if space != self.searcher.space:
+            if self._groups:
+                return []  # The searcher first learns from what is under way.
+            self.searcher = self.searcher.carried_to(space)
         trials = [entry.trial for entry in recorded[:num]]
         if len(trials) < num:
             tokens = self.searcher.propose(tf.constant(num), seed_for(self._seed, "trials", self._num_proposed))
@@ -135,7 +141,7 @@ class TrialSearch:
         return entry
 
     def _add(self, trial: Trial) -> Entry:
-        architecture = self.searcher.space.decode(trial.tokens)
+        architecture = self._space.decode(trial.tokens)
         cost = self._count(architecture)
         return self.ledger.add(trial, architecture.to_arc(), {"parameters": cost.parameters, "flops": cost.flops})
 

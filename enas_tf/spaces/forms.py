@@ -1,11 +1,12 @@
 """Readers of the text and JSON forms of architectures, for all spaces: strict about types, and bounded in size."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from enas_tf.errors import InputError, ref
-from enas_tf.options import shorten
+from enas_tf.options import require, shorten
 from enas_tf.spaces.decisions import PickOp
 from enas_tf.spaces.space import Space
 from enas_tf.spaces.vocabulary import Vocabulary, is_integer
@@ -93,3 +94,10 @@ def check_size(space: type[Space], option: str, size: int) -> None:
     most = field.metadata["most"]
     if size > most:
         raise space.name_options(InputError(f"the architecture has {ref(option)}={size:,}: expected at most {most:,}."))
+
+
+def check_numbers(name: str, words: Sequence[str], most: int) -> None:
+    """Raise `InputError` unless `words`, the value of the option `name`, are different numbers of 1..`most`."""
+    are_numbers = all(re.fullmatch("[1-9][0-9]{0,8}", word) and int(word) <= most for word in words)
+    is_valid = bool(words) and are_numbers and len(set(words)) == len(words)
+    require(is_valid, name, ",".join(words), f"different numbers out of 1..{most:,}, separated by commas")

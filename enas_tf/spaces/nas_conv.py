@@ -20,7 +20,7 @@ import numpy as np
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require, shorten
 from enas_tf.spaces.decisions import Decision, MarkNode, PickOp, PickSkips
-from enas_tf.spaces.forms import check_node, check_size, read_list
+from enas_tf.spaces.forms import check_node, check_numbers, check_size, read_list
 from enas_tf.spaces.space import SPACES, Architecture, Buildable, Space
 
 #: The heights and widths, the numbers of filters and the strides of the paper.
@@ -197,15 +197,43 @@ class NasConvSpace(Space):
     pool_after: tuple[str, ...] = option(
         (), "numbers of the layers behind which a max pooling halves height and width (the paper: 13,24 of 39)"
     )
+    grow_every: int = option(
+        0, "in a search by trials, the depth grows to num_layers after every N of them (NAS: 1600); 0 = it is fixed"
+    )
+    grow_from: int = option(6, "depth of the first trials where it grows", most=1_000)
+    grow_by: int = option(2, "layers that are added each time where the depth grows", most=1_000)
     name, architecture = "nas_conv", NasConvArchitecture
 
     def __post_init__(self):
         require(self.num_layers >= 1, "num_layers", self.num_layers, "at least 1")
-        _check_numbers("filter_sizes", self.filter_sizes, MOST_SIZE)
-        _check_numbers("filters", self.filters, MOST_FILTERS)
+        check_numbers("filter_sizes", self.filter_sizes, MOST_SIZE)
+        check_numbers("filters", self.filters, MOST_FILTERS)
         if self.pool_after:
-            _check_numbers("pool_after", self.pool_after, self.num_layers - 1)
+            check_numbers("pool_after", self.pool_after, self.num_layers - 1)
             require(list(self.pools) == sorted(self.pools), "pool_after", ",".join(self.pool_after), "ascending ones")
+        require(self.grow_every >= 0, "grow_every", self.grow_every, "0 or more")
+        require(self.grow_by >= 1, "grow_by", self.grow_by, "at least 1")
+        most = self.num_layers if self.grow_every else 1_000
+        require(1 <= self.grow_from <= most, "grow_from", self.grow_from, f"1..{most}")
+
+    def stage(self, num_proposed: int) -> "NasConvSpace":
+        """Return the space of the depth that a search has reached."""
+        if not self.grow_every:
+            return self
+        return self._of_depth(self.grow_from + self.grow_by * (num_proposed // self.grow_every))
+
+    def _of_depth(self, depth: int) -> "NasConvSpace":
+        """Return the space of the first layers alone, whose program is the beginning of this one's."""
+        if depth >= self.num_layers:
+            return self
+        pools = tuple(str(place) for place in self.pools if place < depth)
+        return dataclasses.replace(self, num_layers=depth, pool_after=pools, grow_every=0)
+
+    @functools.cached_property
+    def _shallower(self) -> list["NasConvSpace"]:
+        """The stages before the last."""
+        depths = range(self.grow_from, self.num_layers, self.grow_by) if self.grow_every else ()
+        return [self._of_depth(depth) for depth in depths]
 
     @property
     def pools(self) -> tuple[int, ...]:
@@ -228,6 +256,9 @@ class NasConvSpace(Space):
         return tuple(program)
 
     def decode(self, tokens: Sequence[int] | np.ndarray) -> NasConvArchitecture:
+        for space in self._shallower:
+            if len(tokens) == space.num_tokens:
+                return space.decode(tokens)
         columns, layers = self.columns(self.check_tokens(tokens)), []
         for number in range(1, self.num_layers + 1):
             picked = {what: int(choices[columns[f"layer_{number}/{what}"]]) for what, choices in self._picks.items()}
@@ -237,6 +268,9 @@ class NasConvSpace(Space):
         return NasConvArchitecture(tuple(layers), self.pools)
 
     def encode(self, architecture: Buildable) -> np.ndarray:
+        for space in self._shallower:
+            if space.num_layers == getattr(architecture, "num_layers", None):
+                return space.encode(architecture)
         self.check_fits(architecture, num_layers="num_layers")
         assert isinstance(architecture, NasConvArchitecture)
         if architecture.pools != self.pools:
@@ -254,13 +288,6 @@ class NasConvSpace(Space):
                 tokens.append(choices.index(str(values[what])))
             tokens += [int(node in layer.inputs) for node in range(1, number)]
         return np.array(tokens, np.int32)
-
-
-def _check_numbers(name: str, words: Sequence[str], most: int) -> None:
-    """Raise `InputError` unless `words`, the value of the option `name`, are different numbers of 1..`most`."""
-    are_numbers = all(re.fullmatch("[1-9][0-9]{0,8}", word) and int(word) <= most for word in words)
-    is_valid = bool(words) and are_numbers and len(set(words)) == len(words)
-    require(is_valid, name, ",".join(words), f"different numbers out of 1..{most:,}, separated by commas")
 
 
 NAS_CONV = Group(NasConvSpace(), stages=("search",))

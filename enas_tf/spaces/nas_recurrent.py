@@ -213,6 +213,9 @@ SPACES.register(
         "momentum": 0.0,
         "l2": 8e-7,
         "clip_norm": 0.1,
+        # From enas_lm's 0.04 a tree hardly learns in its first epoch: products of small numbers are smaller still.
+        "init_scale": 0.1,
+        "retrain_init_scale": 0.1,
         "retrain_epochs": 3000,
         "retrain_batch_size": 64,
         "retrain_learning_rate": 20.0,

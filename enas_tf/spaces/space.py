@@ -113,6 +113,13 @@ class Space(abc.ABC):
           InputError: the space does not hold it.
         """
 
+    def stage(self, num_proposed: int) -> "Space":
+        """Return the space of the next proposal of a search by trials that has made `num_proposed`.
+
+        It is this one, unless the space grows during a search. Then this one decodes and encodes what its stages do.
+        """
+        return self
+
     @functools.cached_property
     def num_tokens(self) -> int:
         """Number of tokens of an architecture."""

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError
 from enas_tf.models.networks import Networks
 from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas

@@ -1,12 +1,16 @@
 """Numbers of the policies against those of the reference's controllers, and the options that each space reads."""
 
+import itertools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from enas_tf.controller.policy import CONTROLLER, Controller, ControllerConfig
+from enas_tf.controller.walk import Steps
+from enas_tf.errors import InputError
 from enas_tf.spaces.decisions import PickNode
-from enas_tf.spaces.macro import MacroSpace
+from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
 
@@ -129,6 +133,42 @@ def test_inputs_are_told_apart_by_attention_alone():
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_space_reads_the_options_of_its_decisions(space, special):
-    general = {"hidden_size", "tanh_constant", "op_tanh_reduce", "temperature"}
+    general = {"hidden_size", "tanh_constant", "op_tanh_reduce", "temperature", "controller_layers", "controller_init"}
     assert {option.name for option in CONTROLLER.options if option.is_read(space)} == general | special
     assert {option.stages for option in CONTROLLER.options} == {("search",)}
+
+
+def test_layers_of_the_lstm_are_above_each_other():
+    """Two layers of the cell, each with states of its own: the first two steps."""
+    config = ControllerConfig(hidden_size=5, controller_layers=2, controller_init=0.8, tanh_constant=0.0)
+    controller = Controller(MicroSpace(blocks=1), config)
+    assert [cell.kernel.shape for cell in controller.cells] == [(5, 20)] * 2
+    weights = {variable.path for variable in controller.trainable_variables}
+    assert len(weights) == len(Controller(MicroSpace(blocks=1)).trainable_variables) + 2
+    matrices = [v for v in controller.trainable_variables if len(v.shape) == 2]
+    assert all(0.1 < float(tf.reduce_max(tf.abs(v))) <= 0.8 for v in matrices)
+
+    steps = Steps(controller, 3, tf.zeros([3, 8]), None)
+    first = steps._advance()
+    states = [[tf.zeros([3, 5])] * 2] * 2
+    below, states[0] = controller.cells[0](steps.begin, states[0])
+    expected, states[1] = controller.cells[1](below, states[1])
+    np.testing.assert_allclose(first, expected, atol=1e-6)
+    steps.input = steps.begin
+    below, _ = controller.cells[0](steps.begin, states[0])
+    np.testing.assert_allclose(steps._advance(), controller.cells[1](below, states[1])[0], atol=1e-6)
+
+
+def test_several_layers_make_a_distribution():
+    space = MacroSpace(num_layers=2, ops=MACRO_OPS[:2])
+    controller = scaled(Controller(space, ControllerConfig(hidden_size=8, controller_layers=2)), 20.0)
+    everything = np.array(list(itertools.product(*(range(num) for num in space.token_ranges))), np.int32)
+    assert np.exp(controller.log_prob(everything)).sum() == pytest.approx(1.0, abs=1e-5)
+    walk = controller.sample(5, tf.constant([1, 2]))
+    np.testing.assert_allclose(controller.log_prob(walk.tokens), walk.log_prob, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"controller_layers": 0}, {"controller_init": 0.0}])
+def test_wrong_sizes_are_named(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        ControllerConfig(**options)

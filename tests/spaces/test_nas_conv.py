@@ -144,3 +144,16 @@ def test_wrong_options_are_refused(options, words):
 def test_a_space_refuses_what_it_does_not_hold(options, words):
     with pytest.raises(InputError, match=words):
         NasConvSpace(**{"num_layers": 4} | options).encode(EXAMPLE)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"grow_every": -1}, "grow_every=-1"),
+        ({"grow_every": 5, "grow_by": 0}, "grow_by=0"),
+        ({"grow_every": 5, "grow_from": 9, "num_layers": 8}, r"grow_from=9 .*1\.\.8"),
+    ],
+)
+def test_wrong_growth_is_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        NasConvSpace(**options)

@@ -165,3 +165,17 @@ def test_wrong_options_are_named():
         ImageRetrainConfig(label_smoothing=1.0)
     with pytest.raises(InputError, match=r"^children_per_step=0"):
         ImageSearchConfig(children_per_step=0)
+
+
+def test_trials_are_trained_as_a_search_trains():
+    """No cutout, no smoothed labels, and a part that is held out, whatever the retraining has."""
+    given = Config(
+        {
+            AUGMENTATION: AugmentationConfig(augment="crop", cutout_size=4),
+            IMAGE_RETRAIN: ImageRetrainConfig(label_smoothing=0.1, train_on="train+valid"),
+        }
+    )
+    config = TASK.as_search(given)
+    assert config[AUGMENTATION] == AugmentationConfig(augment="crop")
+    assert config[IMAGE_RETRAIN] == ImageRetrainConfig()
+    assert TASK.validate(given, None, None, 8) is None

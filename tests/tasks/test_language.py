@@ -148,3 +148,8 @@ def test_patience():
     assert TASK.averaging_patience(Config({AVERAGING: AveragingConfig(3)})) == 3
     with pytest.raises(InputError, match=r"^patience=0"):
         AveragingConfig(patience=0)
+
+
+def test_trials_are_trained_by_the_windows_of_the_search():
+    given = Config({WINDOW: WindowConfig(bptt=7), RETRAIN_WINDOW: WindowConfig(bptt=9, activation_penalty=0.7)})
+    assert TASK.as_search(given)[RETRAIN_WINDOW] == WindowConfig(bptt=7)

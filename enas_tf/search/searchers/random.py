@@ -9,6 +9,11 @@ from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
 class RandomSearcher(Searcher):
     """Draws every token from a uniform distribution and learns nothing."""
 
+    can_grow = True
+
+    def carried_to(self, space):
+        return type(self)(space)
+
     def propose(self, num, seed):
         uniforms = tf.random.stateless_uniform([num, self.space.num_tokens], seed=seed)
         ranges = tf.constant(self.space.token_ranges)

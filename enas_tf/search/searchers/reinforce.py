@@ -89,7 +89,7 @@ class ReinforceSearcher(Searcher):
       num_updates: the length of the search, for the schedule of the entropy.
     """
 
-    learns_from_batches = True
+    learns_from_batches = can_grow = True
 
     def __init__(
         self,
@@ -112,6 +112,18 @@ class ReinforceSearcher(Searcher):
     @classmethod
     def build(cls, space, config: Config):
         return cls(space, config[CONTROLLER], config[REINFORCE], config[SEARCH].num_updates)
+
+    def carried_to(self, space):
+        # All stages of a space have the same vocabularies, and so the same weights.
+        other = type(self)(space, self.controller.config, self.config, self._num_updates)
+        for theirs, mine in zip(other._learned, self._learned, strict=True):
+            theirs.assign(mine)
+        return other
+
+    @property
+    def _learned(self) -> list:
+        """All that an update changes."""
+        return [*self.controller.variables, *self.optimizer.variables, self.baseline, self.num_done]
 
     @tf.function(autograph=False, reduce_retracing=True)
     def propose(self, num, seed):

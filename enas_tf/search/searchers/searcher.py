@@ -35,9 +35,11 @@ class Searcher(tf.Module, abc.ABC):
       means: name -> mean of what `update` has returned since the epoch began.
       num_updates: how many updates the epoch that is under way has had, an int64 variable.
       learns_from_batches: whether it compares the proposals of an update with each other, and so needs several.
+      can_grow: whether it can be `carried_to` another stage of its space.
     """
 
     learns_from_batches: bool = False
+    can_grow: bool = False
 
     def __init__(self, space: Space):
         super().__init__(name="searcher")
@@ -76,6 +78,10 @@ class Searcher(tf.Module, abc.ABC):
     def candidates(self, num: int, seed: tf.Tensor) -> tf.Tensor:
         """Return `num` proposals for derive to rank at the end of a search, int32 [num, num_tokens]."""
         return self.propose(num, seed)
+
+    def carried_to(self, space: Space) -> "Searcher":
+        """Return a searcher for another stage of the space, which goes on with what this one has learned."""
+        raise NotImplementedError
 
     def renew(self) -> None:
         """Forget rewards: those of an earlier epoch do not hold for later ones. A second call at once does nothing."""
