@@ -42,8 +42,11 @@ class TrialStage(SearchStage):
                 "trials at once."
             )
         super().__init__(run)
-        config = run.config.run
-        check_searcher(self.searcher.learns_from_batches, self.evaluator.config, config.searcher)
+        searcher = self.searcher
+        compares_trials = searcher.learns_from_batches or searcher.proposes_levels
+        check_searcher(compares_trials, self.evaluator.config, run.config.run.searcher)
+        if searcher.most_proposals is not None:
+            self.evaluator.limit(searcher.most_proposals)
 
     @functools.cached_property
     def ledger(self) -> Ledger:
@@ -135,7 +138,10 @@ class TrialStage(SearchStage):
         return {"trials": num_epochs}
 
     def _candidates(self) -> tuple[list[Candidate], dict[str, float]]:
-        """Return the architectures of the ledger, those of the largest budget first, then by their metric."""
+        """Return the architectures of the ledger by their metric.
+
+        Those of the last level come first, where there are levels, and then those of the largest budget.
+        """
         longest: dict[str, Entry] = {}
         for entry in self.ledger.of("search"):
             known = longest.get(entry.arc)
@@ -144,7 +150,8 @@ class TrialStage(SearchStage):
         if not longest:
             raise InputError(f"{self.run.workdir}: no trial has been finished, so nothing can be derived.")
         space, ranked = self.run.space, []
-        for epochs in sorted({entry.trial.epochs for entry in longest.values()}, reverse=True):
+        groups = {(len(entry.trial.tokens), entry.trial.epochs) for entry in longest.values()}
+        for num_tokens, epochs in sorted(groups, reverse=True):
             candidates = [
                 Candidate(
                     space.decode(entry.trial.tokens),
@@ -155,7 +162,7 @@ class TrialStage(SearchStage):
                     {"epochs": epochs},
                 )
                 for entry in longest.values()
-                if entry.trial.epochs == epochs
+                if (len(entry.trial.tokens), entry.trial.epochs) == (num_tokens, epochs)
             ]
             ranked += rank(candidates, self.evaluator.is_higher_better)
         return ranked, {}
