@@ -26,7 +26,7 @@ from enas_tf.search.evaluators.scratch import SCRATCH
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
 from enas_tf.search.trials import Job, Measurement, Trial
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import Trained, Training
+from enas_tf.training.scratch import Trained, Training
 
 
 class EmptyRunner:

@@ -23,7 +23,8 @@ from enas_tf.launch.flags import define_options, read_config
 from enas_tf.runtime.devices import configure_runtime
 from enas_tf.search.evaluators.scratch import SCRATCH
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import Diverged, Training, build_runner
+from enas_tf.training.runners import build_runner
+from enas_tf.training.scratch import Diverged, Training
 
 #: Purpose of the random numbers that draw the architectures.
 _DRAWN = 1804

@@ -21,7 +21,7 @@ from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import Training
+from enas_tf.training.scratch import Training
 
 #: Purpose of the random numbers that draw the random controls.
 _CONTROLS = 1803

@@ -12,7 +12,8 @@ from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
 from enas_tf.search.ledger import Ledger
-from enas_tf.training.runners import Runner, Training, build_runner, has_supernet
+from enas_tf.training.runners import Runner, build_runner, has_supernet
+from enas_tf.training.scratch import Training
 
 
 @dataclasses.dataclass(frozen=True)

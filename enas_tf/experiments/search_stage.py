@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
@@ -41,6 +41,11 @@ class SearchStage:
         run.check_limits("search")
         check_executor(run)
         options = run.config.run
+        if SEARCHERS[options.searcher].proposes_levels and not EVALUATORS[options.evaluator].has_trials:
+            raise InputError(
+                f"{ref('searcher')}={options.searcher} proposes level by level and ends, which a search by epochs "
+                f"cannot: expected {ref('evaluator')}=scratch instead of {options.evaluator}."
+            )
         keras.utils.set_random_seed(options.seed)
         self.run = run
         with enough_memory("the searcher and the evaluator", "search", run.config):

@@ -28,7 +28,7 @@ from enas_tf.search.trials import Job, Measurement, Trial
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import Training
+from enas_tf.training.scratch import Training
 
 #: A forward pass costs about a third of a training step.
 _FORWARD = 1 / 3

@@ -42,12 +42,15 @@ class TrialStage(SearchStage):
                 "trials at once."
             )
         super().__init__(run)
-        config = run.config.run
-        check_searcher(self.searcher.learns_from_batches, self.evaluator.config, config.searcher)
+        searcher = self.searcher
+        compares_trials = searcher.learns_from_batches or searcher.proposes_levels
+        check_searcher(compares_trials, self.evaluator.config, run.config.run.searcher)
+        if searcher.most_proposals is not None:
+            self.evaluator.limit(searcher.most_proposals)
         if run.space.stage(0) != run.space and (self.evaluator.config.halving or not self.searcher.can_grow):
             able = ", ".join(name for name in SEARCHERS if SEARCHERS[name].can_grow)
             raise InputError(
-                f"a space that grows ({ref('grow_every')}) is not for {ref('searcher')}={config.searcher} "
+                f"a space that grows ({ref('grow_every')}) is not for {ref('searcher')}={run.config.run.searcher} "
                 f"with {ref('halving')}={self.evaluator.config.halving}: expected a searcher out of {able}, and "
                 f"{ref('halving')}=0."
             )
@@ -142,7 +145,10 @@ class TrialStage(SearchStage):
         return {"trials": num_epochs}
 
     def _candidates(self) -> tuple[list[Candidate], dict[str, float]]:
-        """Return the architectures of the ledger, those of the largest budget first, then by their metric."""
+        """Return the architectures of the ledger by their metric.
+
+        Those of the last level come first, where there are levels, and then those of the largest budget.
+        """
         longest: dict[str, Entry] = {}
         for entry in self.ledger.of("search"):
             known = longest.get(entry.arc)
@@ -151,7 +157,8 @@ class TrialStage(SearchStage):
         if not longest:
             raise InputError(f"{self.run.workdir}: no trial has been finished, so nothing can be derived.")
         space, ranked = self.run.space, []
-        for epochs in sorted({entry.trial.epochs for entry in longest.values()}, reverse=True):
+        groups = {(len(entry.trial.tokens), entry.trial.epochs) for entry in longest.values()}
+        for num_tokens, epochs in sorted(groups, reverse=True):
             candidates = [
                 Candidate(
                     space.decode(entry.trial.tokens),
@@ -162,7 +169,7 @@ class TrialStage(SearchStage):
                     {"epochs": epochs},
                 )
                 for entry in longest.values()
-                if entry.trial.epochs == epochs
+                if (len(entry.trial.tokens), entry.trial.epochs) == (num_tokens, epochs)
             ]
             ranked += rank(candidates, self.evaluator.is_higher_better)
         return ranked, {}

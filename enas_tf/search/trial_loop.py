@@ -50,7 +50,8 @@ class TrialSearch:
     """Runs a search by trials. Its results do not depend on the executor, nor on the order in which results come.
 
     The results of updates are learned in their order, one at a time, and after each the next proposals are made. So a
-    proposal is a function of the results of all updates but the last `ahead`.
+    proposal is a function of the results of all updates but the last `ahead`. A searcher that proposes levels knows all
+    results of the levels before.
 
     Args:
       searcher: who proposes.
@@ -82,6 +83,8 @@ class TrialSearch:
         self._begun: list[Entry] = []
         #: Numbers of the trials of each update that is under way, the oldest first.
         self._groups: collections.deque[list[Entry]] = collections.deque()
+        #: What was proposed and has not begun.
+        self._proposed: collections.deque[Trial] = collections.deque()
         self._known = self._num_proposed = self._num_updates = 0
         self._alike: tuple[str, int] = ("", 0)
         self._num_reported = {phase: reporter.num_epochs(phase) for phase in ("trial", "controller")}
@@ -111,21 +114,31 @@ class TrialSearch:
             return [self._begin(recorded[0].trial)]
         if not recorded and (longer := self.plan.halving.promote(self._begun, self._known)):
             return [self._begin(longer)]
-        num = min(self.plan.per_update, self.plan.num_trials - self._num_proposed)
-        if not num:
+        if not self._proposed:
+            self._proposed.extend(self._propose())
+        num = min(self.plan.per_update, len(self._proposed))
+        return [self._begin(self._proposed.popleft()) for _ in range(num)]
+
+    def _propose(self) -> list[Trial]:
+        """Return the trials of an update, or those of a level once all of the level before are known."""
+        left, is_level = self.plan.num_trials - self._num_proposed, self.searcher.proposes_levels
+        if not left or (is_level and self._groups):
             return []
         space = self._space.stage(self._num_proposed)
         if space != self.searcher.space:
             if self._groups:
                 return []  # The searcher first learns from what is under way.
             self.searcher = self.searcher.carried_to(space)
-        trials = [entry.trial for entry in recorded[:num]]
-        if len(trials) < num:
+        num = left if is_level else min(self.plan.per_update, left)
+        recorded = self.ledger.of("search")[len(self._begun) : len(self._begun) + num]
+        trials = [entry.trial for entry in recorded]
+        # How many trials a level has, the searcher alone knows.
+        if len(trials) < num or is_level:
             tokens = self.searcher.propose(tf.constant(num), seed_for(self._seed, "trials", self._num_proposed))
             proposed = [Trial(tuple(row), self.plan.halving.first) for row in tokens.numpy().tolist()]
-            trials += proposed[len(trials) :]
-        self._num_proposed += num
-        return [self._begin(trial) for trial in trials]
+            trials = trials[: len(proposed)] + proposed[len(trials) :]
+        self._num_proposed += len(trials)
+        return trials
 
     def _begin(self, trial: Trial) -> Entry:
         """Write down a trial and submit it, unless the ledger knows its outcome."""

@@ -7,96 +7,20 @@ import itertools
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.models.networks import Networks
-from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.spaces.space import Space
 from enas_tf.tasks.problem import Problem
-from enas_tf.tasks.task import Task
-from enas_tf.training.optimizers import CosineCycle, SgdConfig
+from enas_tf.training.optimizers import CosineCycle
+from enas_tf.training.scratch import Diverged, Trained, Training, TrialRun
 from enas_tf.training.step import TrainingStep
-
-#: Ways to train a trial.
-MODELS = ("auto", "supernet", "keras")
-
-
-class Diverged(Exception):
-    """The loss, a gradient or the metric of a training is not a number; the message says where."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Training:
-    """How a trial is trained.
-
-    Attributes:
-      batch_size: images (rows of text) of a step.
-      sgd: how the weights move. Its learning rate falls to zero within each cycle.
-      num_measured: how many of the last epochs are measured; the best of them counts.
-      model: one of `MODELS`.
-      is_tested: whether the test part is measured too, at the end.
-    """
-
-    batch_size: int
-    sgd: SgdConfig
-    num_measured: int = 1
-    model: str = "auto"
-    is_tested: bool = False
-
-
-class TrialRun(Protocol):
-    """What a runner is built from: the options, the space and the data of a run."""
-
-    @property
-    def config(self) -> Config: ...
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def space(self) -> Space: ...
-
-    @property
-    def networks(self) -> Networks: ...
-
-    @property
-    def task(self) -> Task: ...
-
-    @property
-    def data(self) -> Any: ...
-
-    @property
-    def shape(self) -> Any: ...
-
-    @property
-    def precision(self) -> str: ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """What a training from scratch has come to.
-
-    Attributes:
-      value: the best metric of the epochs that were measured.
-      loss: the mean training loss of the last epoch, in nats.
-      curve: the metric after each epoch that was measured.
-      seconds: how long it took.
-      state: the weights and the optimizer, where they were asked for.
-      test: the metric on the test part, where it was asked for.
-    """
-
-    value: float
-    loss: float
-    curve: tuple[float, ...]
-    seconds: float
-    state: list[np.ndarray] | None
-    test: float | None = None
 
 
 class Runner(abc.ABC):
@@ -202,14 +126,21 @@ class Runner(abc.ABC):
 class SupernetRunner(Runner):
     """Trains through a supernet: its weights are those of the seed again for each trial, and one trace serves all.
 
-    Batches are normalised by their own statistics, also those of the validation part.
+    Batches are normalised by their own statistics, also those of the validation part. An architecture with fewer
+    tokens than the space has is one of the space with fewer blocks, whose supernet takes the place of the one before.
     """
 
     def __init__(self, run: TrialRun, training: Training):
         super().__init__(run, training)
+        self._use(run.space)
+
+    def _use(self, space: Space) -> None:
+        """Build the supernet of `space`, and what trains and judges it."""
+        run, training = self.run, self.training
+        self._space = space
         keras.utils.set_random_seed(run.seed)
         network = run.config[run.networks.network]
-        self._supernet = run.networks.build_supernet(run.space, network, run.shape, dtype=run.precision)
+        self._supernet = run.networks.build_supernet(space, network, run.shape, dtype=run.precision)
         #: What each trial begins with. A copy is faster than drawing them again, by seconds on a large supernet.
         self._fresh = [variable.numpy() for variable in self._supernet.variables]
         replicas = Replicas(precision=run.precision)
@@ -222,6 +153,8 @@ class SupernetRunner(Runner):
         self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
 
     def begin(self, tokens, num_epochs):
+        if len(tokens) != self._space.num_tokens:
+            self._use(_with_tokens(self.run.space, len(tokens)))
         _set(self._supernet.variables, self._fresh)
         return self._step
 
@@ -278,6 +211,11 @@ def build_runner(run: TrialRun, training: Training) -> Runner:
 def has_supernet(networks: Networks) -> bool:
     """Return whether a space has a supernet."""
     return type(networks).build_supernet is not Networks.build_supernet
+
+
+def _with_tokens(space: Any, num_tokens: int) -> Space:
+    """Return the space whose architectures have so many tokens: `space`, or its prefix, as PNAS grows it."""
+    return space if num_tokens == space.num_tokens else space.prefix(num_tokens * space.blocks // space.num_tokens)
 
 
 def _variables(step: TrainingStep) -> list:

@@ -46,7 +46,7 @@ def test_rewards_are_looked_up():
     assert TableEvaluator(TABLE).score(np.array([2, 1])) == 7
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", [name for name in SEARCHERS if not SEARCHERS[name].proposes_levels])
 def test_every_searcher_runs_on_a_table(name):
     places = run_searcher(TABLE, name, {}, 25, seed=0)
     assert places.shape == (25,)

@@ -9,7 +9,8 @@ import pytest
 
 from enas_tf.models.networks import Networks
 from enas_tf.tasks.task import TASKS
-from enas_tf.training.runners import Diverged, KerasRunner, SupernetRunner, Training, build_runner, has_supernet
+from enas_tf.training.runners import KerasRunner, SupernetRunner, build_runner, has_supernet
+from enas_tf.training.scratch import Diverged, Training
 from tests.conformance.conftest import CASES
 from tests.conformance.runs import BATCH, OPTIONS, SEED, make_data, sgd_of, small
 

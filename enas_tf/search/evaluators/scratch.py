@@ -11,7 +11,8 @@ from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
 from enas_tf.search.halving import Halving, budgets_of
 from enas_tf.tasks.task import Task
 from enas_tf.training.optimizers import SGD
-from enas_tf.training.runners import MODELS, Diverged, Runner, Training, build_runner
+from enas_tf.training.runners import Runner, build_runner
+from enas_tf.training.scratch import MODELS, Diverged, Training
 
 _BEST = re.compile("best_of_last:([0-9]{1,6})")
 
@@ -99,6 +100,10 @@ class ScratchEvaluator(Evaluator):
         training = Training(config.batch_size, run.config[SGD], config.num_measured, config.trial_model)
         return cls(config, training, run.task, run)
 
+    def limit(self, num_trials: int) -> None:
+        """Train at most so many architectures."""
+        self.config = dataclasses.replace(self.config, trials=min(num_trials, self.config.trials))
+
     def reward(self, value: float) -> float:
         """Return the reward of a value of the metric."""
         return self._task.merit(self._run.config, value) ** self.config.reward_power
@@ -126,9 +131,9 @@ class ScratchEvaluator(Evaluator):
         return rows | {"batch": self._task.batch_in_words(self._run.config, config.batch_size)}
 
 
-def check_searcher(learns_from_batches: bool, config: ScratchConfig, searcher: str) -> None:
-    """Raise `InputError` for halving with a searcher that compares the trials of an update with each other."""
-    if config.halving and learns_from_batches:
+def check_searcher(compares_trials: bool, config: ScratchConfig, searcher: str) -> None:
+    """Raise `InputError` for halving with a searcher that compares the trials of an update or a level."""
+    if config.halving and compares_trials:
         raise InputError(
             f"{ref('halving')}={config.halving} is not for {ref('searcher')}={searcher}, which compares trials of "
             f"equal length: expected {ref('halving')}=0, or {ref('searcher')}=random, evolution, local or surrogate."

@@ -11,7 +11,8 @@ from enas_tf.errors import InputError
 from enas_tf.options import Config, Group, option, require
 from enas_tf.registry import Registry
 from enas_tf.search.trials import Failure, Job, Measurement, Result
-from enas_tf.training.runners import Diverged, Runner
+from enas_tf.training.runners import Runner
+from enas_tf.training.scratch import Diverged
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,10 +36,14 @@ class Searcher(tf.Module, abc.ABC):
       num_updates: how many updates the epoch that is under way has had, an int64 variable.
       learns_from_batches: whether it compares the proposals of an update with each other, and so needs several.
       can_grow: whether it can be `carried_to` another stage of its space.
+      proposes_levels: whether it proposes level by level. `propose` then returns those of the present level that were
+        not judged, which may be fewer than `num`; the next level follows from the rewards of all of them. When the
+        last level is judged there is none. Levels may differ in the number of tokens.
     """
 
     learns_from_batches: bool = False
     can_grow: bool = False
+    proposes_levels: bool = False
 
     def __init__(self, space: Space):
         super().__init__(name="searcher")
@@ -70,6 +74,11 @@ class Searcher(tf.Module, abc.ABC):
         Returns:
           scalars that say what happened, under `metric_names`.
         """
+
+    @property
+    def most_proposals(self) -> int | None:
+        """How many proposals there are in all, at most; None for a searcher that always has another."""
+        return None
 
     def sample(self, num: int, seed: tf.Tensor) -> tf.Tensor:
         """Return `num` proposals that shared weights are to be trained on, int32 [num, num_tokens]."""

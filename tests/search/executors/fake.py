@@ -9,7 +9,7 @@ import numpy as np
 
 from enas_tf.errors import InputError, ref
 from enas_tf.search.executors.executor import Recipe
-from enas_tf.training.runners import Diverged, Trained
+from enas_tf.training.scratch import Diverged, Trained
 
 #: What the first token lets the runner do.
 TRAIN, DIVERGE, FILL, FAIL, DIE, DIE_ONCE, WAIT, REFUSE = range(8)

@@ -74,6 +74,11 @@ def look_up(space: Space, table: np.ndarray, tokens: tf.Tensor) -> tf.Tensor:
     return tf.constant(table[places], tf.float32)
 
 
+#: Searchers for every space, whose proposals have no end. What proposes levels is held to the same laws on a space that
+#: suits it, in a module of its own (`test_progressive.py`).
+ENDLESS = [name for name in SEARCHERS if not SEARCHERS[name].proposes_levels]
+
+
 def build(name: str, space: Space, length: SearchConfig | None = None, **values):
     """Return a searcher with a small controller."""
     config = Config({CONTROLLER: ControllerConfig(hidden_size=16), SEARCH: length or SearchConfig(1, 50, 10)})

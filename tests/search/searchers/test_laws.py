@@ -1,4 +1,7 @@
-"""Laws of every searcher: proposals are valid, a resumed search is the unbroken one, learners learn, NaN moves none."""
+"""Laws of every searcher: proposals are valid, a resumed search is the unbroken one, learners learn, NaN moves none.
+
+Those of `progressive` stand in `test_progressive.py`, since its proposals end and need a space of cells.
+"""
 
 import math
 
@@ -9,14 +12,13 @@ import tensorflow as tf
 
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.search.config import SearchConfig
-from enas_tf.search.searchers.searcher import SEARCHERS
-from tests.search.searchers.small import ARMS, MIXED, SPACE, build, run, table_of
+from tests.search.searchers.small import ARMS, ENDLESS, MIXED, SPACE, build, run, table_of
 
-LEARNERS = [name for name in SEARCHERS if name != "random"]
+LEARNERS = [name for name in ENDLESS if name != "random"]
 TABLE = table_of(SPACE)
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 @pytest.mark.parametrize("space", [SPACE, MIXED, ARMS], ids=["ops", "mixed", "arms"])
 def test_proposals_are_tokens_of_the_space(name, space):
     searcher, table = build(name, space), table_of(space)
@@ -31,7 +33,7 @@ def test_proposals_are_tokens_of_the_space(name, space):
         assert np.isfinite(said).all()
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 def test_proposals_are_a_function_of_what_was_learned_and_the_seed(name):
     searcher = build(name, SPACE)
     run(searcher, TABLE, 3, 6)
@@ -40,7 +42,7 @@ def test_proposals_are_a_function_of_what_was_learned_and_the_seed(name):
     assert (searcher.propose(tf.constant(6), tf.constant([4, -4])).numpy() != once).any()
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 @pytest.mark.parametrize("renews", [False, True])
 def test_a_resumed_search_is_the_unbroken_one(name, renews, tmp_path):
     """Law 6, to the last bit, also where rewards of earlier epochs were forgotten."""
@@ -91,7 +93,7 @@ def test_a_learner_beats_random_search_on_a_table(name):
     assert best[name] > best["random"]
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_reward_that_is_no_number_moves_nothing(name, is_first):
     """Law 9: whatever stands in its place, the searcher is the same afterwards, and proposes the same."""
@@ -116,7 +118,7 @@ def test_a_reward_that_is_no_number_moves_nothing(name, is_first):
             np.testing.assert_array_equal(mine, its)
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 def test_rewards_that_are_all_no_numbers_stop_no_search(name):
     searcher = build(name, SPACE)
     for update in range(3):
@@ -126,7 +128,7 @@ def test_rewards_that_are_all_no_numbers_stop_no_search(name):
     assert np.isfinite(run(searcher, TABLE, 1, 6)).all()
 
 
-@pytest.mark.parametrize("name", SEARCHERS)
+@pytest.mark.parametrize("name", ENDLESS)
 def test_what_an_update_says_is_what_the_searcher_lists(name):
     searcher = build(name, MIXED)
     tokens = searcher.propose(tf.constant(3), tf.constant([1, 2]))
