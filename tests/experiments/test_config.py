@@ -334,7 +334,7 @@ def test_configs_are_frozen():
 def test_numbers_are_finite(name, value):
     entry = OPTIONS[name][0][0]
     chosen = {"space": entry.name if entry is not None and entry.kind in ("space", NETWORKS.kind) else "macro"}
-    if entry is not None and entry.kind in ("evaluator", "executor"):
+    if entry is not None and entry.kind in ("searcher", "evaluator", "executor"):
         chosen |= {entry.kind: entry.name}
     if name not in read_options(chosen).option_values():
         chosen["space"] = next(s for s in SPACES if name in read_options(chosen | {"space": s}).option_values())
