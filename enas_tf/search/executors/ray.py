@@ -223,16 +223,30 @@ def _connect(cluster: RayConfig) -> Any:
 
 
 def _check_answers(address: str) -> None:
-    """Raise `InputError` unless something answers at HOST:PORT."""
+    """Raise `InputError` unless a server of gRPC answers at HOST:PORT; Ray itself would wait for minutes."""
     host, _, port = address.rpartition(":")
     problem = "is not HOST:PORT"
     if host and port.isdecimal() and 0 < int(port) < 2**16:
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE):
-                return
+            with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE) as found:
+                if os.environ.get("RAY_USE_TLS", "0") != "0" or _is_grpc(found):
+                    return
+            problem = "is not the address of Ray"
         except OSError as error:
             problem = f"does not answer ({error.strerror or error})"
     raise InputError(
         f"{ref('ray_address')}={shorten(address)} {problem}: expected the address that `ray start --head` printed, "
         "such as 10.0.0.1:6379. Start the head, or correct the address."
     )
+
+
+def _is_grpc(connected: socket.socket) -> bool:
+    """Return whether the other end speaks HTTP/2, whose first frame is one of settings (RFC 9113, section 3.4)."""
+    connected.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
+    received = b""
+    while len(received) < 9:
+        part = connected.recv(64)
+        if not part:
+            return False
+        received += part
+    return received[3] == 4

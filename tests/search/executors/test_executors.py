@@ -3,6 +3,8 @@
 import importlib.util
 import os
 import pickle
+import socket
+import threading
 import time
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from enas_tf.errors import InputError
 from enas_tf.search.executors import processes
+from enas_tf.search.executors import ray as ray_executor
 from enas_tf.search.executors.executor import EXECUTORS, ExecutionConfig, Recipe
 from enas_tf.search.executors.processes import ProcessExecutor
 from enas_tf.search.executors.serial import SerialExecutor
@@ -119,6 +122,12 @@ def test_a_trial_whose_process_always_dies_is_a_failed_trial(executor, kind, dir
     assert isinstance(results[32].outcome, Measurement)
 
 
+def test_the_address_of_a_cluster_answers(executor, kind):
+    if kind != "ray":
+        pytest.skip("it has no cluster")
+    ray_executor._check_answers(executor._ray.get_runtime_context().gcs_address)
+
+
 def test_wrong_input_in_a_trial_is_wrong_input(executor):
     """The last test of an executor: the search ends with it."""
     executor.submit(job(40, REFUSE))
@@ -184,6 +193,34 @@ def test_processes_share_the_cores_and_the_gpus(monkeypatch):
 def test_more_processes_than_cores_are_refused():
     with pytest.raises(InputError, match=rf"^parallel={NUM_CORES + 1} processes are more than the {NUM_CORES} core"):
         ProcessExecutor(None, ExecutionConfig(parallel=NUM_CORES + 1))
+
+
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", None], ids=["ends", "web", "silent"])
+def test_an_address_of_something_else_is_refused_in_bounded_time(monkeypatch, answer):
+    monkeypatch.setattr(ray_executor, "_PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            connected = server.accept()[0]
+            if answer is None:
+                time.sleep(2)
+            else:
+                connected.sendall(answer)
+            connected.close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        address, begin = f"127.0.0.1:{server.getsockname()[1]}", time.monotonic()
+        with pytest.raises(InputError, match=f"^ray_address={address} (is not the address of Ray|does not answer)"):
+            ray_executor._check_answers(address)
+        assert time.monotonic() - begin < 2
+        thread.join()
+
+
+@pytest.mark.parametrize("address", ["head", "head:", ":1", "head:0", "head:70000", "head:port"])
+def test_an_address_without_a_port_is_refused(address):
+    with pytest.raises(InputError, match=r"is not HOST:PORT: expected .*10\.0\.0\.1:6379"):
+        ray_executor._check_answers(address)
 
 
 def test_a_serial_executor_begins_when_it_is_asked(tmp_path):
