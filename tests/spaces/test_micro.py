@@ -74,7 +74,7 @@ def test_separable_convolutions_are_favoured_and_the_normal_cell_nudged():
     [
         ("0 2 0 0", "4 integers.*8 for every block"),
         ("0 1 0 1 0 1 0 x", "not a list of integers"),
-        ("0 1 0 1 0 10 0 1", r"reduction/block_1/op_1.*max_pool_7x7"),
+        ("0 1 0 1 0 14 0 1", r"reduction/block_1/op_1.*max_pool_7x7"),
         ("0 1 2 1 0 1 0 1", r"normal/block_1/input_2.*0\.\.1"),
         ("0 1 0 1 0 99999999999999999999 0 1", "= 99999999999999999999 is not valid"),
     ],
