@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import keras
 
-from enas_tf.errors import InputError
+from enas_tf.errors import InputError, ref
 from enas_tf.models.trainee import ImageTrainee, Trainee
 from enas_tf.ops.costs import Cost
 from enas_tf.options import Group
@@ -40,7 +40,10 @@ class Networks(abc.ABC, Generic[N, C, S]):
         Raises:
           InputError: the space has none, or its networks do not fit the data.
         """
-        raise InputError(f"the {space.name} space has no supernet: its children are trained from scratch.")
+        raise InputError(
+            f"the {space.name} space has no supernet: its children are trained from scratch. Search by "
+            f"{ref('evaluator')}=scratch."
+        )
 
     @abc.abstractmethod
     def build_child(

@@ -56,6 +56,8 @@ class Bottleneck(Op):
       rate: their dilation: every `rate`-th pixel is read.
     """
 
+    reads_any_width = True
+
     def __init__(self, name: str, kernels: tuple[Kernel, ...], colour: str, share: Fraction, rate: int = 1):
         self.name, self.kernels, self.colour, self.share, self.rate = name, kernels, colour, share, rate
         self.parts = ["narrow", *("x".join(map(str, kernel)) for kernel in kernels), "widen"]
@@ -86,14 +88,15 @@ class Bottleneck(Op):
             x = layers.relu_convolve_normalize(x, outputs, size, f"{name}_{part}", step, rate=rate)
         return x
 
-    def count(self, channels, pixels, strides=1):
+    def count(self, channels, pixels, strides=1, inputs=None):
         """Return the cost. Where a stride halves an odd height or width, that counts as if it had one pixel more."""
         num, cost = self.narrowed(channels), Cost()
-        shapes = [((1, 1), channels, num), *((kernel, num, num) for kernel in self.kernels), ((1, 1), num, channels)]
+        first, last = ((1, 1), inputs or channels, num), ((1, 1), num, channels)
+        shapes = [first, *((kernel, num, num) for kernel in self.kernels), last]
         pixels *= strides**2
-        for (size, inputs, outputs), (step, _) in zip(shapes, self.steps(strides), strict=True):
+        for (size, ins, outs), (step, _) in zip(shapes, self.steps(strides), strict=True):
             pixels //= step**2 if isinstance(step, int) else math.prod(step)
-            cost += Cost.convolution(size, inputs, outputs, pixels)
+            cost += Cost.convolution(size, ins, outs, pixels)
         return cost
 
     def copy_weights(self, child: keras.Model, name: str, rows: list) -> None:

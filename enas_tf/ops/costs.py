@@ -16,6 +16,11 @@ class Cost:
     statistics: int = 0
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """The figures that records of runs hold."""
+        return {"parameters": self.parameters, "flops": self.flops}
+
+    @property
     def parameters_total(self) -> int:
         """Trainable parameters and moving statistics of batch normalisation: what Keras counts as parameters."""
         return self.parameters + self.statistics

@@ -11,12 +11,16 @@ from enas_tf.models.cell_config import CellChildConfig, CellNetworkConfig
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.macro_config import MacroChildConfig, MacroNetworkConfig
+from enas_tf.models.nasnet_config import NasnetChildConfig, NasnetNetworkConfig
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import MicroSpace
+from enas_tf.spaces.nasnet import NASNET_OPS, NasnetSpace
+from enas_tf.spaces.pnas import PnasSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
 from enas_tf.spaces.space import Space
 from enas_tf.spaces.vocabulary import CELL_OPS
+from enas_tf.training.runners import has_supernet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +37,10 @@ class Case:
     @property
     def networks(self) -> Networks:
         return NETWORKS[self.space.name]
+
+    @property
+    def has_supernet(self) -> bool:
+        return has_supernet(self.networks)
 
     def build_supernet(self, dtype: str = "float32"):
         return self.networks.build_supernet(self.space, self.network, self.shape, dtype)
@@ -90,6 +98,27 @@ def micro_case(name: str, **options) -> Case:
     )
 
 
+#: Those of which FLOPs are exact where odd sizes are halved. (Of a dilated convolution TensorFlow computes a padding,
+#: too, where a size is odd.)
+NASNET_WITHOUT_BOTTLENECKS = tuple(
+    op for op in NASNET_OPS if op not in ("bottleneck_3x3", "conv_1x3_3x1", "conv_1x7_7x1", "dilated_3x3")
+)
+
+
+def nasnet_case(tiny: Space, space: Space, stem: str = "cifar", **options) -> Case:
+    """Return a case of a space of NASNet's family; `options` are those of its networks."""
+    sizes = {"channels": 8, "dropout": 0.0, "cells_per_stage": 1, "stem": stem, **options}
+    return Case(
+        name=f"{space.name}-{stem}",
+        tiny=tiny,
+        space=space,
+        network=NasnetNetworkConfig(**sizes),
+        child=NasnetChildConfig(**sizes),
+        # The stem for large images comes to odd sizes.
+        shape=IMAGE if stem == "cifar" else dataclasses.replace(IMAGE, height=13, width=13),
+    )
+
+
 def recurrent_case(output: str) -> Case:
     """Return a case of the recurrent space."""
     network = LanguageConfig(units=6, init_scale=0.3)
@@ -108,9 +137,22 @@ CASES = [
     macro_case("reference", num_layers=6, skip_sources="reference"),
     micro_case("paper", blocks=3),
     micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
+    nasnet_case(NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3")), NasnetSpace(blocks=3)),
+    nasnet_case(
+        NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3"), merge="all"),
+        NasnetSpace(blocks=2, merge="1+3/0+2+3", ops=NASNET_WITHOUT_BOTTLENECKS),
+        stem="imagenet",
+        skip_reduction_input=True,
+        stem_channels=5,
+    ),
+    nasnet_case(PnasSpace(blocks=2, ops=("identity", "sep_conv_3x3")), PnasSpace(blocks=3)),
     recurrent_case("loose_ends"),
     recurrent_case("all_but_first"),
 ]
+
+
+#: Those whose weights can be shared.
+SHARED = [case for case in CASES if case.has_supernet]
 
 
 # The fixtures are those of a module so that the tests of a case follow each other and can share what was traced.
@@ -121,17 +163,28 @@ def case(request) -> Case:
     return request.param
 
 
+@pytest.fixture(params=SHARED, ids=lambda case: case.name, scope="module")
+def shared_case(request) -> Case:
+    return request.param
+
+
 #: One of each space. On the others, `-m slow` tries what takes long, and policies: they know a space by its decisions,
 #: of which two tiny spaces each have the same.
 FIRST = ("macro-layers", "micro-other", "recurrent-loose_ends")
 
 
-@pytest.fixture(
-    params=[pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in CASES],
-    ids=lambda case: case.name,
-    scope="module",
-)
+def costly(cases: list[Case]) -> list:
+    """Return parameters of which all but the first of each space are slow."""
+    return [pytest.param(case, marks=[] if case.name in FIRST else [pytest.mark.slow]) for case in cases]
+
+
+@pytest.fixture(params=costly(CASES), ids=lambda case: case.name, scope="module")
 def costly_case(request) -> Case:
+    return request.param
+
+
+@pytest.fixture(params=costly(SHARED), ids=lambda case: case.name, scope="module")
+def costly_shared_case(request) -> Case:
     return request.param
 
 

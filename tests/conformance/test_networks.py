@@ -10,38 +10,38 @@ from tests.conformance.laws import assert_child_costs_what_is_counted, assert_su
 
 
 @pytest.fixture(scope="module")
-def moved(case):
+def moved(shared_case):
     """A supernet with weights moved off their initial values, and its traced outputs and gradients."""
-    return build_moved(case)
+    return build_moved(shared_case)
 
 
 def proposals(case, num):
     return case.space.random_tokens(num, np.random.default_rng(5))
 
 
-def test_supernet_equals_child(case, moved):
+def test_supernet_equals_child(shared_case, moved):
     supernet, differentiate = moved
-    for tokens in proposals(case, 2):
-        assert_supernet_equals_child(case, supernet, differentiate, tokens)
+    for tokens in proposals(shared_case, 2):
+        assert_supernet_equals_child(shared_case, supernet, differentiate, tokens)
 
 
-def test_one_trace_serves_every_architecture(case, moved):
+def test_one_trace_serves_every_architecture(shared_case, moved):
     _, differentiate = moved
-    inputs = [tf.constant(part) for part in case.inputs(8)]
-    for tokens in proposals(case, 6):
+    inputs = [tf.constant(part) for part in shared_case.inputs(8)]
+    for tokens in proposals(shared_case, 6):
         logits, _, _ = differentiate(inputs, tf.constant(tokens))
         assert np.isfinite(logits).all()
     # NumPy arguments of the test above are tensors to a tf.function: the trace is the same one.
     assert differentiate.experimental_get_tracing_count() == 1
 
 
-def test_architectures_differ(case, moved):
+def test_architectures_differ(shared_case, moved):
     """No decision is without effect: changing any one token changes the logits (in the reference the op was)."""
     _, differentiate = moved
-    inputs = [tf.constant(part) for part in case.inputs(8)]
-    base = case.space.random_tokens(1, np.random.default_rng(2))[0]
+    inputs = [tf.constant(part) for part in shared_case.inputs(8)]
+    base = shared_case.space.random_tokens(1, np.random.default_rng(2))[0]
     expected, _, _ = differentiate(inputs, base)
-    for index, num in enumerate(case.space.token_ranges):
+    for index, num in enumerate(shared_case.space.token_ranges):
         if num == 1:
             continue  # The second node of a recurrent cell has one node to read.
         tokens = base.copy()
@@ -53,7 +53,8 @@ def test_architectures_differ(case, moved):
 def test_weights_start_different(case):
     """No two weights of a supernet or a child begin with the same numbers, but for those that begin constant."""
     tokens = proposals(case, 1)[0]
-    for network in (case.build_supernet(), case.build_child(case.space.decode(tokens))):
+    supernets = [case.build_supernet()] if case.has_supernet else []
+    for network in (*supernets, case.build_child(case.space.decode(tokens))):
         starts = [variable.numpy().ravel()[:6] for variable in network.trainable_variables]
         starts = [values.tobytes() for values in starts if np.ptp(values)]
         assert len(set(starts)) == len(starts) > 1
@@ -64,12 +65,12 @@ def test_child_costs_what_is_counted(case):
         assert_child_costs_what_is_counted(case, case.space.decode(tokens))
 
 
-def test_a_child_of_the_searched_size_inherits(case):
+def test_a_child_of_the_searched_size_inherits(shared_case):
     """Every weight of it has the shape of the supernet's."""
-    supernet = case.build_supernet()
-    architecture = case.space.decode(proposals(case, 1)[0])
-    child = case.networks.build_child(architecture, case.networks.as_child(case.network), case.shape)
-    case.networks.inherit_weights(child, supernet, architecture)
+    networks, supernet = shared_case.networks, shared_case.build_supernet()
+    architecture = shared_case.space.decode(proposals(shared_case, 1)[0])
+    child = networks.build_child(architecture, networks.as_child(shared_case.network), shared_case.shape)
+    networks.inherit_weights(child, supernet, architecture)
 
 
 def test_sizes_in_words_name_the_width(case):

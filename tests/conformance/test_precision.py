@@ -31,9 +31,9 @@ def types_of_costly_ops(function, *arguments) -> list[tf.DType]:
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_the_network_is_the_same(costly_case, precision):
+def test_the_network_is_the_same(costly_shared_case, precision):
     """Supernet and child of a proposal, beside the supernet in float32; weights and logits are float32 in all."""
-    case = with_larger_images(costly_case)
+    case = with_larger_images(costly_shared_case)
     keras.utils.set_random_seed(1)
     full = case.build_supernet()
     short = case.build_supernet(precision)
@@ -57,9 +57,9 @@ def test_the_network_is_the_same(costly_case, precision):
 
 
 @pytest.mark.parametrize("precision", MIXED)
-def test_what_is_costly_is_computed_in_the_shorter_type(costly_case, precision):
+def test_what_is_costly_is_computed_in_the_shorter_type(costly_shared_case, precision):
     """All convolutions and matrix products but the last, which makes the logits, in supernet and child."""
-    case = costly_case
+    case = costly_shared_case
     inputs = [tf.constant(part) for part in case.inputs(4)]
     tokens = tf.constant(case.space.random_tokens(1, np.random.default_rng(5))[0])
     supernet = case.build_supernet(precision)

@@ -10,7 +10,7 @@ import pytest
 
 from enas_tf.errors import InputError
 from enas_tf.runtime.replicas import Replicas
-from tests.conformance.conftest import CASES, FIRST
+from tests.conformance.conftest import CASES, FIRST, SHARED
 from tests.conformance.runs import Retraining, Search, judge, two_devices
 
 HERE = Path(__file__).parent
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.usefixtures("graphs_of_a_test")
 
 
 @pytest.fixture(scope="module")
-def searched(costly_case):
+def searched(costly_shared_case):
     """A search on one device, in loops of two steps: what others are compared with."""
-    return Search(costly_case, Replicas(steps_per_loop=2))
+    return Search(costly_shared_case, Replicas(steps_per_loop=2))
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +50,9 @@ def test_search_in_loops_is_the_search(searched):
 
 
 @pytest.mark.slow
-def test_search_in_loops_on_two_devices_is_the_search_on_them(costly_case):
+def test_search_in_loops_on_two_devices_is_the_search_on_them(costly_shared_case):
     """Sums over devices are in no order."""
-    expected, looped = (Search(costly_case, Replicas(two_devices(), True, steps_per_loop=num)) for num in (1, 2))
+    expected, looped = (Search(costly_shared_case, Replicas(two_devices(), True, steps_per_loop=num)) for num in (1, 2))
     assert (max(expected.advanced), max(looped.advanced)) == (1, 2)
     assert looped.means["loss"] == pytest.approx(expected.means["loss"], rel=1e-6)
     assert_close(looped.weights, expected.weights)
@@ -64,9 +64,9 @@ def test_retraining_in_loops_is_the_retraining(retrained, tmp_path):
     assert_same(retrained.weights, looped)
 
 
-def test_two_replicas_search_as_one_device(costly_case, searched):
+def test_two_replicas_search_as_one_device(costly_shared_case, searched):
     """Shared weights after an epoch, its means, and rewards and scores with these weights."""
-    case = costly_case
+    case = costly_shared_case
     tokens = case.tiny.random_tokens(3, np.random.default_rng(2))
     both = Search(case, Replicas(two_devices(), is_synchronized=True))
     for found in (searched, both):
@@ -89,10 +89,10 @@ def test_two_replicas_retrain_as_one_device(costly_case, retrained, tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
-def test_search_and_retraining_learn_in_mixed_precision(costly_case, searched, precision, tmp_path):
+def test_search_and_retraining_learn_in_mixed_precision(costly_shared_case, searched, precision, tmp_path):
     """An epoch of each moves the weights about as far as in float32, and every mean is a number."""
     replicas = Replicas(precision=precision)
-    mixed = Search(costly_case, replicas)
+    mixed = Search(costly_shared_case, replicas)
     for found in (searched, mixed):
         assert np.isfinite(list(found.means.values())).all()
         assert found.means["gradient_norm"] > 0
@@ -103,7 +103,7 @@ def test_search_and_retraining_learn_in_mixed_precision(costly_case, searched, p
     length, expected = np.linalg.norm(mine), np.linalg.norm(its)
     assert length == pytest.approx(expected, rel=0.1)
     assert mine @ its > 0.9 * length * expected
-    trainer = Retraining(costly_case, replicas, tmp_path).trainer
+    trainer = Retraining(costly_shared_case, replicas, tmp_path).trainer
     assert all(np.isfinite(variable.numpy()).all() for variable in trainer.problem.variables)
 
 
@@ -140,7 +140,7 @@ def search_in_processes(tmp_path_factory, unused_ports):
     done = {}
 
     def found(case):
-        names = [other.name for other in CASES if (other.name in FIRST) == (case.name in FIRST)]
+        names = [other.name for other in SHARED if (other.name in FIRST) == (case.name in FIRST)]
         if case.name not in done:
             files = [tmp_path_factory.mktemp("worker") / "found.npz" for _ in range(2)]
             processes = [start(index, unused_ports[0], file, names) for index, file in enumerate(files)]
@@ -157,13 +157,13 @@ def search_in_processes(tmp_path_factory, unused_ports):
     return found
 
 
-def test_two_processes_take_the_steps_of_one(costly_case, searched, search_in_processes):
+def test_two_processes_take_the_steps_of_one(costly_shared_case, searched, search_in_processes):
     """They end with the same bits, and with what one process ends with."""
-    first, second = search_in_processes(costly_case)
+    first, second = search_in_processes(costly_shared_case)
     assert first.keys() == second.keys()
     for name, values in first.items():
         np.testing.assert_array_equal(values, second[name], err_msg=name)
-    alone = judge(costly_case, searched)
+    alone = judge(costly_shared_case, searched)
     assert first.keys() == alone.keys()
     for name, values in alone.items():
         np.testing.assert_allclose(first[name], values, rtol=1e-3, atol=1e-4, err_msg=name)

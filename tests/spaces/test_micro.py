@@ -5,7 +5,8 @@ import pytest
 
 from enas_tf.errors import InputError
 from enas_tf.spaces.architectures import from_json, read_architecture
-from enas_tf.spaces.micro import MICRO_OPS, Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.cells import Block, Cell
+from enas_tf.spaces.micro import MICRO_OPS, MicroArchitecture, MicroSpace
 from enas_tf.spaces.vocabulary import CELL_OPS
 
 # The paper's example of a cell with two inputs and two blocks; its nodes count from 1, ours from 0.
