@@ -88,7 +88,20 @@ def siblings(folder: str, common: set[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("folder", "common"),
     [
-        ("spaces", {"space", "decisions", "vocabulary", "forms", "published", "architectures", "enas_lm"}),
+        (
+            "spaces",
+            {
+                "space",
+                "decisions",
+                "vocabulary",
+                "forms",
+                "published",
+                "architectures",
+                "enas_lm",
+                "cells",
+                "cell_space",
+            },
+        ),
         ("search/searchers", {"searcher", "history"}),
         ("search/evaluators", {"evaluator"}),
         ("tasks", {"task", "problem", "losses", "export", "image_values"}),

@@ -41,6 +41,7 @@ class Description:
             "arc": self.architecture.to_arc(),
             "tokens": self.space.encode(self.architecture).tolist() if is_searched else None,
             "parameters": self.cost and self.cost.parameters,
+            "parameters_total": self.cost and self.cost.parameters_total,
             "flops": self.cost and self.cost.flops,
             "space_size": self.space.size,
         }

@@ -91,7 +91,7 @@ class RetrainStage:
             save_keras(child, aside)
         name, text = task.names(run.data)
         write_text(workdir.child / name, text)
-        run.reporter.record_result("test", tested, run.config[RETRAIN].epochs, vars(self.cost))
+        run.reporter.record_result("test", tested, run.config[RETRAIN].epochs, self.cost.sizes)
         run.reporter.options(run.config.option_values())
         if not math.isfinite(tested["loss"]):
             run.reporter.say(

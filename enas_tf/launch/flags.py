@@ -71,6 +71,8 @@ def _define(name: str, offered: list[Option]) -> None:
     default = defaults_in_words(name)
     words = render(words + (f" [default: {default}]" if default else ""), write_option)
     choices = offered[0].choices
+    if any(option.choices is None for option in offered):
+        choices = None  # One of them takes other values too, and each checks its own.
     if choices and isinstance(offered[0].field.metadata["choices"], Registry):
         flags.DEFINE(_ComponentParser(choices), name, None, f"<{'|'.join(choices)}>: {words}")
     elif choices:

@@ -9,8 +9,8 @@ from enas_tf.layers.stand_ins import FusedBatchNormalization, SlicedCropping2D
 
 #: Share of the old moving average that a step keeps (image_ops.py of the reference).
 MOMENTUM = 0.9
-#: Height and width.
-Shape = tuple[int, int]
+#: The size of a kernel, or strides: of both axes alike, or of height and width.
+Size = int | tuple[int, int]
 
 
 class Layers:
@@ -57,11 +57,10 @@ class Layers:
         """Apply the batch normalisation `name`_bn."""
         return self.get(self.normalization, f"{name}_bn", momentum=MOMENTUM, epsilon=functions.EPSILON)(x)
 
-    def convolve(self, x, channels: int, size: int | Shape, name: str, strides: int | Shape = 1):
-        """Apply the convolution `name`_conv, which has no bias and pads with zeros.
-
-        Size and strides are those of both sides, or (height, width).
-        """
+    def convolve(
+        self, x, channels: int, size: Size, name: str, strides: Size = 1, padding: str = "same", rate: int = 1
+    ):
+        """Apply the convolution `name`_conv, which has no bias; "same" pads with zeros. `rate` is that of dilation."""
         height, width = (size, size) if isinstance(size, int) else size
         layer = self.get(
             keras.layers.Conv2D,
@@ -69,17 +68,18 @@ class Layers:
             filters=channels,
             kernel_size=size,
             strides=strides,
-            padding="same",
+            padding=padding,
+            dilation_rate=rate,
             use_bias=False,
             kernel_initializer=functions.he_normal(height * width * x.shape[-1]),
         )
         return layer(x)
 
-    def relu_convolve_normalize(self, x, channels: int, size: int, name: str, strides: int = 1):
-        """Apply `relu`, `convolve` and `normalize`."""
-        return self.normalize(self.convolve(self.relu(x, name), channels, size, name, strides), name)
+    def relu_convolve_normalize(self, x, channels: int, size: Size, name: str, strides: Size = 1, **options):
+        """Apply `relu`, `convolve` with its options, and `normalize`."""
+        return self.normalize(self.convolve(self.relu(x, name), channels, size, name, strides, **options), name)
 
-    def classify(self, x, num_classes: int, dropout: float, name: str = ""):
+    def classify(self, x, num_classes: int, dropout: float, name: str = "", use_bias: bool = False):
         """Return the logits of `x`: global average pooling, dropout and a matrix, always in float32."""
         x = self.get(keras.layers.GlobalAveragePooling2D, f"{name}pool", dtype="float32")(x)
         x = self.get(keras.layers.Dropout, f"{name}dropout", rate=dropout, dtype="float32")(x)
@@ -87,7 +87,7 @@ class Layers:
             keras.layers.Dense,
             f"{name}logits",
             units=num_classes,
-            use_bias=False,
+            use_bias=use_bias,
             kernel_initializer=functions.he_normal(x.shape[-1]),
             dtype="float32",
         )

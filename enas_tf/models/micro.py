@@ -20,7 +20,7 @@ from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.ops.reduction import REDUCTION
-from enas_tf.spaces.micro import NUM_INPUTS, Cell
+from enas_tf.spaces.cells import NUM_INPUTS, Cell
 
 
 class MicroNetworks(Networks[CellNetworkConfig, CellChildConfig, ImageConfig]):

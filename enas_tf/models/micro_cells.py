@@ -14,7 +14,8 @@ from enas_tf.layers import collectives, lists
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
 from enas_tf.models.micro_edges import EdgeBanks, SampledCell, masked_squares
 from enas_tf.ops.reduction import ReductionBank
-from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
+from enas_tf.spaces.cells import NUM_INPUTS
+from enas_tf.spaces.micro import MicroSpace
 
 #: Number of a bank with weights -> list of vectors, one for each (cell, edge): all its weights there.
 PackedRows = dict[int, tf.TensorArray]

@@ -14,7 +14,8 @@ from enas_tf.models.images import ImageConfig
 from enas_tf.ops.costs import Cost
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.ops.reduction import REDUCTION
-from enas_tf.spaces.micro import NUM_INPUTS, Cell, MicroArchitecture
+from enas_tf.spaces.cells import NUM_INPUTS, Cell
+from enas_tf.spaces.micro import MicroArchitecture
 
 #: What is applied to the result of an operation in training: (tensor, number of the cell) -> tensor.
 DropPath = Callable

@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from enas_tf.models.tokens import token_places
 from enas_tf.ops.op import CELL_OPS
-from enas_tf.spaces.micro import CELLS, NUM_INPUTS, MicroSpace
+from enas_tf.spaces.cells import NUM_INPUTS
+from enas_tf.spaces.micro import CELLS, MicroSpace
 
 SIDES = (1, 2)
 

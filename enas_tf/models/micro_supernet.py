@@ -20,7 +20,8 @@ from enas_tf.models.micro_cells import CellStack
 from enas_tf.models.micro_edges import read_cells
 from enas_tf.ops.convolution import ConvolutionBank
 from enas_tf.ops.reduction import ReductionBank
-from enas_tf.spaces.micro import NUM_INPUTS, MicroSpace
+from enas_tf.spaces.cells import NUM_INPUTS
+from enas_tf.spaces.micro import MicroSpace
 
 
 class MicroSupernet(ImageSupernet):

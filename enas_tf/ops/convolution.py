@@ -29,6 +29,8 @@ class ConvolutionBank(Bank):
 class Convolution(Op):
     """A size x size convolution."""
 
+    reads_any_width = True
+
     def __init__(self, name: str, size: int, colour: str):
         self.name, self.size, self.colour = name, size, colour
 
@@ -38,8 +40,8 @@ class Convolution(Op):
     def apply(self, layers, x, channels, name, strides=1):
         return layers.relu_convolve_normalize(x, channels, self.size, name, strides)
 
-    def count(self, channels, pixels, strides=1):
-        return Cost.convolution(self.size, channels, channels, pixels)
+    def count(self, channels, pixels, strides=1, inputs=None):
+        return Cost.convolution(self.size, inputs or channels, channels, pixels)
 
     def copy_weights(self, child, name, rows):
         kernel, gamma, beta = rows

@@ -9,30 +9,45 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Trainable parameters and FLOPs. Costs add up, and multiply with a count."""
+    """Trainable parameters, FLOPs, and the moving statistics beside the parameters. Costs add up, and multiply."""
 
     parameters: int = 0
     flops: int = 0
+    statistics: int = 0
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The figures that records of runs hold."""
+        return {"parameters": self.parameters, "flops": self.flops}
+
+    @property
+    def parameters_total(self) -> int:
+        """Trainable parameters and moving statistics of batch normalisation: what Keras counts as parameters."""
+        return self.parameters + self.statistics
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.parameters + other.parameters, self.flops + other.flops)
+        return Cost(self.parameters + other.parameters, self.flops + other.flops, self.statistics + other.statistics)
 
     def __rmul__(self, count: int) -> "Cost":
-        return Cost(count * self.parameters, count * self.flops)
+        return Cost(count * self.parameters, count * self.flops, count * self.statistics)
 
     @classmethod
-    def convolution(cls, size: int, inputs: int, outputs: int, pixels: int) -> "Cost":
-        """Return the cost of a size x size convolution and its batch normalisation, with `pixels` in the result."""
-        weights = size * size * inputs * outputs
-        return cls(weights + 2 * outputs, 2 * weights * pixels)
+    def convolution(cls, size: int | tuple[int, int], inputs: int, outputs: int, pixels: int) -> "Cost":
+        """Return the cost of a convolution and its batch normalisation, with `pixels` in the result.
+
+        `size` is that of the kernel: of both axes alike, or of height and width.
+        """
+        height, width = (size, size) if isinstance(size, int) else size
+        weights = height * width * inputs * outputs
+        return cls(weights + 2 * outputs, 2 * weights * pixels, 2 * outputs)
 
     @classmethod
     def separable(cls, size: int, inputs: int, outputs: int, pixels: int) -> "Cost":
         """Return the cost of a depthwise and a pointwise convolution and their batch normalisation."""
         weights = size * size * inputs + inputs * outputs
-        return cls(weights + 2 * outputs, 2 * weights * pixels)
+        return cls(weights + 2 * outputs, 2 * weights * pixels, 2 * outputs)
 
     @classmethod
-    def dense(cls, inputs: int, outputs: int) -> "Cost":
-        """Return the cost of a matrix product without bias."""
-        return cls(inputs * outputs, 2 * inputs * outputs)
+    def dense(cls, inputs: int, outputs: int, use_bias: bool = False) -> "Cost":
+        """Return the cost of a matrix product."""
+        return cls(inputs * outputs + use_bias * outputs, 2 * inputs * outputs)

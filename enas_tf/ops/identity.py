@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from enas_tf.ops.bank import Bank
+from enas_tf.ops.convolution import Convolution
 from enas_tf.ops.costs import Cost
 from enas_tf.ops.op import NEUTRAL, Op, register
 from enas_tf.ops.reduction import FactorizedReduction
@@ -40,3 +41,6 @@ class Identity(Op):
 
 
 register(Identity(), ["cell"])
+
+#: What networks of NASNet's family compute in place of an identity under a stride (slim, nasnet_utils.py: `none`).
+STRIDED_IDENTITY = Convolution("identity_projected", 1, NEUTRAL)

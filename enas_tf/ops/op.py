@@ -30,11 +30,14 @@ class Op(abc.ABC):
       name: what architectures, arc strings and pictures call it.
       colour: its colour in pictures, as #rrggbb.
       drops_path: whether drop-path acts on its result while a child is trained.
+      reads_any_width: whether `apply` takes an `x` of other than `channels` channels. Then `count` has an argument
+        `inputs`, the channels of `x` where they are others.
     """
 
     name: str
     colour: str
     drops_path: bool = True
+    reads_any_width: bool = False
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)

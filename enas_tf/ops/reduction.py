@@ -38,8 +38,9 @@ class ReductionBank(Bank):
 class FactorizedReduction(Op):
     """Two 1x1 convolutions of every second pixel, the second one shifted by a pixel, joined; batch normalisation.
 
-    There is no ReLU. Height, width and the number of channels are even, and the stride is always 2.
-    Source: general_child.py, `_factorized_reduction`.
+    There is no ReLU, and the stride is always 2. Where height or width is odd, the shifted image has a row or a column
+    of zeros at its end. The bank is for an even height and width and an even number of channels.
+    Source: general_child.py, `_factorized_reduction`; for odd sizes slim, nasnet_utils.py, `factorized_reduction`.
     """
 
     def __init__(self, name: str = "reduction", colour: str = NEUTRAL):
@@ -49,11 +50,14 @@ class FactorizedReduction(Op):
         return ReductionBank(num_places, channels, inputs, name=self.name)
 
     def apply(self, layers, x, channels, name, strides=2):
-        # Height and width are even: the shifted image needs no padding to have as many second pixels.
-        shifted = layers.get(layers.cropping, f"{name}_crop", cropping=((1, 0), (1, 0)))(x)
+        # Where height and width are even, the shifted image needs no padding to have as many second pixels.
+        ends = tuple((0, side % 2) for side in x.shape[1:3])
+        padded = layers.get(keras.layers.ZeroPadding2D, f"{name}_pad", padding=ends)(x) if ends != ((0, 0),) * 2 else x
+        shifted = layers.get(layers.cropping, f"{name}_crop", cropping=((1, 0), (1, 0)))(padded)
+        half = channels // 2
         halves = [
-            layers.convolve(x, channels // 2, 1, f"{name}_even", strides=2),
-            layers.convolve(shifted, channels // 2, 1, f"{name}_odd", strides=2),
+            layers.convolve(x, half, 1, f"{name}_even", strides=2),
+            layers.convolve(shifted, channels - half, 1, f"{name}_odd", strides=2),
         ]
         return layers.normalize(layers.concatenate(halves, name), name)
 

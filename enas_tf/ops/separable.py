@@ -70,6 +70,8 @@ def _apply(layers: Layers, x, channels: int, size: int, name: str, strides: int)
 class SeparableConvolution(Op):
     """A separable convolution with a size x size kernel."""
 
+    reads_any_width = True
+
     def __init__(self, name: str, size: int, colour: str):
         self.name, self.size, self.colour = name, size, colour
 
@@ -79,8 +81,8 @@ class SeparableConvolution(Op):
     def apply(self, layers, x, channels, name, strides=1):
         return _apply(layers, x, channels, self.size, name, strides)
 
-    def count(self, channels, pixels, strides=1):
-        return Cost.separable(self.size, channels, channels, pixels)
+    def count(self, channels, pixels, strides=1, inputs=None):
+        return Cost.separable(self.size, inputs or channels, channels, pixels)
 
     def copy_weights(self, child, name, rows):
         *kernels, gamma, beta = rows
@@ -97,8 +99,9 @@ class TwiceSeparableConvolution(SeparableConvolution):
         x = _apply(layers, x, channels, self.size, f"{name}_first", strides)
         return _apply(layers, x, channels, self.size, f"{name}_second", 1)
 
-    def count(self, channels, pixels, strides=1):
-        return 2 * Cost.separable(self.size, channels, channels, pixels)
+    def count(self, channels, pixels, strides=1, inputs=None):
+        second = Cost.separable(self.size, channels, channels, pixels)
+        return super().count(channels, pixels, strides, inputs) + second
 
     def copy_weights(self, child, name, rows):
         for number, word in enumerate(("first", "second")):

@@ -36,13 +36,15 @@ def read_words(text: str, arc: str, names: Vocabulary, prefixes: str = "") -> li
 def to_tokens(space: Space, words: Sequence[str], names: Vocabulary) -> list[int]:
     """Return the tokens of `space` for the words of an arc string, one for each, in the order of its decisions.
 
+    Choices that are not out of `names` are written by their number.
+
     Raises:
       InputError: a word has no meaning in its place, which the message names.
     """
     decisions = [(decision, i) for decision in space.decisions for i in range(decision.num_tokens)]
     tokens = []
     for place, ((decision, i), word) in enumerate(zip(decisions, words, strict=True)):
-        if isinstance(decision, PickOp):
+        if isinstance(decision, PickOp) and set(decision.choices) <= set(names):
             name, expected = names.from_word(word), names.expected
             token = None if name is None else decision.choices.index(name)
         else:

@@ -104,8 +104,8 @@ def is_name(word: str) -> bool:
 
 #: Operations of a layer of a whole network, in the numbering of the reference code (general_child.py).
 LAYER_OPS = Vocabulary(("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3"))
-#: Operations of a cell. The first five are the paper's, in the numbering of the reference code (micro_child.py,
-#: `_enas_cell`), whose controller favours separable convolutions (micro_controller.py).
+#: Operations of a cell. The first five are those of ENAS, in the numbering of the reference code (micro_child.py,
+#: `_enas_cell`), whose controller favours separable convolutions (micro_controller.py). The last four are NASNet's.
 CELL_OPS = Vocabulary(
     (
         "sep_conv_3x3",
@@ -118,6 +118,10 @@ CELL_OPS = Vocabulary(
         "conv_3x3",
         "max_pool_5x5",
         "max_pool_7x7",
+        "conv_1x7_7x1",
+        "conv_1x3_3x1",
+        "dilated_3x3",
+        "bottleneck_3x3",
     ),
     favoured=("sep_conv_3x3", "sep_conv_5x5", "sep_conv_7x7"),
 )

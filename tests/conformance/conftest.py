@@ -12,11 +12,14 @@ from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.macro_config import MacroChildConfig, MacroNetworkConfig
 from enas_tf.models.nas_conv_config import NasConvConfig
+from enas_tf.models.nasnet_config import NasnetChildConfig, NasnetNetworkConfig
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.spaces.macro import MACRO_OPS, MacroSpace
 from enas_tf.spaces.micro import MicroSpace
 from enas_tf.spaces.nas_conv import NasConvSpace
 from enas_tf.spaces.nas_recurrent import NasRecurrentSpace
+from enas_tf.spaces.nasnet import NASNET_OPS, NasnetSpace
+from enas_tf.spaces.pnas import PnasSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
 from enas_tf.spaces.space import Space
 from enas_tf.spaces.vocabulary import CELL_OPS
@@ -100,6 +103,27 @@ def micro_case(name: str, **options) -> Case:
     )
 
 
+#: Those of which FLOPs are exact where odd sizes are halved. (Of a dilated convolution TensorFlow computes a padding,
+#: too, where a size is odd.)
+NASNET_WITHOUT_BOTTLENECKS = tuple(
+    op for op in NASNET_OPS if op not in ("bottleneck_3x3", "conv_1x3_3x1", "conv_1x7_7x1", "dilated_3x3")
+)
+
+
+def nasnet_case(tiny: Space, space: Space, stem: str = "cifar", **options) -> Case:
+    """Return a case of a space of NASNet's family; `options` are those of its networks."""
+    sizes = {"channels": 8, "dropout": 0.0, "cells_per_stage": 1, "stem": stem, **options}
+    return Case(
+        name=f"{space.name}-{stem}",
+        tiny=tiny,
+        space=space,
+        network=NasnetNetworkConfig(**sizes),
+        child=NasnetChildConfig(**sizes),
+        # The stem for large images comes to odd sizes.
+        shape=IMAGE if stem == "cifar" else dataclasses.replace(IMAGE, height=13, width=13),
+    )
+
+
 def recurrent_case(output: str) -> Case:
     """Return a case of the recurrent space."""
     network = LanguageConfig(units=6, init_scale=0.3)
@@ -144,6 +168,15 @@ CASES = [
     macro_case("reference", num_layers=6, skip_sources="reference"),
     micro_case("paper", blocks=3),
     micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
+    nasnet_case(NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3")), NasnetSpace(blocks=3)),
+    nasnet_case(
+        NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3"), merge="all"),
+        NasnetSpace(blocks=2, merge="1+3/0+2+3", ops=NASNET_WITHOUT_BOTTLENECKS),
+        stem="imagenet",
+        skip_reduction_input=True,
+        stem_channels=5,
+    ),
+    nasnet_case(PnasSpace(blocks=2, ops=("identity", "sep_conv_3x3")), PnasSpace(blocks=3)),
     nas_conv_case("paper", num_layers=3, filters=("3", "4", "6")),
     nas_conv_case("strides", num_layers=4, filters=("3", "6"), search_strides=True, pool_after=("2",)),
     nas_recurrent_case("paper", base=4),

@@ -66,6 +66,8 @@ def assert_child_costs_what_is_counted(case, architecture):
     child = case.build_child(architecture)
     cost = case.networks.count(architecture, case.child, case.shape)
     assert cost.parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
+    statistics = [v for v in child.non_trainable_variables if v.name.startswith("moving_")]
+    assert cost.statistics == sum(int(np.prod(v.shape)) for v in statistics)
     assert cost.flops == _traced_flops(child)
 
 

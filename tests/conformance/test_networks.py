@@ -105,12 +105,10 @@ def test_child_costs_what_is_counted(case):
 
 def test_a_child_of_the_searched_size_inherits(shared_case):
     """Every weight of it has the shape of the supernet's."""
-    supernet = shared_case.build_supernet()
+    networks, supernet = shared_case.networks, shared_case.build_supernet()
     architecture = shared_case.space.decode(proposals(shared_case, 1)[0])
-    child = shared_case.networks.build_child(
-        architecture, shared_case.networks.as_child(shared_case.network), shared_case.shape
-    )
-    shared_case.networks.inherit_weights(child, supernet, architecture)
+    child = networks.build_child(architecture, networks.as_child(shared_case.network), shared_case.shape)
+    networks.inherit_weights(child, supernet, architecture)
 
 
 def test_sizes_in_words_name_the_width(case):

@@ -65,6 +65,50 @@ def test_a_cells_separable_convolution_is_two_and_the_first_has_the_stride():
     np.testing.assert_allclose(bank(x, tf.constant(1), strides=2), y, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "num", "kernels"),
+    [
+        ("bottleneck_3x3", 4, [(3, 3)]),
+        ("dilated_3x3", 4, [(3, 3)]),
+        ("conv_1x7_7x1", 4, [(1, 7), (7, 1)]),
+        ("conv_1x3_3x1", 6, [(1, 3), (3, 1)]),
+    ],
+)
+def test_a_bottleneck_has_a_quarter_of_the_channels_or_three_eighths(name, num, kernels):
+    """Facts of network_utils.py of AmoebaNet: 1x1 to few channels, the kernels among these, 1x1 back to all."""
+    stacks = CELL_OPS[name].build_bank(1, 16).stacks[::3]
+    inner = [(1, *kernel, num, num) for kernel in kernels]
+    assert [stack.shape for stack in stacks] == [(1, 1, 1, 16, num), *inner, (1, 1, 1, num, 16)]
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [("conv_1x7_7x1", [(1, 1), (1, 2), (2, 1), (1, 1)]), ("bottleneck_3x3", [(1, 1), (2, 2), (1, 1)])],
+)
+def test_a_bottleneck_has_its_stride_in_the_middle(name, steps):
+    bank = randomize(CELL_OPS[name].build_bank(2, CHANNELS))
+    x = y = draw(2, 8, 8, CHANNELS)
+    rows = [stack.numpy()[1] for stack in bank.stacks]
+    for step, kernel, gamma, beta in zip(steps, rows[::3], rows[1::3], rows[2::3], strict=True):
+        y = normalize(tf.nn.conv2d(np.maximum(y, 0), kernel, strides=step, padding="SAME"), gamma, beta)
+    assert y.shape == (2, 4, 4, CHANNELS)
+    np.testing.assert_allclose(bank(x, tf.constant(1), strides=2), y, atol=1e-4)
+
+
+def test_a_dilated_convolution_reads_every_second_pixel():
+    """With a stride it would read none of the others: the first convolution leaves them out."""
+    bank = randomize(CELL_OPS["dilated_3x3"].build_bank(1, CHANNELS))
+    narrow, narrow_gamma, narrow_beta, kernel, gamma, beta, widen, *last = [stack.numpy()[0] for stack in bank.stacks]
+    holes = np.zeros((5, 5, *kernel.shape[2:]), np.float32)
+    holes[::2, ::2] = kernel
+    for strides, middle in ((1, holes), (2, kernel)):
+        x = draw(2, 8, 8, CHANNELS)
+        y = normalize(tf.nn.conv2d(np.maximum(x, 0), narrow, strides, "SAME"), narrow_gamma, narrow_beta)
+        y = normalize(tf.nn.conv2d(np.maximum(y, 0), middle, 1, "SAME"), gamma, beta)
+        y = normalize(tf.nn.conv2d(np.maximum(y, 0), widen, 1, "SAME"), *last)
+        np.testing.assert_allclose(bank(x, tf.constant(0), strides=strides), y, atol=1e-4)
+
+
 def test_a_convolution_can_change_the_number_of_channels():
     bank, x = randomize(ConvolutionBank(2, 5, 1, inputs=CHANNELS)), draw(2, 4, 4, CHANNELS)
     kernel, gamma, beta = (stack.numpy()[1] for stack in bank.stacks)
@@ -99,8 +143,9 @@ def test_factorized_reduction_is_two_strided_convolutions():
         (LAYER_OPS["conv_3x3"], [9 * 64]),
         (CELL_OPS["sep_conv_5x5"], [25, 64]),
         (REDUCTION, [64]),
+        (CELL_OPS["conv_1x7_7x1"], [64]),
     ],
-    ids=["conv_5x5", "sep_conv_3x3", "conv_3x3", "twice sep_conv_5x5", "reduction"],
+    ids=["conv_5x5", "sep_conv_3x3", "conv_3x3", "twice sep_conv_5x5", "reduction", "bottleneck"],
 )
 def test_rows_are_initialised_as_if_they_stood_alone(op, fan_ins):
     """The fan-in is that of one place, however many places the bank has."""

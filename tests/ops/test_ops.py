@@ -70,11 +70,11 @@ def test_bank_and_stock_layers_are_one_function(op, strides):
 def test_an_operation_costs_what_its_layers_cost(op, strides):
     child, pixels = build_child(op, strides), (8 // strides) ** 2
     cost = op.count(CHANNELS, pixels, strides)
-    weights = [int(np.prod(v.shape)) for v in child.trainable_variables]
-    assert cost.parameters == sum(weights)
-    # Every kernel is used once for each pixel of the result; scale and offset are not counted.
-    kernels = sum(size for v, size in zip(child.trainable_variables, weights, strict=True) if v.name not in NORMS)
-    assert cost.flops == 2 * pixels * kernels
+    assert cost.parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
+    assert cost.statistics == sum(int(np.prod(v.shape)) for v in child.non_trainable_variables)
+    # Every kernel is used once for each pixel of its layer's result; scale and offset are not counted.
+    kernels = [(layer, v) for layer in child.layers for v in layer.trainable_variables if v.name not in NORMS]
+    assert cost.flops == sum(2 * int(np.prod(layer.output.shape[1:3]) * np.prod(v.shape)) for layer, v in kernels)
 
 
 NORMS = ("gamma", "beta")

@@ -117,8 +117,8 @@ def test_arcs_name_it_and_refuse_a_number_for_it():
     assert read_architecture(arc, "macro").to_arc() == arc
     with pytest.raises(InputError, match=rf'tokens\[1\] = 6 is not valid for "layer_2/op".*, {NAME}\.$'):
         read_architecture("0 6 0", "macro")
-    with pytest.raises(InputError, match=r'tokens\[3\] = 10 is not valid for "normal/block_1/op_2"'):
-        read_architecture("0 1 0 10 0 1 0 1", "micro")
+    with pytest.raises(InputError, match=r'tokens\[3\] = 14 is not valid for "normal/block_1/op_2"'):
+        read_architecture("0 1 0 14 0 1 0 1", "micro")
     with pytest.raises(InputError, match=rf'tokens\[2\] = {NAME} is not valid for "layer_2/skip_0": expected 0 or 1'):
         read_architecture(f"0 0 {NAME}", "macro")
 

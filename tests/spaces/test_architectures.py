@@ -57,9 +57,13 @@ def test_an_arc_string_with_the_length_of_two_spaces_is_told_of_the_one_that_rea
         read_architecture(arc, "macro")
 
 
+#: 14 integers, which no space has.
+ZEROS = " ".join("0" * 14)
+
+
 @pytest.mark.parametrize(
     ("arc", "space"),
-    [("0 3 0 0", "macro"), ("0 3 0 0", "micro"), ("0 3 0 0", "recurrent"), ("0 9 0", "macro"), ("0 9 0", "recurrent")],
+    [(ZEROS, "macro"), (ZEROS, "micro"), (ZEROS, "recurrent"), ("0 9 0", "macro"), ("0 9 0", "recurrent")],
 )
 def test_an_arc_string_of_no_other_space_is_not(arc, space):
     with pytest.raises(InputError) as error:

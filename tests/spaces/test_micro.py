@@ -5,7 +5,8 @@ import pytest
 
 from enas_tf.errors import InputError
 from enas_tf.spaces.architectures import from_json, read_architecture
-from enas_tf.spaces.micro import MICRO_OPS, Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.cells import Block, Cell
+from enas_tf.spaces.micro import MICRO_OPS, MicroArchitecture, MicroSpace
 from enas_tf.spaces.vocabulary import CELL_OPS
 
 # The paper's example of a cell with two inputs and two blocks; its nodes count from 1, ours from 0.
@@ -74,7 +75,7 @@ def test_separable_convolutions_are_favoured_and_the_normal_cell_nudged():
     [
         ("0 2 0 0", "4 integers.*8 for every block"),
         ("0 1 0 1 0 1 0 x", "not a list of integers"),
-        ("0 1 0 1 0 10 0 1", r"reduction/block_1/op_1.*max_pool_7x7"),
+        ("0 1 0 1 0 14 0 1", r"reduction/block_1/op_1.*max_pool_7x7"),
         ("0 1 2 1 0 1 0 1", r"normal/block_1/input_2.*0\.\.1"),
         ("0 1 0 1 0 99999999999999999999 0 1", "= 99999999999999999999 is not valid"),
     ],

@@ -1,4 +1,4 @@
-"""Laws of the micro drawing: every operation is written where its arc arrives, and nothing lies on a word."""
+"""Laws of the drawing of cells: every operation is written where its arc arrives, and nothing lies on a word."""
 
 import itertools
 from typing import NamedTuple
@@ -9,7 +9,9 @@ import pytest
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.pictures import draw, to_pixels, to_svg
 from enas_tf.spaces.architectures import read_architecture
-from enas_tf.spaces.micro import Block, Cell, MicroArchitecture, MicroSpace
+from enas_tf.spaces.cells import Block, Cell
+from enas_tf.spaces.micro import MicroArchitecture, MicroSpace
+from enas_tf.spaces.nasnet import NasnetSpace
 
 
 def sample(seed: int, **space) -> MicroArchitecture:
@@ -17,6 +19,7 @@ def sample(seed: int, **space) -> MicroArchitecture:
     return space.decode(space.random_tokens(1, np.random.default_rng(seed))[0])
 
 
+NASNET = NasnetSpace(blocks=7)
 #: Both arcs of every block from the node before it; all arcs of a cell from its first input.
 CHAIN = Cell(tuple(Block((k + 1, k + 1), ("identity", "identity")) for k in range(4)))
 FAN = Cell((Block((0, 0), ("max_pool_3x3", "sep_conv_5x5")),) * 4)
@@ -28,6 +31,10 @@ ARCHITECTURES = {
     "seven_blocks": sample(1, blocks=7, ops=tuple(CELL_OPS)),
     "seven_blocks_all": sample(2, blocks=7, ops=tuple(CELL_OPS), merge="all"),
     "twelve_blocks": sample(3, blocks=12),
+    "nasnet_a": read_architecture("nasnet_a"),
+    "amoebanet_a": read_architecture("amoebanet_a"),
+    "pnasnet_5": read_architecture("pnasnet_5"),
+    "nasnet_random": NASNET.decode(NASNET.random_tokens(1, np.random.default_rng(8))[0]),
 } | {f"random_{seed}": sample(seed, ops=tuple(CELL_OPS)) for seed in range(4, 8)}
 
 
@@ -129,21 +136,20 @@ def test_an_operation_is_written_within_the_box_at_which_its_arc_ends(edges, par
 
 def test_an_arc_starts_beside_the_number_of_its_source(architecture, edges, parts, words):
     numbers = [(int(text), extent) for text, extent in words if text.isdigit()]
-    nodes = list(range(architecture.normal.num_nodes))
-    assert [number for number, _ in numbers] == nodes * 2
+    nodes = list(range(architecture.num_blocks + 2))
+    assert [number for number, _ in numbers] == nodes * len(architecture.cells)
     for edge in edges:
         extent = numbers[edge.source][1]  # Both cells have their nodes at the same heights.
         assert extent[0, 1] < parts[edge.gid].get_path().vertices[0, 1] < extent[1, 1]
 
 
 def test_the_output_joins_what_the_merge_rule_says(architecture, parts):
-    merge, cells = architecture.merge, architecture.cells
-    joins = {f"join_{name}_{node}" for name, cell in cells.items() for node in cell.joined(merge)}
+    joins = {f"join_{name}_{node}" for name in architecture.cells for node in architecture.joined(name)}
     assert {gid for gid in parts if gid.startswith("join_")} == joins
 
 
 def test_inputs_that_the_output_of_a_reduction_joins_are_halved(architecture, words):
-    num_joined = sum(node < 2 for node in architecture.reduction.joined(architecture.merge))
+    num_joined = sum(node < 2 for node in architecture.joined("reduction")) if "reduction" in architecture.cells else 0
     assert [text for text, _ in words].count("/2") == num_joined
 
 
@@ -165,5 +171,16 @@ def test_arcs_stay_in_their_half_of_a_picture_that_fits_a_screen(axes, edges, pa
     assert width <= 1000
     for edge in edges:
         xs = xs_of(parts[edge.gid])
-        left = 0 if edge.cell == "normal" else width / 2
-        assert left < xs.min() <= xs.max() < left + width / 2
+        left, right = {"normal": (0, width / 2), "reduction": (width / 2, width), "cell": (0, width)}[edge.cell]
+        assert left < xs.min() <= xs.max() < right
+
+
+def test_a_block_says_how_it_combines_and_inputs_which_cell_they_are(architecture, words):
+    """Add is +, join is ++; the authors of ENAS count the inputs the other way round."""
+    written = [text for text, _ in words]
+    combines = [block.combine for cell in architecture.cells.values() for block in cell.blocks]
+    assert (written.count("+"), written.count("++")) == (combines.count("add"), combines.count("concat"))
+    inputs = [text for text in written if text.startswith("cell k-")]
+    expected = ["cell k-2", "cell k-1"] if architecture.space_name == "micro" else ["cell k-1", "cell k-2"]
+    assert inputs == expected * len(architecture.cells)
+    assert written.count("concat, 1x1" if architecture.space_name == "micro" else "concat") == len(architecture.cells)

@@ -1,4 +1,4 @@
-"""The picture of a micro architecture: its two cells beside each other, each from its inputs down to its output.
+"""The picture of an architecture of cells: its cells beside each other, each from its inputs down to its output.
 
 Every node is a box with its number in the lower half. The upper half of a block names its two operations. Each
 operation has an arc in its colour from the node that it reads: the arc of the first is on the left of the boxes, that
@@ -23,7 +23,7 @@ from enas_tf.pictures.canvas import (
     write_head,
 )
 from enas_tf.pictures.drawing import DRAWINGS
-from enas_tf.spaces.micro import NUM_INPUTS, Block, Cell, MicroArchitecture
+from enas_tf.spaces.cells import NUM_INPUTS, Block, Cell, CellArchitecture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +46,10 @@ RAIL = 13
 HEADINGS = {
     "normal": ("normal cell", "an arc leads to the operation that reads its source"),
     "reduction": ("reduction cell, halves the image", "/2: with stride 2"),
+    "cell": ("cell, with and without stride", "an arc leads to the operation that reads its source"),
 }
-INPUT_NAMES = ("cell k-2", "cell k-1")
+#: The sign between the operations of a block, by what it does with their results.
+SIGNS = {"add": "+", "concat": "++"}
 SIDES = ("left", "right")
 
 #: The two nodes of an arc.
@@ -83,17 +85,19 @@ class Place:
 
 
 @DRAWINGS.register("micro")
-def draw_micro(architecture: MicroArchitecture) -> "Figure":
-    """Draw the normal cell on the left, the reduction cell on the right."""
+@DRAWINGS.register("nasnet")
+@DRAWINGS.register("pnas")
+def draw_cells(architecture: CellArchitecture) -> "Figure":
+    """Draw the normal cell on the left, the reduction cell on the right; a cell that is both stands alone."""
     lanes = [lane for cell in architecture.cells.values() for side in range(2) for lane in _lanes(cell, side).values()]
     next_bow = min(NEXT_BOW, (MAX_BOW - FIRST_BOW) / max(*lanes, 1))
     reach = FIRST_BOW + next_bow * max(lanes)
-    num_rows = architecture.normal.num_nodes + 1
-    width = 2 * (MARGIN + reach + BOX_WIDTH + reach) + AISLE
+    num_rows, num_cells = NUM_INPUTS + architecture.num_blocks + 1, len(architecture.kinds)
+    width = 2 * MARGIN + num_cells * (reach + BOX_WIDTH + reach) + (num_cells - 1) * AISLE
     axes = blank(width, HEAD + ROW * (num_rows - 1) + OP_HEIGHT + MARGIN)
     lefts = (MARGIN + reach, width - MARGIN - reach - BOX_WIDTH)
-    for left, (name, cell) in zip(lefts, architecture.cells.items(), strict=True):
-        _draw_cell(axes, Place(name, left, next_bow), cell, cell.joined(architecture.merge))
+    for left, name in zip(lefts, architecture.kinds, strict=False):
+        _draw_cell(axes, Place(name, left, next_bow), architecture)
     return axes.figure
 
 
@@ -115,18 +119,23 @@ def _edges(cell: Cell, side: int) -> list[Edge]:
     return [(block.inputs[side], node) for node, block in enumerate(cell.blocks, NUM_INPUTS)]
 
 
-def _draw_cell(axes: "Axes", place: Place, cell: Cell, joined: tuple[int, ...]) -> None:
-    write_head(axes, place.middle, *HEADINGS[place.name])
-    _draw_joins(axes, place, joined, cell.num_nodes)
+def _draw_cell(axes: "Axes", place: Place, architecture: CellArchitecture) -> None:
+    cell, (heading, legend) = architecture.cells[place.name], HEADINGS[place.name]
+    if place.name == "reduction" and any(
+        block.combine != "add" for other in architecture.cells.values() for block in other.blocks
+    ):
+        legend += ", ++: joins channels"
+    write_head(axes, place.middle, heading, legend)
+    _draw_joins(axes, place, architecture.joined(place.name), cell.num_nodes)
     for side in range(2):
         _draw_arcs(axes, place, cell, side)
-    for node, name in enumerate(INPUT_NAMES):
+    for node in range(NUM_INPUTS):
         _draw_lower(axes, place, node)
-        _draw_upper(axes, place, node, name)
+        _draw_upper(axes, place, node, "cell k-1" if node == architecture.last_input else "cell k-2")
     for node, block in enumerate(cell.blocks, NUM_INPUTS):
         _draw_lower(axes, place, node)
         _draw_block(axes, place, node, block)
-    _draw_upper(axes, place, cell.num_nodes, "concat, 1x1")
+    _draw_upper(axes, place, cell.num_nodes, "concat, 1x1" if architecture.narrows else "concat")
 
 
 def _draw_joins(axes: "Axes", place: Place, joined: tuple[int, ...], output: int) -> None:
@@ -177,7 +186,7 @@ def _draw_lower(axes: "Axes", place: Place, node: int) -> None:
 def _draw_block(axes: "Axes", place: Place, node: int, block: Block) -> None:
     """Draw the upper half of a block."""
     y = place.upper(node)
-    _draw_upper(axes, place, node, "+")
+    _draw_upper(axes, place, node, SIGNS[block.combine])
     lefts = (place.left, place.right - OP_WIDTH)
     for left, side, source, op in zip(lefts, SIDES, block.inputs, block.ops, strict=True):
         colour = CELL_OPS[op].colour
