@@ -72,7 +72,8 @@ class TrialStage(SearchStage):
     def _plan(self) -> TrialPlan:
         config, execution, per_update = self.evaluator.config, self.run.config[EXECUTION], self._search_config()
         num = per_update.samples_per_update
-        ahead = execution.parallel if num == 1 else 1
+        # Workers that an update leaves idle begin the next ones, as NAS's replicas of the controller do.
+        ahead = max(1, execution.parallel // num)
         return TrialPlan(
             config.trials, self.evaluator.metric, num, ahead, self.evaluator.halving, execution.max_failures
         )
