@@ -194,18 +194,11 @@ class Runner(abc.ABC):
 class SupernetRunner(Runner):
     """Trains through a supernet: its weights are drawn anew for each trial, and one trace serves all of them.
 
-    Batches are normalised by their own statistics, also those of the validation part. An architecture with fewer
-    tokens than the space has is one of the space with fewer blocks, whose supernet takes the place of the one before.
+    Batches are normalised by their own statistics, also those of the validation part.
     """
 
     def __init__(self, run: TrialRun, training: Training):
         super().__init__(run, training)
-        self._use(run.space)
-
-    def _use(self, space: Space) -> None:
-        """Build the supernet of `space`, and what trains and judges it."""
-        run, training = self.run, self.training
-        self._space = space
         self._supernet = self._build()
         replicas = Replicas(precision=run.precision)
         problem = run.task.shared_problem(run.config, self._supernet, run.data, training.batch_size)
@@ -214,13 +207,9 @@ class SupernetRunner(Runner):
 
     def _build(self) -> keras.layers.Layer:
         run = self.run
-        return run.networks.build_supernet(
-            self._space, run.config[run.networks.network], run.shape, dtype=run.precision
-        )
+        return run.networks.build_supernet(run.space, run.config[run.networks.network], run.shape, dtype=run.precision)
 
     def begin(self, tokens, num_epochs):
-        if len(tokens) != self._space.num_tokens:
-            self._use(_with_tokens(self.run.space, len(tokens)))
         keras.utils.set_random_seed(self.run.seed)
         for variable, fresh in zip(self._supernet.variables, self._build().variables, strict=True):
             variable.assign(fresh)
@@ -274,11 +263,6 @@ def build_runner(run: TrialRun, training: Training) -> Runner:
 def has_supernet(networks: Networks) -> bool:
     """Return whether a space has a supernet."""
     return type(networks).build_supernet is not Networks.build_supernet
-
-
-def _with_tokens(space: Any, num_tokens: int) -> Space:
-    """Return the space whose architectures have so many tokens: `space`, or its prefix, as PNAS grows it."""
-    return space if num_tokens == space.num_tokens else space.prefix(num_tokens * space.blocks // space.num_tokens)
 
 
 def _variables(step: TrainingStep) -> list:
