@@ -16,7 +16,6 @@ import tensorflow as tf
 from enas_tf.errors import InputError, ref
 from enas_tf.models.networks import Networks
 from enas_tf.runtime.replicas import Replicas
-from enas_tf.spaces.space import Space
 from enas_tf.tasks.problem import Problem
 from enas_tf.training.optimizers import CosineCycle
 from enas_tf.training.scratch import Diverged, Trained, Training, TrialRun
@@ -126,21 +125,14 @@ class Runner(abc.ABC):
 class SupernetRunner(Runner):
     """Trains through a supernet: its weights are those of the seed again for each trial, and one trace serves all.
 
-    Batches are normalised by their own statistics, also those of the validation part. An architecture with fewer
-    tokens than the space has is one of the space with fewer blocks, whose supernet takes the place of the one before.
+    Batches are normalised by their own statistics, also those of the validation part.
     """
 
     def __init__(self, run: TrialRun, training: Training):
         super().__init__(run, training)
-        self._use(run.space)
-
-    def _use(self, space: Space) -> None:
-        """Build the supernet of `space`, and what trains and judges it."""
-        run, training = self.run, self.training
-        self._space = space
         keras.utils.set_random_seed(run.seed)
         network = run.config[run.networks.network]
-        self._supernet = run.networks.build_supernet(space, network, run.shape, dtype=run.precision)
+        self._supernet = run.networks.build_supernet(run.space, network, run.shape, dtype=run.precision)
         #: What each trial begins with. A copy is faster than drawing them again, by seconds on a large supernet.
         self._fresh = [variable.numpy() for variable in self._supernet.variables]
         replicas = Replicas(precision=run.precision)
@@ -153,8 +145,6 @@ class SupernetRunner(Runner):
         self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
 
     def begin(self, tokens, num_epochs):
-        if len(tokens) != self._space.num_tokens:
-            self._use(_with_tokens(self.run.space, len(tokens)))
         _set(self._supernet.variables, self._fresh)
         return self._step
 
@@ -211,11 +201,6 @@ def build_runner(run: TrialRun, training: Training) -> Runner:
 def has_supernet(networks: Networks) -> bool:
     """Return whether a space has a supernet."""
     return type(networks).build_supernet is not Networks.build_supernet
-
-
-def _with_tokens(space: Any, num_tokens: int) -> Space:
-    """Return the space whose architectures have so many tokens: `space`, or its prefix, as PNAS grows it."""
-    return space if num_tokens == space.num_tokens else space.prefix(num_tokens * space.blocks // space.num_tokens)
 
 
 def _variables(step: TrainingStep) -> list:
