@@ -224,6 +224,12 @@ def _refuse(name: str, value: Any, space: Space, entries: list[Entry]) -> None:
                 )
             needed = (needs.__doc__ or "other spaces").rstrip(".")
             raise InputError(f"{shown} is for {needed}, and the {space.name} space is none of these: leave it out.")
+    if all(entry is None for entry, _ in offers):
+        judge = next(other.name for other in entries if other.kind == EVALUATORS.kind)
+        raise InputError(
+            f"{shown} is for searches by epochs, and {ref('evaluator')}={judge} searches by trials: leave it out. "
+            f"{ref('trials')} and {ref('trial_epochs')} say how long such a search is."
+        )
     owners = list(dict.fromkeys(f"the {entry.name} {_noun(entry)}" for entry, _ in offers if entry is not None))
     kind = next(_noun(entry) for entry, _ in offers if entry is not None)
     mine = [entry for entry in entries if _noun(entry) == kind]

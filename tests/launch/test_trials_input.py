@@ -3,9 +3,14 @@
 import importlib.util
 import json
 import os
+import shutil
+import types
 
 import pytest
 
+from enas_tf.errors import InputError
+from enas_tf.experiments.config import read_options
+from enas_tf.experiments.recipes import check_executor
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.trials import Trial
 
@@ -29,9 +34,12 @@ def test_ray_that_is_not_installed(refuse, base):
 
 
 @pytest.mark.usefixtures("no_ray")
-def test_a_search_without_trials_needs_no_ray(launch):
-    flags = ["--epochs=1", "--updates_per_epoch=0", "--derive_samples=1", "--finalists=0"]
-    assert launch("search", *SMALL, "--executor=ray", *flags).code == 0
+def test_a_search_without_trials_needs_no_ray():
+    run = types.SimpleNamespace(config=read_options({"executor": "ray", "finalists": 0}))
+    check_executor(run)
+    run.config = read_options({"executor": "ray", "finalists": 1})
+    with pytest.raises(InputError, match="which is not installed"):
+        check_executor(run)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
@@ -64,7 +72,8 @@ def test_halving_with_a_searcher_that_compares(refuse):
         ("--max_failures=0", "at least 1"),
         ("--ray_address=head:1", "belongs to the ray executor"),
         ("--finalists=3", "belongs to the shared evaluator"),
-        ("--derive_samples=3", "leave it out"),
+        ("--derive_samples=3", "is for searches by epochs"),
+        ("--epochs=3", "--trials and --trial_epochs say how long"),
     ],
 )
 def test_values(refuse, flag, words):
@@ -75,14 +84,24 @@ def test_options_of_trials_are_refused_by_shared_weights(refuse):
     refuse("search", [*SMALL, "--trials=3"], ["--trials=3 belongs to the scratch evaluator", "--evaluator=shared"])
 
 
+@pytest.fixture(scope="session")
+def _searched(tmp_path_factory):
+    """A finished search by trials, by the Python face of the stages."""
+    from enas_tf.experiments.run import Run
+    from enas_tf.experiments.starting import start_search
+
+    given = dict(flag.removeprefix("--").split("=") for flag in SCRATCH[1:])
+    workdir = tmp_path_factory.mktemp("scratch") / "run"
+    with Run(read_options({k: int(v) if v.isdigit() else v for k, v in given.items()}), workdir) as run:
+        stage = start_search(run, is_overwriting=False, is_retraining=False)
+        stage.search()
+        stage.derive(stage.num_epochs)
+    return workdir
+
+
 @pytest.fixture
-def searched(launch, own_flags, tmp_path):
-    """A finished search by trials; the launcher can be called once more."""
-    assert launch("search", *SCRATCH).code == 0
-    for name in list(own_flags):
-        if own_flags.find_module_defining_flag(name).startswith("enas_tf"):
-            delattr(own_flags, name)
-    return tmp_path / "run"
+def searched(_searched, tmp_path):
+    return shutil.copytree(_searched, tmp_path / "run")
 
 
 def test_shared_weights_of_a_search_by_trials(searched, refuse):
