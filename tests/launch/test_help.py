@@ -20,7 +20,13 @@ WIDTH = 100
 #: A row of the help: whether it is a boolean, what may be left out at its beginning, and the rest of its name.
 ROW = re.compile(r"^  --(\[no\])?(?:\[(\w+)\])?(\w+)[:=]", re.MULTILINE)
 #: Space -> an architecture whose name says what space it is of.
-NAMED = {"macro": "enas_macro", "micro": "enas_micro", "recurrent": "enas_lm"}
+NAMED = {
+    "macro": "enas_macro",
+    "micro": "enas_micro",
+    "nasnet": "nasnet_a",
+    "pnas": "pnasnet_5",
+    "recurrent": "enas_lm",
+}
 #: Valid values of options that have no default.
 VALUES = {int: 8, float: 0.5, str: "sets"}
 OWN = {
@@ -108,7 +114,7 @@ def test_what_help_shows_is_accepted_and_all_else_is_refused(tmp_path, launcher)
         ("retrain", {"Retraining": "--[retrain_]epochs=N", "To read --architecture, space macro": "--num_layers=N"}),
         ("describe", {"Retraining, networks of the space recurrent": "--[retrain_]units=N"}),
         ("evaluate", {"With --weights=shared": "--epochs=N", "Every stage": "--seed=N", "This command": "--prompt"}),
-        ("export", {"To read --architecture": "--space=macro|micro|recurrent"}),
+        ("export", {"To read --architecture": "--space=macro|micro|nasnet|pnas|recurrent"}),
         ("derive", {"Derive": "--derive_samples=N", "Search, searcher reinforce": "--entropy_weight=X"}),
     ],
 )
@@ -133,17 +139,17 @@ def test_lines_are_wrapped(sections):
     ("flag", "heading"),
     [
         ("--num_layers=N", "Search, space macro (a whole convolutional network, layer by layer)"),
-        ("--cell_blocks=N", "Search, space micro"),
-        ("--channels=N", "Search, networks of the space macro and micro"),
-        ("--retrain_channels=N", "Retraining, networks of the space macro and micro"),
+        ("--cell_blocks=N", "Search, space micro, nasnet and pnas"),
+        ("--channels=N", "Search, networks of the space macro, micro, nasnet and pnas"),
+        ("--retrain_channels=N", "Retraining, networks of the space macro, micro, nasnet and pnas"),
         ("--entropy_weight=X", "Search, searcher reinforce"),
-        ("--space=macro|micro|recurrent", "Search"),
+        ("--space=macro|micro|nasnet|pnas|recurrent", "Search"),
         ("--[no]overwrite", "This command"),
         ("--derive_samples=N", "Derive"),
         ("--retrain_epochs=N", "Retraining"),
         ("--seed=N", "Every stage"),
         ("--[no]random_bptt", "Search, task language_modelling"),
-        ("--cell_ops=A,B", "Search, space micro"),
+        ("--cell_ops=A,B", "Search, space micro, nasnet and pnas"),
     ],
 )
 def test_a_flag_stands_where_it_belongs(sections, flag, heading):
