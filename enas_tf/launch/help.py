@@ -100,7 +100,7 @@ def _owners(entries: list[Entry]) -> str:
     names: dict[str, list[str]] = {}
     for entry in entries:
         names.setdefault(entry.kind, []).append(entry.name)
-    words = " and ".join(f"{kind} {' and '.join(group)}" for kind, group in names.items())
+    words = " and ".join(f"{kind} {_listed(group)}" for kind, group in names.items())
     return f"{words} ({entries[0].help})" if len(entries) == 1 and entries[0].help else words
 
 
@@ -116,3 +116,8 @@ def _row(name: str, option: Option | None = None, prefix: str = "") -> str:
         values = "|".join(option.choices)
         words = words.removeprefix(f"<{values}>: ")  # By absl.
     return f"--{name}={values}: {words}"
+
+
+def _listed(names: list[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if names[1:] else names[0]

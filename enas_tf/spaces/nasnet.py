@@ -70,7 +70,6 @@ SPACES.register(
         # of 5e-4 is of half the sum of squares.
         "channels": 32,
         "dropout": 0.0,
-        "trial_epochs": 20,
         "l2": 2.5e-4,
         "retrain_channels": 32,
         "retrain_dropout": 0.0,

@@ -87,7 +87,6 @@ SPACES.register(
         # Recalled: N = 2 and F = 24 in the search, and a learning rate of 0.01. The rest is as for NASNet.
         "channels": 24,
         "dropout": 0.0,
-        "trial_epochs": 20,
         "learning_rate": 0.01,
         "l2": 2.5e-4,
         "retrain_channels": 48,

@@ -32,6 +32,21 @@ def parameters(architecture: str, **child) -> int:
     return networks.count(architecture, dataclasses.replace(networks.child.default, **child), IMAGE).parameters
 
 
+@pytest.mark.parametrize(
+    ("name", "flags", "trainable", "total"),
+    [
+        ("nasnet_a", ["--stem=imagenet", "--cells_per_stage=4", "--channels=44"], 5_289_978, 5_326_716),
+        ("pnasnet_5", ["--stem=imagenet", "--channels=54"], 5_064_487, 5_098_151),
+    ],
+)
+def test_parameters_are_those_that_are_trained_and_the_total_has_moving_statistics(
+    launch, name, flags, trainable, total
+):
+    shape = ["--image_shape=224,224,3", "--num_classes=1000"]
+    described = json.loads(launch("describe", f"--architecture={name}", *shape, *flags, "--json").out)
+    assert (described["parameters"], described["parameters_total"]) == (trainable, total)
+
+
 def test_a_published_architecture_brings_its_space_and_the_defaults_there(launch):
     described = json.loads(launch("describe", "--architecture=enas_micro", "--json").out)
     assert described["space"] == "micro"

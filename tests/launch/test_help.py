@@ -28,6 +28,8 @@ NAMED = {
     "micro": "enas_micro",
     "nas_conv": "nas.json",
     "nas_recurrent": "nas_cell",
+    "nasnet": "nasnet_a",
+    "pnas": "pnasnet_5",
     "recurrent": "enas_lm",
 }
 FILES = {"nas.json": read_architecture("3x3x24 5x5x36 1", "nas_conv")}
@@ -121,7 +123,7 @@ def test_what_help_shows_is_accepted_and_all_else_is_refused(monkeypatch, tmp_pa
         ("retrain", {"Retraining": "--[retrain_]epochs=N", "To read --architecture, space macro": "--ops=A,B"}),
         ("describe", {"Retraining, networks of the space nas_recurrent and recurrent": "--[retrain_]units=N"}),
         ("evaluate", {"With --weights=shared": "--epochs=N", "Every stage": "--seed=N", "This command": "--prompt"}),
-        ("export", {"To read --architecture": "--space=macro|micro|nas_conv|nas_recurrent|recurrent"}),
+        ("export", {"To read --architecture": "--space=macro|micro|nas_conv|nas_recurrent|nasnet|pnas|recurrent"}),
         ("derive", {"Derive": "--derive_samples=N", "Search, searcher reinforce": "--entropy_weight=X"}),
     ],
 )
@@ -147,17 +149,17 @@ def test_lines_are_wrapped(sections):
     [
         ("--ops=A,B", "Search, space macro (a whole convolutional network, layer by layer)"),
         ("--num_layers=N", "Search, space macro and nas_conv"),
-        ("--cell_blocks=N", "Search, space micro"),
-        ("--channels=N", "Search, networks of the space macro and micro"),
-        ("--retrain_channels=N", "Retraining, networks of the space macro and micro"),
+        ("--cell_blocks=N", "Search, space micro, nasnet and pnas"),
+        ("--channels=N", "Search, networks of the space macro, micro, nasnet and pnas"),
+        ("--retrain_channels=N", "Retraining, networks of the space macro, micro, nasnet and pnas"),
         ("--entropy_weight=X", "Search, searcher reinforce"),
-        ("--space=macro|micro|nas_conv|nas_recurrent|recurrent", "Search"),
+        ("--space=macro|micro|nas_conv|nas_recurrent|nasnet|pnas|recurrent", "Search"),
         ("--[no]overwrite", "This command"),
         ("--derive_samples=N", "Derive"),
         ("--retrain_epochs=N", "Retraining"),
         ("--seed=N", "Every stage"),
         ("--[no]random_bptt", "Search, task language_modelling"),
-        ("--cell_ops=A,B", "Search, space micro"),
+        ("--cell_ops=A,B", "Search, space micro, nasnet and pnas"),
     ],
 )
 def test_a_flag_stands_where_it_belongs(sections, flag, heading):

@@ -11,6 +11,7 @@ from enas_tf.layers.stock import Layers
 from enas_tf.ops.convolution import Convolution
 from enas_tf.ops.op import CELL_OPS, KINDS, LAYER_OPS, register
 from enas_tf.ops.pooling import Pooling
+from enas_tf.ops.reduction import REDUCTION
 from enas_tf.spaces import vocabulary
 from tests.ops.banks import CHANNELS, OPS, STRIDED, draw, randomize
 
@@ -96,3 +97,17 @@ def test_a_file_that_is_read_again_changes_no_number():
     before = vocabulary.CELL_OPS.names
     register(Convolution("conv_3x3", 3, CELL_OPS["conv_3x3"].colour))
     assert vocabulary.CELL_OPS.names == before
+
+
+def test_a_reduction_halves_odd_sizes_with_zeros_behind_the_shifted_image():
+    """Slim's factorized_reduction: the image moved up and left by a pixel has zeros in its last row and column."""
+    inputs, x = keras.Input((7, 8, CHANNELS)), draw(2, 7, 8, CHANNELS)
+    child = keras.Model(inputs, REDUCTION.apply(Layers(), inputs, 5, "op"))
+    even, odd = (child.get_layer(f"op_{part}_conv").kernel for part in ("even", "odd"))
+    moved = np.pad(x[:, 1:, 1:], [(0, 0), (0, 1), (0, 1), (0, 0)])
+    halves = [np.array(part)[:, ::2, ::2] @ kernel[0, 0] for part, kernel in ((x, even), (moved, odd))]
+    joined = keras.Model(inputs, child.get_layer("op_concat").output)(x)
+    assert joined.shape == (2, 4, 4, 5)
+    np.testing.assert_allclose(joined, np.concatenate(halves, axis=-1), atol=1e-5)
+    cost = REDUCTION.count(5, 16, inputs=CHANNELS)
+    assert cost.parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
