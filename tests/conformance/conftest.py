@@ -167,7 +167,7 @@ CASES = [
     macro_case("layers", num_layers=6, skip_sources="layers"),
     macro_case("reference", num_layers=6, skip_sources="reference"),
     micro_case("paper", blocks=3),
-    micro_case("other", blocks=2, ops=CELL_OPS.names[4:], merge="all"),
+    micro_case("other", blocks=2, ops=CELL_OPS.names[4:10], merge="all"),
     nasnet_case(NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3")), NasnetSpace(blocks=3)),
     nasnet_case(
         NasnetSpace(blocks=1, ops=("identity", "sep_conv_3x3"), merge="all"),

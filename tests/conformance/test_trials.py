@@ -44,18 +44,18 @@ def assert_same(found, expected):
 
 
 @pytest.fixture(scope="module")
-def runner(costly_case):
-    return make_runner(costly_case)
+def runner(costly_shared_case):
+    return make_runner(costly_shared_case)
 
 
 @pytest.fixture(scope="module")
-def trained(costly_case, runner):
+def trained(costly_shared_case, runner):
     """The first trial of a process: two epochs, the first of which is a budget of its own."""
-    return runner.train(tokens_of(costly_case)[0], (1, 2), keeps_state=True)
+    return runner.train(tokens_of(costly_shared_case)[0], (1, 2), keeps_state=True)
 
 
-def test_a_trial_is_the_same_after_others_and_one_trace_serves_all(costly_case, runner, trained):
-    first, *others = tokens_of(costly_case)
+def test_a_trial_is_the_same_after_others_and_one_trace_serves_all(costly_shared_case, runner, trained):
+    first, *others = tokens_of(costly_shared_case)
     found = {runner.train(tokens, (1,)).loss for tokens in others}
     assert len(found) == len({tuple(tokens) for tokens in others}), "other architectures, other losses"
     assert_same(runner.train(first, (1, 2), keeps_state=True), trained)
@@ -63,8 +63,8 @@ def test_a_trial_is_the_same_after_others_and_one_trace_serves_all(costly_case, 
     assert runner._step.traced.experimental_get_tracing_count() == 1
 
 
-def test_a_prolonged_trial_is_one_that_was_trained_through(costly_case, runner, trained):
-    first, other = tokens_of(costly_case, 2)
+def test_a_prolonged_trial_is_one_that_was_trained_through(costly_shared_case, runner, trained):
+    first, other = tokens_of(costly_shared_case, 2)
     short = runner.train(first, (1,), keeps_state=True)
     runner.train(other, (1,))
     assert_same(runner.train(first, (1, 2), short.state, 1, True), trained)
@@ -72,7 +72,7 @@ def test_a_prolonged_trial_is_one_that_was_trained_through(costly_case, runner, 
     assert through.loss != trained.loss, "the learning rate falls to zero within each budget"
 
 
-def test_weights_move_and_the_metric_is_measured(costly_case, runner, trained):
+def test_weights_move_and_the_metric_is_measured(costly_shared_case, runner, trained):
     assert np.isfinite([trained.value, trained.loss]).all()
     assert trained.curve == (trained.value,)
     start = np.concatenate([values.ravel() for values in runner._fresh])
@@ -106,8 +106,8 @@ def test_a_space_without_a_supernet_has_keras_models(case_list):
     assert not has_supernet(Plain())
 
 
-def test_a_training_that_diverges_says_where_and_harms_no_other(costly_case, runner, trained, monkeypatch):
-    first = tokens_of(costly_case)[0]
+def test_a_training_that_diverges_says_where_and_harms_no_other(costly_shared_case, runner, trained, monkeypatch):
+    first = tokens_of(costly_shared_case)[0]
     with monkeypatch.context() as patched:
         patched.setattr(runner, "_fresh", [np.full_like(values, np.nan) for values in runner._fresh])
         with pytest.raises(Diverged, match=r"^step 1 has a loss of nan"):

@@ -110,7 +110,7 @@ def test_a_directory_is_needed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [((), "images of 0 classes"), (("cat",), r"images of 1 classes \(cat\)")]
+    ("names", "message"), [((), "images of 0 classes"), (("cat",), r"images of 1 class \(cat\)")]
 )
 def test_two_classes_are_needed(tmp_path, names, message):
     write_classes(tmp_path, names, count=1)

@@ -10,7 +10,6 @@ import tensorflow as tf
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.networks import NETWORKS
-from enas_tf.models.recurrent_child import build_recurrent_child
 from enas_tf.runtime.files import replace_directory
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
@@ -18,12 +17,17 @@ from enas_tf.tasks.export import export_classifier, export_language_model, sampl
 
 VOCABULARY = 9
 ROWS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7), dtype=np.int32)
-ARCHITECTURES = {"cell": RecurrentArchitecture.from_arc("0 0 1 1 1 0 0"), "lstm": LstmBaseline(nodes=4)}
+ARCHITECTURES = {
+    "cell": RecurrentArchitecture.from_arc("0 0 1 1 1 0 0"),
+    "lstm": LstmBaseline(nodes=4),
+    "tree": read_architecture("nas_cell"),
+}
 
 
 def make_child(name):
     keras.utils.set_random_seed(3)
-    return build_recurrent_child(ARCHITECTURES[name], LanguageConfig(units=5, init_scale=0.9), TextShape(VOCABULARY))
+    architecture, config = ARCHITECTURES[name], LanguageConfig(units=5, init_scale=0.9)
+    return NETWORKS[architecture.space_name].build_child(architecture, config, TextShape(VOCABULARY))
 
 
 @pytest.fixture(scope="module")
@@ -150,12 +154,19 @@ def test_a_classifier_is_exported_with_its_logits(tmp_path):
     assert kept.evaluate(images, labels, verbose=0, return_dict=True)["accuracy"] == 1.0
 
 
-@pytest.mark.parametrize("arc", ["0 3 0 2 1 0", "0 1 0 2 1 3 1 0"], ids=["macro", "micro"])
-def test_a_classifier_converts_to_litert(tmp_path, arc):
-    """With separable convolutions, poolings and reductions."""
-    architecture = read_architecture(arc, "macro" if arc.startswith("0 3") else "micro")
+@pytest.mark.parametrize(
+    ("space", "arc", "small"),
+    [
+        ("macro", "0 3 0 2 1 0", {"channels": 4}),
+        ("micro", "0 1 0 2 1 3 1 0", {"channels": 4, "cells_per_stage": 1}),
+        ("nas_conv", "3x5x4 7x1x6/2x1 1 pool 1x1x3 0 0 3x3x5/2x3 1 1 1", {}),
+    ],
+    ids=["macro", "micro", "nas_conv"],
+)
+def test_a_classifier_converts_to_litert(tmp_path, space, arc, small):
+    """With separable convolutions, poolings, reductions and zeros around maps."""
+    architecture = read_architecture(arc, space)
     networks = NETWORKS[architecture.space_name]
-    small = {"channels": 4} | ({"cells_per_stage": 1} if architecture.space_name == "micro" else {})
     shape = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
     child = networks.build_child(architecture, dataclasses.replace(networks.child.default, **small), shape)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
