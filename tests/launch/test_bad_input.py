@@ -310,7 +310,7 @@ def test_arc_strings(refuse, arc, words):
         (["0 1 0 1 0 1 0 1", "--cell_blocks=2"], ["with --cell_blocks=1, but --cell_blocks=2", "reads it as it is"]),
         (["0 1 0 1 0 1", "--cell_blocks=1"], ["6 integers", "8 for every block", "--space=macro"]),
         (["0 1 0 1 2 1 0 1", "--cell_blocks=1"], ["tokens[4] = 2", "reduction/block_1/input_1"]),
-        (["0 10 0 1 0 1 0 1", "--cell_blocks=1"], ["tokens[2] = 10", "normal/block_1/op_1", "sep_conv_3x3"]),
+        (["0 20 0 1 0 1 0 1", "--cell_blocks=1"], ["tokens[2] = 20", "normal/block_1/op_1", "sep_conv_3x3"]),
         (["0 1 0 1 0 1 0 1", "--space=macro"], ["8 integers", "6 for 3 layers", "--space=micro"]),
     ],
     ids=lambda value: " ".join(value) if "integers" not in value else "",
@@ -470,7 +470,7 @@ def test_a_flagfile_that_is_not_there(refuse, tmp_path, place, hint, is_nested):
     [
         ("--searcher=climb", ["climb", "random|", "reinforce"]),
         ("--searcher=reinforced", ["reinforced", "Did you mean reinforce?"]),
-        ("--space=marco", ["marco", "<macro|micro|nasnet|pnas|recurrent>", "Did you mean macro?"]),
+        ("--space=marco", ["marco", "<macro|micro|nas_conv|nas_recurrent|nasnet|pnas|recurrent>", "Did you mean macro?"]),
         ("--evaluator=size", ["size", "shared"]),
     ],
 )
