@@ -157,7 +157,8 @@ def test_another_flag_needs_overwrite(finished, launch, flag):
 def test_describe_for_programs(finished, launch):
     outcome = launch("describe", f"--workdir={finished}", "--json")
     described = json.loads(outcome.out)
-    assert described.keys() == {"space", "architecture", "arc", "tokens", "parameters", "flops", "space_size"}
+    names = {"space", "architecture", "arc", "tokens", "parameters", "parameters_total", "flops", "space_size"}
+    assert described.keys() == names
     metrics = read_json(finished / "child/metrics.json")
     assert {name: described[name] for name in ("arc", "parameters", "flops")} == {
         name: metrics[name] for name in ("arc", "parameters", "flops")
