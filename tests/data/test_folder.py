@@ -109,9 +109,7 @@ def test_a_directory_is_needed(tmp_path):
         load(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(
-    ("names", "message"), [((), "images of 0 classes"), (("cat",), r"images of 1 class \(cat\)")]
-)
+@pytest.mark.parametrize(("names", "message"), [((), "images of 0 classes"), (("cat",), r"images of 1 class \(cat\)")])
 def test_two_classes_are_needed(tmp_path, names, message):
     write_classes(tmp_path, names, count=1)
     with pytest.raises(InputError, match=f"{message}: expected at least 2 directories"):

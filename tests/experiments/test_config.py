@@ -93,7 +93,9 @@ def other_value(option, value):
         return "folder:a directory, with=signs"
     if value is None:
         return 7
-    return option.kind(value / 2 if value and option.kind is float else 2 * value or 0.001 + 1.999 * (option.kind is int))
+    return option.kind(
+        value / 2 if value and option.kind is float else 2 * value or 0.001 + 1.999 * (option.kind is int)
+    )
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -470,7 +470,10 @@ def test_a_flagfile_that_is_not_there(refuse, tmp_path, place, hint, is_nested):
     [
         ("--searcher=climb", ["climb", "random|", "reinforce"]),
         ("--searcher=reinforced", ["reinforced", "Did you mean reinforce?"]),
-        ("--space=marco", ["marco", "<macro|micro|nas_conv|nas_recurrent|nasnet|pnas|recurrent>", "Did you mean macro?"]),
+        (
+            "--space=marco",
+            ["marco", "<macro|micro|nas_conv|nas_recurrent|nasnet|pnas|recurrent>", "Did you mean macro?"],
+        ),
         ("--evaluator=size", ["size", "shared"]),
     ],
 )
