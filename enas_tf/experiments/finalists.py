@@ -15,7 +15,7 @@ from enas_tf.search.config import FINALISTS
 from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.evaluators.shared import SHARED
-from enas_tf.search.finalists import Finals, agreement, budgets_for, order_all, stage_name
+from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
 from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
@@ -41,7 +41,7 @@ def choose_finalist(
     budgets = budgets_for(config[RETRAIN].epochs)
     ranked = _with_controls(run, evaluator, candidates, count)
     total = sum("control" in c.more or place < num for place, c in enumerate(ranked))
-    total += sum(min(total, max(1, math.ceil(num / 3))) for _ in budgets[1:])
+    total += min(total, num_kept(num)) * len(budgets[1:])
     ledger = ledger_of(run)
     reported = 0
     # Those that the ledger knows are reported again: a run that was killed may not have reported its last one.

@@ -79,6 +79,11 @@ class Run:
         """The seed of all that is random."""
         return self.asked.run.seed
 
+    @property
+    def precision(self) -> str:
+        """The Keras policy of networks in training."""
+        return self.replicas.precision
+
     @functools.cached_property
     def recorded_config(self) -> RunOptions:
         """The options as the run writes them down: as they were given, with every path in full.

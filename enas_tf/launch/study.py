@@ -32,7 +32,7 @@ def define_flags() -> None:
         "runs",
         ["reinforce:shared", "random:shared"],
         "kinds of search: SEARCHER:EVALUATOR with the options of this command, or flagfiles of searches on the "
-        "same data and space",
+        "same data and space; nothing trains random children alone, for a ground truth",
     )
     flags.DEFINE_integer("run_seeds", 3, "seeds of each kind of search", lower_bound=1)
     flags.DEFINE_integer("children", 30, "random architectures that are trained alike", lower_bound=2)
@@ -84,7 +84,7 @@ def _rows(run: Run, kinds: dict[str, list[str]]) -> dict[str, str]:
     return {
         **run.task.summary(run.config, run.data),
         "space": run.space.name,
-        "searches": f"{', '.join(kinds)}, seeds 0 to {FLAGS.run_seeds - 1}",
+        "searches": f"{', '.join(kinds)}, seeds 0 to {FLAGS.run_seeds - 1}" if kinds else "none",
         "children": FLAGS.truth or seeds_in_words(FLAGS.children, FLAGS.training_seeds),
         "workdir": str(run.workdir.path),
     }

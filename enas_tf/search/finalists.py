@@ -16,7 +16,7 @@ from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.states import States
-from enas_tf.search.trials import Failure, Job, Measurement, Outcome, Trial
+from enas_tf.search.trials import Failure, Measurement, Outcome, Trial
 
 #: Shares of the retraining that finalists are trained for, and the part of them that is kept after the first stage.
 _SHARES, _KEPT = (16, 4), 3
@@ -25,6 +25,11 @@ _SHARES, _KEPT = (16, 4), 3
 def budgets_for(retrain_epochs: int) -> tuple[int, ...]:
     """Return the epochs that finalists are trained for, ascending: one or two numbers."""
     return tuple(sorted({-(-retrain_epochs // share) for share in _SHARES}))
+
+
+def num_kept(num: int) -> int:
+    """Return how many of `num` finalists go on after the first budget."""
+    return max(1, math.ceil(num / _KEPT))
 
 
 @dataclasses.dataclass
@@ -58,7 +63,7 @@ class Finals:
         stages = [left]
         for number in range(1, len(self.budgets) + 1):
             if number > 1:
-                left = left[: max(1, math.ceil(num / _KEPT))]
+                left = left[: num_kept(num)]
             left = self._rank(left, self.budgets[:number])
             stages.append(left)
         self.states.clear()
@@ -90,7 +95,7 @@ class Finals:
             cost = {"parameters": candidate.cost.parameters, "flops": candidate.cost.flops}
             entry = self.ledger.begin(trial, candidate.architecture.to_arc(), cost)
             found[entry.number] = candidate, place
-            self.executor.submit(self._job(entry.number, trial))
+            self.executor.submit(self.states.job(entry.number, trial, self.ledger, trial.budgets != self.budgets))
         for _ in found:
             result = self.executor.next()
             if result.state is not None:
@@ -100,14 +105,6 @@ class Finals:
             outcomes[place] = result.outcome
             self.report(candidate, trials[place], result.outcome)
         return [outcome or Failure("crashed", "no result") for outcome in outcomes]
-
-    def _job(self, number: int, trial: Trial) -> Job:
-        state, done = None, 0
-        if len(trial.budgets) > 1:
-            before = self.ledger.find(dataclasses.replace(trial, budgets=trial.budgets[:-1]))
-            state = None if before is None else self.states.load(before.number)
-            done = 0 if state is None else trial.budgets[-2]
-        return Job(number, trial, state, done, trial.budgets != self.budgets)
 
 
 def stage_name(metric: str, epochs: int) -> str:

@@ -46,23 +46,24 @@ class Ledger:
     def __init__(self, path: Path, about: dict[str, Any]):
         self.path, self._about = path, json.loads(json.dumps(about))
         self.entries: list[Entry] = []
+        self._of: dict[str, list[Entry]] = {}
+        self._finished: dict[Trial, Entry] = {}
         if path.exists():
             self._read()
 
     def find(self, trial: Trial) -> Entry | None:
         """Return the first entry of the same trial that has an outcome; None if there is none."""
-        return next((e for e in self.entries if e.trial == trial and e.outcome is not None), None)
+        return self._finished.get(trial)
 
     def of(self, purpose: str) -> list[Entry]:
         """Return the entries of one purpose, in order."""
-        return [entry for entry in self.entries if entry.trial.purpose == purpose]
+        return self._of.setdefault(purpose, [])
 
     def add(self, trial: Trial, arc: str, cost: dict[str, int]) -> Entry:
         """Write down a trial that is to run; return its entry."""
-        entry = Entry(len(self.entries), trial, arc, cost)
         if not self.entries:
             self._append({"about": self._about})
-        self.entries.append(entry)
+        entry = self._enter(trial, arc, cost)
         self._append({"id": entry.number, "status": "waiting", "arc": arc, **to_json(trial), **cost})
         return entry
 
@@ -73,8 +74,18 @@ class Ledger:
 
     def finish(self, entry: Entry, outcome: Outcome) -> None:
         """Write down what came of a trial."""
-        entry.outcome = outcome
+        self._know(entry, outcome)
         self._append({"id": entry.number, **outcome_to_json(outcome)})
+
+    def _enter(self, trial: Trial, arc: str, cost: dict[str, int]) -> Entry:
+        entry = Entry(len(self.entries), trial, arc, cost)
+        self.entries.append(entry)
+        self.of(trial.purpose).append(entry)
+        return entry
+
+    def _know(self, entry: Entry, outcome: Outcome) -> None:
+        entry.outcome = outcome
+        self._finished.setdefault(entry.trial, entry)
 
     def _append(self, record: dict[str, Any]) -> None:
         if not is_chief():
@@ -113,10 +124,10 @@ class Ledger:
             tokens, budgets = (tuple(int(item) for item in record[name]) for name in ("tokens", "budgets"))
             cost = {name: int(record[name]) for name in ("parameters", "flops")}
             trial = Trial(tokens, budgets, str(record["purpose"]))
-            self.entries.append(Entry(len(self.entries), trial, str(record["arc"]), cost))
+            self._enter(trial, str(record["arc"]), cost)
         else:
             number = range(len(self.entries)).index(record["id"])
-            self.entries[number].outcome = outcome_from_json(record)
+            self._know(self.entries[number], outcome_from_json(record))
 
     def _check(self, about: dict[str, Any]) -> None:
         for name in self._about:

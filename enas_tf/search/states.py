@@ -1,11 +1,14 @@
 """The weights of trials that may be prolonged, as files."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from enas_tf.runtime import files
 from enas_tf.runtime.chief import is_chief
+from enas_tf.search.ledger import Ledger
+from enas_tf.search.trials import Job, Trial
 
 
 class States:
@@ -29,6 +32,22 @@ class States:
                 return [arrays[f"arr_{place}"] for place in range(len(arrays.files))]
         except (OSError, ValueError, KeyError, EOFError):
             return None
+
+    def job(self, number: int, trial: Trial, ledger: Ledger, keeps_state: bool) -> Job:
+        """Return the job of a trial. One that prolongs another goes on from its state, if that is there.
+
+        Args:
+          number: of the trial in the ledger.
+          trial: what is trained.
+          ledger: where the trial that it prolongs is looked up.
+          keeps_state: whether it may be prolonged itself.
+        """
+        state, done = None, 0
+        if len(trial.budgets) > 1:
+            before = ledger.find(dataclasses.replace(trial, budgets=trial.budgets[:-1]))
+            state = None if before is None else self.load(before.number)
+            done = 0 if state is None else trial.budgets[-2]
+        return Job(number, trial, state, done, keeps_state)
 
     def clear(self) -> None:
         """Remove all."""

@@ -21,7 +21,7 @@ from enas_tf.search.ledger import Entry, Ledger
 from enas_tf.search.outlook import show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
-from enas_tf.search.trials import Failure, Job, Measurement, Outcome, Trial
+from enas_tf.search.trials import Failure, Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
 
 
@@ -81,6 +81,7 @@ class TrialSearch:
         self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
         self._space = searcher.space
         self._begun: list[Entry] = []
+        self._submitted: set[Trial] = set()
         #: Numbers of the trials of each update that is under way, the oldest first.
         self._groups: collections.deque[list[Entry]] = collections.deque()
         #: What was proposed and has not begun.
@@ -108,11 +109,12 @@ class TrialSearch:
 
     def _next_group(self) -> list[Entry]:
         """Begin the trials of another update; return them, or nothing where there is none to begin now."""
-        recorded = self.ledger.of("search")[len(self._begun) :]
+        recorded, place = self.ledger.of("search"), len(self._begun)
         # What an earlier run has begun is begun again in the same order, whatever its number of trials at once was.
-        if recorded and recorded[0].trial.budgets != self.plan.halving.first:
-            return [self._begin(recorded[0].trial)]
-        if not recorded and (longer := self.plan.halving.promote(self._begun, self._known)):
+        is_known = place < len(recorded)
+        if is_known and recorded[place].trial.budgets != self.plan.halving.first:
+            return [self._begin(recorded[place].trial)]
+        if not is_known and (longer := self.plan.halving.promote(self._begun, self._known)):
             return [self._begin(longer)]
         if not self._proposed:
             self._proposed.extend(self._propose())
@@ -144,29 +146,22 @@ class TrialSearch:
         """Write down a trial and submit it, unless the ledger knows its outcome."""
         recorded, place = self.ledger.of("search"), len(self._begun)
         entry = recorded[place] if place < len(recorded) else self._add(trial)
+        trial = entry.trial
         self._begun.append(entry)
         if entry.outcome is None:
-            same = self.ledger.find(entry.trial)
+            same = self.ledger.find(trial)
             if same is not None and same.outcome is not None:
                 self.ledger.finish(entry, same.outcome)
-            elif not any(other.trial == entry.trial for other in self._begun[:-1]):
-                self._submit(entry)  # Otherwise the same trial is under way.
+            elif trial not in self._submitted:  # Otherwise it is under way.
+                self._submitted.add(trial)
+                keeps_state = trial.budgets != self.plan.halving.budgets
+                self.executor.submit(self._states.job(entry.number, trial, self.ledger, keeps_state))
         return entry
 
     def _add(self, trial: Trial) -> Entry:
         architecture = self._space.decode(trial.tokens)
         cost = self._count(architecture)
         return self.ledger.add(trial, architecture.to_arc(), {"parameters": cost.parameters, "flops": cost.flops})
-
-    def _submit(self, entry: Entry) -> None:
-        trial, state, done = entry.trial, None, 0
-        if len(trial.budgets) > 1:
-            shorter = dataclasses.replace(trial, budgets=trial.budgets[:-1])
-            before = next((e for e in self._begun if e.trial == shorter and e.outcome is not None), None)
-            state = None if before is None else self._states.load(before.number)
-            done = 0 if state is None else trial.budgets[-2]
-        keeps = trial.budgets != self.plan.halving.budgets
-        self.executor.submit(Job(entry.number, trial, state, done, keeps))
 
     def _wait_for(self, group: Sequence[Entry]) -> None:
         """Take results until those of `group` are there."""
@@ -175,8 +170,9 @@ class TrialSearch:
             if result.state is not None:
                 self._states.save(result.number, result.state)
             trial = self.ledger.entries[result.number].trial
-            for entry in [entry for entry in self._begun if entry.trial == trial and entry.outcome is None]:
-                self.ledger.finish(entry, result.outcome)
+            for entry in (entry for group in self._groups for entry in group):
+                if entry.trial == trial and entry.outcome is None:
+                    self.ledger.finish(entry, result.outcome)
 
     def _learn(self, group: list[Entry], advance: Callable[[int], None]) -> None:
         """Let the searcher learn from the results of an update, and report them."""
@@ -186,10 +182,10 @@ class TrialSearch:
         metrics = self.searcher.update(tokens, tf.constant(rewards, tf.float32))
         numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(float(value))}
         numbers.pop("nonfinite_rewards", None)
-        self._known += len(group)
         for entry, reward in zip(group, rewards, strict=True):
-            self._report(entry, reward, numbers if len(group) == 1 else {})
+            self._report(self._known, entry, reward, numbers if len(group) == 1 else {})
             self._count_failures(entry.outcome)
+            self._known += 1
             advance(1)
         if len(group) > 1:
             self._report_update(numbers)
@@ -198,8 +194,8 @@ class TrialSearch:
     def _reward_of(self, outcome: Outcome | None) -> float:
         return self._reward(outcome.value) if isinstance(outcome, Measurement) else math.nan
 
-    def _report(self, entry: Entry, reward: float, numbers: dict[str, float]) -> None:
-        place, outcome = self._begun.index(entry), entry.outcome
+    def _report(self, place: int, entry: Entry, reward: float, numbers: dict[str, float]) -> None:
+        outcome = entry.outcome
         if place < self._num_reported["trial"]:
             return
         if isinstance(outcome, Failure):

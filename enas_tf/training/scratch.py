@@ -39,7 +39,18 @@ class Training:
 
 
 class TrialRun(Protocol):
-    """What a runner is built from: the options, the space and the data of a run."""
+    """What a runner of trials is built from.
+
+    Attributes:
+      config: the options of the run.
+      seed: the seed of all that is random.
+      space: what is searched.
+      networks: the networks of the space.
+      task: what the networks are for.
+      data: what the task has loaded.
+      shape: what networks are told of the data.
+      precision: the Keras policy of networks in training.
+    """
 
     @property
     def config(self) -> Config: ...

@@ -40,3 +40,12 @@ def test_a_kind_that_is_none_is_refused(launch):
     outcome = launch("study", *ARGUMENTS, "--runs=nobody:shared")
     assert outcome.code == 2
     assert outcome.err.startswith("--runs=nobody:shared is neither a flagfile nor SEARCHER:EVALUATOR")
+
+
+def test_without_searches_it_is_a_ground_truth(launch, tmp_path):
+    outcome = launch("study", *ARGUMENTS, "--runs=", "--training_seeds=2")
+    assert outcome.code == 0, outcome.err
+    rows = (tmp_path / "study/children.csv").read_text().splitlines()
+    assert rows[0] == "arc,parameters,flops,valid_0,valid_1,test_0,test_1"
+    assert len(rows) == 4
+    assert "a second training: tau" in outcome.out

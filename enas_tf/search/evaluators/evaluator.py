@@ -2,56 +2,25 @@
 
 import abc
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.models.networks import Networks
-from enas_tf.options import Config
 from enas_tf.registry import Registry
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.search.searchers.searcher import Searcher
-from enas_tf.spaces.space import Space
-from enas_tf.tasks.task import Task
+from enas_tf.training.scratch import TrialRun
 
 
-class EvaluatedRun(Protocol):
+class EvaluatedRun(TrialRun, Protocol):
     """What an evaluator is built from: a run.
 
     Attributes:
-      config: the options of the run.
-      seed: the seed of all that is random.
-      space: what is searched.
-      networks: the networks of the space.
-      task: what the networks are for.
-      data: what the task has loaded.
-      shape: what networks are told of the data.
       replicas: the devices that share the steps.
     """
 
     replicas: Replicas
-
-    @property
-    def config(self) -> Config: ...
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def space(self) -> Space: ...
-
-    @property
-    def networks(self) -> Networks: ...
-
-    @property
-    def task(self) -> Task: ...
-
-    @property
-    def data(self) -> Any: ...
-
-    @property
-    def shape(self) -> Any: ...
 
 
 class Evaluator(abc.ABC):

@@ -1,1 +1,0 @@
-"""Random architectures trained from scratch and tested: the ground truth of a small task."""
