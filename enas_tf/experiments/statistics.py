@@ -1,6 +1,7 @@
 """Statistics of a study: where found architectures stand among random ones, and how well a score ranks."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.stats
@@ -44,16 +45,21 @@ def precision_at_top(score: ArrayLike, truth: ArrayLike, share: float = 0.1) -> 
     return len(chosen & best) / num
 
 
-def best_of(num: int, chosen_by: ArrayLike, values: ArrayLike, seed: int, draws: int) -> np.ndarray:
-    """Return what the best of `num` random architectures is worth, float64 [draws].
+def best_by_stages(
+    nums: Sequence[int], scores: Sequence[ArrayLike], values: ArrayLike, seed: int, draws: int
+) -> np.ndarray:
+    """Return what a choice in stages among random architectures is worth, float64 [draws].
 
-    Each draw takes `num` of the architectures without repetition, keeps the best by `chosen_by` (more is better), and
-    returns its value.
+    Each draw takes `nums[0]` of the architectures without repetition. Stage i keeps the best `nums[i + 1]` by
+    `scores[i]` (more is better; NaN is the worst), the last stage one, whose value is returned.
     """
-    scores, truths = np.asarray(chosen_by, float), np.asarray(values, float)
-    rng, num = np.random.default_rng(seed), min(num, len(truths))
-    order = rng.random((draws, len(truths))).argsort(axis=1)[:, :num]
-    return truths[order[np.arange(draws), np.nanargmax(scores[order], axis=1)]]
+    truths, rng = np.asarray(values, float), np.random.default_rng(seed)
+    left = rng.random((draws, len(truths))).argsort(axis=1)[:, : min(nums[0], len(truths))]
+    for num, score in zip([*nums[1:], 1], scores, strict=True):
+        known = np.nan_to_num(np.asarray(score, float), nan=-np.inf)
+        order = np.argsort(-np.take(known, left), axis=1, kind="stable")[:, :num]
+        left = np.take_along_axis(left, order, axis=1)
+    return truths[left[:, 0]]
 
 
 def p_of_better(found: ArrayLike, others: ArrayLike) -> float:

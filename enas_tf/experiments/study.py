@@ -8,6 +8,7 @@ import csv
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from enas_tf.search.config import SEARCH
 from enas_tf.search.derive import DERIVE
 from enas_tf.search.evaluators.shared import SHARED
 from enas_tf.search.ledger import Ledger
-from enas_tf.search.trials import Job, Measurement, Trial
+from enas_tf.search.trials import Job, Measurement, Outcome, Trial
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import SGD
@@ -44,6 +45,7 @@ class Child:
       valid: the metric on the validation part, one for each training seed.
       test: the metric on the test part.
       score: name of a search -> its metric by the shared weights of that search.
+      short: epochs -> the metric on the validation part after another training of so many epochs.
     """
 
     tokens: tuple[int, ...]
@@ -53,6 +55,7 @@ class Child:
     valid: tuple[float, ...]
     test: tuple[float, ...]
     score: dict[str, float] = dataclasses.field(default_factory=dict)
+    short: dict[int, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,42 +104,63 @@ class Study:
         cost = search_cost(config, self.run, ledger_at(self.run, Workdir(workdir).trials)) / self.units_of_training
         return Search(name, seed, workdir, tokens, 1.0 + cost)
 
-    def train(self, found: list[tuple[int, ...]]) -> list[Child]:
-        """Train random children and the `found` architectures; return all, each once, the random ones first."""
+    def train(self, found: list[tuple[int, ...]], short: Sequence[int] = ()) -> list[Child]:
+        """Train random children and the `found` architectures; return all, each once, the random ones first.
+
+        Args:
+          found: tokens of architectures.
+          short: the random ones are also trained for so many epochs each, alone.
+        """
         tokens = list(dict.fromkeys([*self.random, *found]))
-        outcomes = [self._train_with(seed, tokens) for seed in range(self.num_seeds)]
+        outcomes = [self._train_with(number, f"trials_{number}.jsonl", tokens) for number in range(self.num_seeds)]
+        # A seed of its own: a short training that begins as the long one does would rank better than it can.
+        number, name = self.num_seeds, "trials_short.jsonl"
+        shortly = {epochs: self._train_with(number, name, self.random, epochs) for epochs in short}
         children = []
         for place, key in enumerate(tokens):
-            measured = [outcome[place] for outcome in outcomes]
             architecture = self.run.space.decode(key)
             config, networks = self.run.config, self.run.networks
             cost = networks.count(architecture, networks.as_child(config[networks.network]), self.run.shape)
-            valid, test = (tuple(values) for values in zip(*measured, strict=True))
-            children.append(Child(key, architecture.to_arc(), cost.parameters, cost.flops, valid, test))
+            valid, test = (tuple(values) for values in zip(*(_values(found[place]) for found in outcomes), strict=True))
+            mine = {epochs: _values(found[place])[0] for epochs, found in shortly.items() if place < len(found)}
+            children.append(
+                Child(key, architecture.to_arc(), cost.parameters, cost.flops, valid, test, short=mine),
+            )
         return children
 
-    def _train_with(self, number: int, tokens: list[tuple[int, ...]]) -> list[tuple[float, float]]:
-        """Return the metric on the validation and on the test part of each architecture, trained with one seed."""
+    def _train_with(
+        self, number: int, name: str, tokens: list[tuple[int, ...]], epochs: int | None = None
+    ) -> list[Outcome | None]:
+        """Return what came of the training of each architecture with one seed.
+
+        Args:
+          number: added to the seed of the run.
+          name: of the ledger.
+          tokens: the architectures.
+          epochs: the length of a training that is not tested; None for a whole one, which is.
+        """
         run = self.run
         config = run.config.with_values({"seed": (run.seed + number) % 2**32})
-        training = Training(run.config.option_values()["batch_size"], config[SGD], is_tested=True)
-        ledger = ledger_at(run, run.workdir.path / f"trials_{number}.jsonl")
-        trials, told = [Trial(key, (self.epochs,), "study") for key in tokens], 0
+        training = Training(config.option_values()["batch_size"], config[SGD], is_tested=epochs is None)
+        ledger = ledger_at(run, run.workdir.path / name)
+        trials, told = [Trial(key, (epochs or self.epochs,), "study") for key in tokens], 0
         left = [trial for trial in trials if ledger.find(trial) is None]
+        words = f"children, seed {number + 1}" + (f", {count_of(epochs, 'epoch')}" if epochs else "")
         with (
             build_executor(run, training, config) as executor,
-            run.reporter.progress(f"children, seed {number + 1}", len(left), "children") as advance,
+            run.reporter.progress(words, len(left), "children") as advance,
         ):
             for trial in left:
                 architecture = run.space.decode(trial.tokens)
-                entry = ledger.add(trial, architecture.to_arc(), {"parameters": 0, "flops": 0})
+                entry = ledger.begin(trial, architecture.to_arc(), {"parameters": 0, "flops": 0})
                 executor.submit(Job(entry.number, trial))
             while told < len(left):
                 result = executor.next()
                 ledger.finish(ledger.entries[result.number], result.outcome)
                 advance(1)
                 told += 1
-        return [_values(ledger, trial) for trial in trials]
+        entries = [ledger.find(trial) for trial in trials]
+        return [entry.outcome if entry else None for entry in entries]
 
     def score(self, children: list[Child], search: Search, config: RunOptions) -> list[Child]:
         """Return the children with their metric by the shared weights of a search; as they are where it has none."""
@@ -156,11 +180,11 @@ class Study:
         ]
 
 
-def _values(ledger: Ledger, trial: Trial) -> tuple[float, float]:
-    entry = ledger.find(trial)
-    if entry is None or not isinstance(entry.outcome, Measurement) or entry.outcome.test is None:
+def _values(outcome: Outcome | None) -> tuple[float, float]:
+    """Return the metric on the validation and on the test part, NaN where there is none."""
+    if not isinstance(outcome, Measurement):
         return math.nan, math.nan
-    return entry.outcome.value, entry.outcome.test
+    return outcome.value, math.nan if outcome.test is None else outcome.test
 
 
 def search_cost(config: RunOptions, run: Run, ledger: Ledger) -> float:
@@ -183,8 +207,11 @@ def _epochs_of(trial: Trial) -> int:
     return trial.budgets[-1] - (trial.budgets[-2] if len(trial.budgets) > 1 else 0)
 
 
-def read_truth(path: Path, run: Run) -> list[Child]:
-    """Return the children of a ground truth: a CSV with arc, parameters, flops, valid_0, test_0, valid_1, ...
+def read_truth(path: Path, run: Run) -> tuple[list[Child], int]:
+    """Return the children of a ground truth, random ones first, and how many these are.
+
+    The file is a CSV with arc, origin, parameters, flops, valid_0, test_0, valid_1, ... short_1, ... Without the column
+    origin (random or found) all are random.
 
     Raises:
       InputError: the file is not there, or has other columns.
@@ -192,12 +219,15 @@ def read_truth(path: Path, run: Run) -> list[Child]:
     try:
         with path.open(newline="") as file:
             rows: list[dict[str, Any]] = list(csv.DictReader(file))
-        seeds = [name.removeprefix("test_") for name in rows[0] if name.startswith("test_")]
+        seeds, short = ([n.removeprefix(p) for n in rows[0] if n.startswith(p)] for p in ("test_", "short_"))
         children = []
+        rows.sort(key=lambda row: row.get("origin", "random") != "random")
         for row in rows:
             tokens = tuple(run.space.encode(read_architecture(row["arc"], run.space.name)).tolist())
             valid, test = (tuple(float(row[f"{part}_{seed}"] or "nan") for seed in seeds) for part in ("valid", "test"))
-            children.append(Child(tokens, row["arc"], int(row["parameters"]), int(row["flops"]), valid, test))
+            sizes = int(row["parameters"]), int(row["flops"])
+            mine = {int(epochs): float(row[f"short_{epochs}"] or "nan") for epochs in short}
+            children.append(Child(tokens, row["arc"], *sizes, valid, test, short=mine))
     except (OSError, KeyError, ValueError, IndexError) as error:
         if isinstance(error, InputError):
             raise
@@ -205,7 +235,7 @@ def read_truth(path: Path, run: Run) -> list[Child]:
             f"the ground truth {path.absolute()} cannot be read ({type(error).__name__}: {error}): expected a CSV file "
             "with the columns arc, parameters, flops, valid_0, test_0, as children.csv of a study."
         ) from error
-    return children
+    return children, sum(row.get("origin", "random") == "random" for row in rows)
 
 
 def seeds_in_words(num_children: int, num_seeds: int) -> str:

@@ -4,14 +4,16 @@ import base64
 import csv
 import html
 import io
+import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from enas_tf.errors import count_of
 from enas_tf.experiments.statistics import (
-    best_of,
+    best_by_stages,
     interval_of_mean,
     p_of_better,
     percentile_of,
@@ -19,10 +21,13 @@ from enas_tf.experiments.statistics import (
     rank_agreement,
 )
 from enas_tf.experiments.study import Child, Search
+from enas_tf.experiments.study_designs import budget_rows, designs_of, replay, short_epochs_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: Costs in whole trainings at which designs are compared.
+_COSTS = (2, 4, 8, 16, 32)
 #: Draws of a mean best of several random children.
 _DRAWS = 2000
 _STYLE = (
@@ -40,10 +45,18 @@ class Summary:
       children: random children and found architectures.
       num_random: the first so many of the children are random.
       is_higher_better: whether more of the metric is better.
+      epochs: the length of a whole training.
     """
 
-    def __init__(self, searches: Sequence[Search], children: Sequence[Child], num_random: int, is_higher_better: bool):
-        self.searches, self.is_higher_better = list(searches), is_higher_better
+    def __init__(
+        self,
+        searches: Sequence[Search],
+        children: Sequence[Child],
+        num_random: int,
+        is_higher_better: bool,
+        epochs: int,
+    ):
+        self.searches, self.is_higher_better, self.epochs = list(searches), is_higher_better, epochs
         self.children, self.random = list(children), list(children[:num_random])
         self._sign = 1.0 if is_higher_better else -1.0
         self._by_tokens = {child.tokens: child for child in children}
@@ -62,7 +75,7 @@ class Summary:
     def by_luck(self, cost: float, seed: int, draws: int = _DRAWS) -> np.ndarray:
         """Return the test metric of the best of as many random children as `cost` buys, chosen by validation."""
         num = max(1, math.floor(cost))
-        return self._sign * best_of(num, self._sign * self.valid, self._sign * self.test, seed, draws)
+        return best_by_stages([num], [self._sign * self.valid], self.test, seed, draws)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each search."""
@@ -112,6 +125,9 @@ class Summary:
         for name in ("flops", "parameters"):
             found[name] = np.array([getattr(child, name) for child in self.random], float)
         rows = [self._row_of(name, values, truth) for name, values in found.items()]
+        for epochs in short_epochs_of(self.random):
+            short = self._sign * np.array([child.short[epochs] for child in self.random])
+            rows.append(self._row_of(f"{count_of(epochs, 'epoch')} from scratch", short, truth))
         tests = np.array([child.test for child in self.random])
         if tests.shape[1] > 1:
             rows.append(self._row_of("a second training", self._sign * tests[:, 1], self._sign * tests[:, 0]))
@@ -119,6 +135,10 @@ class Summary:
             scores = self._sign * np.array([child.score.get(key, math.nan) for child in self.random])
             rows.append(self._row_of(f"shared weights of {key}", scores, truth))
         return rows
+
+    def budgets(self) -> list[dict[str, Any]]:
+        """Return what budgets buy without shared weights, replayed on the random children."""
+        return budget_rows(self.random, self.epochs, self.is_higher_better, _COSTS)
 
     def _row_of(self, name: str, score: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
         return {"score": name, "tau": rank_agreement(score, truth), "top_tenth": precision_at_top(score, truth)}
@@ -131,13 +151,15 @@ class Summary:
         return {"tau": rank_agreement(scores, self._sign * self.test)}
 
 
-def children_csv(children: Iterable[Child]) -> str:
-    """Return children.csv, which `study.read_truth` reads back."""
+def children_csv(children: Sequence[Child], num_random: int) -> str:
+    """Return children.csv, which `study.read_truth` reads back; the first `num_random` are random."""
+    origins = ["random"] * num_random + ["found"] * (len(children) - num_random)
     rows = [
-        {"arc": child.arc, "parameters": child.parameters, "flops": child.flops}
+        {"arc": child.arc, "origin": origin, "parameters": child.parameters, "flops": child.flops}
         | {f"valid_{seed}": value for seed, value in enumerate(child.valid)}
         | {f"test_{seed}": value for seed, value in enumerate(child.test)}
-        for child in children
+        | {f"short_{epochs}": value for epochs, value in child.short.items()}
+        for child, origin in zip(children, origins, strict=True)
     ]
     return to_csv(rows)
 
@@ -164,6 +186,10 @@ def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
         "tau = Kendall's, with the test metric; top_tenth = how much of the best tenth by the score is in the best "
         "tenth by the test metric."
     )
+    budgets = (
+        "Mean percentile of what is chosen among the random children at a cost in whole trainings, without shared "
+        "weights; nothing where the design needs more architectures than there are. Each is replayed 2,000 times."
+    )
     parts = [
         f"<h1>{html.escape(title)}</h1><p>{html.escape(task)}</p>",
         f"<h2>Searches</h2><p>{about}</p>",
@@ -172,6 +198,8 @@ def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
         _picture(_curve(summary, metric), "cost and quality"),
         f"<h2>How well scores rank random children</h2><p>{ranks}</p>",
         _table(summary.baselines()),
+        f"<h2>What a budget buys</h2><p>{budgets}</p>",
+        _table(summary.budgets()),
         "<h2>Every search</h2>",
         _table(summary.rows()),
     ]
@@ -228,9 +256,11 @@ def _curve(summary: Summary, metric: str) -> "Figure":
     figure = _figure(8, 4)
     axes = figure.add_subplot()
     most = max([*(search.cost for search in summary.searches), 2.0])
-    nums = np.unique(np.geomspace(1, max(2, min(most, len(summary.random))), 12).astype(int))
-    lucky = [summary.by_luck(num, seed=0).mean() for num in nums]
-    axes.plot(nums, lucky, "-", color="#8a949e", label="best of so many random children")
+    costs = np.unique(np.geomspace(1, max(2, min(most, len(summary.random))), 12).round(1))
+    for design, style in zip(designs_of(summary.random, summary.epochs), itertools.cycle(("-", "--", ":", "-."))):
+        found = [replay(design, summary.random, cost, summary.is_higher_better) for cost in costs]
+        known = [(cost, values.mean()) for cost, values in zip(costs, found, strict=True) if len(values)]
+        axes.plot(*zip(*known, strict=True), style, color="#8a949e", label=f"random children, {design.name}")
     for name in dict.fromkeys(search.name for search in summary.searches):
         mine = [search for search in summary.searches if search.name == name]
         axes.plot([s.cost for s in mine], [summary.found(s) for s in mine], "o", label=name, alpha=0.8)

@@ -37,6 +37,11 @@ def define_flags() -> None:
     flags.DEFINE_integer("run_seeds", 3, "seeds of each kind of search", lower_bound=1)
     flags.DEFINE_integer("children", 30, "random architectures that are trained alike", lower_bound=2)
     flags.DEFINE_integer("training_seeds", 1, "seeds that each child is trained with", lower_bound=1)
+    flags.DEFINE_list(
+        "short_epochs",
+        [],
+        "random architectures are also trained for so few epochs, each alone, to see how well that ranks them",
+    )
     flags.DEFINE_string("truth", None, "a children.csv of trained architectures, in the place of random children")
 
 
@@ -47,6 +52,7 @@ def main() -> None:
     with app.start_run(config, workdir) as run:
         study = Study(run, FLAGS.children, FLAGS.training_seeds)
         truth = read_truth(Path(FLAGS.truth), run) if FLAGS.truth else None
+        _short_epochs(study)
         run.reporter.block("study", _rows(run, kinds))
         run.lock()
         write_text(workdir / "study.flags", to_flagfile(run.recorded_config))
@@ -60,7 +66,7 @@ def main() -> None:
         children, num_random = _train(study, searches, truth)
         for search in searches:
             children[:num_random] = study.score(children[:num_random], search, configs[search.workdir])
-        _report(run, Summary(searches, children, num_random, run.task.is_higher_better))
+        _report(run, Summary(searches, children, num_random, run.task.is_higher_better, study.epochs))
 
 
 def _kinds() -> dict[str, list[str]]:
@@ -116,21 +122,36 @@ def _search(run: Run, place: Path, arguments: list[str]) -> None:
         )
 
 
-def _train(study: Study, searches: list[Search], truth: list[Child] | None) -> tuple[list[Child], int]:
+def _train(study: Study, searches: list[Search], truth: tuple[list[Child], int] | None) -> tuple[list[Child], int]:
     """Return all children, random ones first, and how many these are."""
     found = [search.tokens for search in searches]
     if truth is None:
-        return study.train(found), len(study.random)
-    known = {child.tokens for child in truth}
+        return study.train(found, _short_epochs(study)), len(study.random)
+    children, num_random = truth
+    known = {child.tokens for child in children}
     study.random = []
     left = [tokens for tokens in dict.fromkeys(found) if tokens not in known]
-    return truth + (study.train(left) if left else []), len(truth)
+    return children + (study.train(left) if left else []), num_random
+
+
+def _short_epochs(study: Study) -> list[int]:
+    """Return how many epochs the random children are also trained for, ascending."""
+    try:
+        found = sorted({int(text) for text in FLAGS.short_epochs})
+    except ValueError:
+        found = [0]
+    if any(not 0 < epochs < study.epochs for epochs in found):
+        raise InputError(
+            f"{ref('short_epochs')}={','.join(FLAGS.short_epochs)}: expected numbers of epochs from 1 to "
+            f"{study.epochs - 1}, below {ref('retrain_epochs')}, such as 1,3; or nothing."
+        )
+    return found
 
 
 def _report(run: Run, summary: Summary) -> None:
     """Write the files, and print the table of kinds."""
     place, metric = run.workdir.path, run.task.metric
-    write_text(place / "children.csv", children_csv(summary.children))
+    write_text(place / "children.csv", children_csv(summary.children, len(summary.random)))
     write_text(place / "study.csv", to_csv(summary.rows()))
     title = f"{run.space.name} on {run.data.name}"
     words = f"{len(summary.random)} random children, {run.task.data_in_words(run.config, run.data)} to train on."
@@ -139,6 +160,9 @@ def _report(run: Run, summary: Summary) -> None:
         run.reporter.block(row["search"], {name: shown(value) for name, value in row.items() if name != "search"})
     for row in summary.baselines():
         run.reporter.say(f"{row['score']}: tau {row['tau']:.2f}, best tenth {row['top_tenth']:.2f}")
+    for row in summary.budgets():
+        words = ", ".join(f"{value:.1f} {name}" for name, value in row.items() if not isinstance(value, str))
+        run.reporter.say(f"{row['design']}: percentile {words}")
     run.reporter.block("done", {name: str(place / name) for name in ("study.html", "study.csv", "children.csv")})
 
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from enas_tf.experiments.statistics import (
-    best_of,
+    best_by_stages,
     interval_of_mean,
     p_of_better,
     percentile_of,
@@ -46,13 +46,27 @@ def test_precision_in_the_top():
     assert precision_at_top(swapped, truth) == 0.5
 
 
+def best_of(num, score, values, draws):
+    return best_by_stages([num], [score], values, seed=0, draws=draws)
+
+
 def test_the_best_of_some_is_chosen_by_the_score_and_worth_its_value():
     values, flipped = np.arange(10.0), -np.arange(10.0)
-    assert set(best_of(10, values, values, seed=0, draws=5)) == {9.0}
-    assert set(best_of(10, flipped, values, seed=0, draws=5)) == {0.0}
-    assert best_of(1, values, values, seed=0, draws=4000).mean() == pytest.approx(4.5, abs=0.15)
+    assert set(best_of(10, values, values, draws=5)) == {9.0}
+    assert set(best_of(10, flipped, values, draws=5)) == {0.0}
+    assert best_of(1, values, values, draws=4000).mean() == pytest.approx(4.5, abs=0.15)
     # The expected maximum of three of ten without repetition is 3 / 4 of 11, less 1.
-    assert best_of(3, values, values, seed=0, draws=4000).mean() == pytest.approx(11 * 3 / 4 - 1, abs=0.15)
+    assert best_of(3, values, values, draws=4000).mean() == pytest.approx(11 * 3 / 4 - 1, abs=0.15)
+    assert set(best_of(10, np.where(values > 5, math.nan, values), values, draws=5)) == {5.0}
+
+
+def test_stages_keep_the_best_by_each_score():
+    values = np.arange(9.0)
+    # The first score keeps the three lowest, the second takes the highest of these.
+    assert set(best_by_stages([9, 3], [-values, values], values, seed=0, draws=5)) == {2.0}
+    # A first score that says nothing leaves the best of three.
+    mean = best_by_stages([9, 3], [np.zeros(9), values], values, seed=0, draws=4000).mean()
+    assert mean == pytest.approx(10 * 3 / 4 - 1, abs=0.15)
 
 
 def test_the_p_value_is_exact_for_few_pairs():

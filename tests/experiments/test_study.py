@@ -1,5 +1,6 @@
 """A study on numbers whose answers are known: percentiles, costs, luck at equal cost, files that are read back."""
 
+import dataclasses
 import math
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def summary(found=0.95, is_higher_better=True):
     random = [child(number, number / 10, score=number) for number in range(10)]
     best = child(40, found)
     searches = [Search("random:shared", 0, Path("runs/0"), best.tokens, 3.2)]
-    return Summary(searches, [*random, best], len(random), is_higher_better)
+    return Summary(searches, [*random, best], len(random), is_higher_better, 7)
 
 
 def test_a_found_architecture_has_its_place_among_random_ones():
@@ -74,7 +75,7 @@ def test_luck_chooses_by_validation():
     values = np.arange(10) / 10
     random = [child(number, value, valid=(number * 7) % 10) for number, value in enumerate(values)]
     best = child(40, 0.5)
-    found = Summary([Search("a", 0, Path("x"), best.tokens, 10.0)], [*random, best], 10, True)
+    found = Summary([Search("a", 0, Path("x"), best.tokens, 10.0)], [*random, best], 10, True, 7)
     assert found.by_luck(10, seed=0).mean() == pytest.approx(values[[(n * 7) % 10 for n in range(10)].index(9)])
 
 
@@ -102,9 +103,14 @@ def test_a_truth_is_read_back(run, tmp_path):
     for tokens in Study(run, 6, 1).random:
         arc = run.space.decode(tokens).to_arc()
         children.append(Child(tokens, arc, 7, 8, (0.25, 0.5), (0.125, 0.75)))
+    children = [dataclasses.replace(c, short={1: 0.5, 3: 0.25}) for c in children[:4]] + children[4:]
     path = tmp_path / "children.csv"
-    path.write_text(children_csv(children))
-    assert read_truth(path, run) == children
+    path.write_text(children_csv(children, 4))
+    found, num_random = read_truth(path, run)
+    assert found[:4] == children[:4]
+    assert num_random == 4
+    assert [c.test for c in found[4:]] == [c.test for c in children[4:]]
+    assert all(map(math.isnan, found[4].short.values()))
     for text in ("", "arc,test_0\nnonsense,1\n"):
         path.write_text(text)
         with pytest.raises(InputError):

@@ -43,9 +43,17 @@ def test_a_kind_that_is_none_is_refused(launch):
 
 
 def test_without_searches_it_is_a_ground_truth(launch, tmp_path):
-    outcome = launch("study", *ARGUMENTS, "--runs=", "--training_seeds=2")
+    outcome = launch("study", *ARGUMENTS, "--runs=", "--training_seeds=2", "--retrain_epochs=2", "--short_epochs=1")
     assert outcome.code == 0, outcome.err
     rows = (tmp_path / "study/children.csv").read_text().splitlines()
-    assert rows[0] == "arc,parameters,flops,valid_0,valid_1,test_0,test_1"
+    assert rows[0] == "arc,origin,parameters,flops,valid_0,valid_1,test_0,test_1,short_1"
     assert len(rows) == 4
     assert "a second training: tau" in outcome.out
+    assert "1 epoch from scratch: tau" in outcome.out
+    assert "1 epoch each, the best one whole: percentile" in outcome.out
+
+
+def test_short_trainings_are_shorter(launch):
+    outcome = launch("study", *ARGUMENTS, "--short_epochs=1,x")
+    assert outcome.code == 2
+    assert outcome.err.startswith("--short_epochs=1,x: expected numbers of epochs from 1 to 0, below --retrain_epochs")

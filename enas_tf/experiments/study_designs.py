@@ -1,0 +1,107 @@
+"""What a budget buys: designs of a search without shared weights, replayed on children that were trained already.
+
+A design draws random architectures, trains them in stages, and keeps the best of each stage. All trainings are known
+from a study, so that a design costs nothing, and is repeated thousands of times.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from enas_tf.errors import count_of
+from enas_tf.experiments.statistics import best_by_stages, percentile_of
+from enas_tf.experiments.study import Child
+
+#: One in so many is kept after each stage but the last.
+_FACTOR = 3
+#: Repetitions of a design.
+_DRAWS = 2000
+
+
+@dataclasses.dataclass(frozen=True)
+class Design:
+    """A way to spend a budget.
+
+    Attributes:
+      epochs: of each stage, ascending; the last is a whole training, by whose validation metric the best is chosen.
+    """
+
+    epochs: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Return what is done, in words."""
+        if len(self.epochs) == 1:
+            return "whole trainings"
+        if len(self.epochs) == 2:
+            return f"{count_of(self.epochs[0], 'epoch')} each, the best one whole"
+        return f"a third goes on after {', '.join(map(str, self.epochs[:-1]))} epochs"
+
+    def nums_for(self, cost: float) -> tuple[int, ...]:
+        """Return how many architectures each stage trains at a `cost` in whole trainings; all 0 for too little.
+
+        What goes on is not trained again from its beginning. A design of two stages trains one architecture whole.
+        """
+        best: tuple[int, ...] = (0,) * len(self.epochs)
+        for num in range(1, max(1, math.floor(cost * self.epochs[-1] / self.epochs[0])) + 1):
+            nums = self._nums(num)
+            if self._cost(nums) > cost + 1e-9:
+                break
+            best = nums
+        return best
+
+    def _nums(self, num: int) -> tuple[int, ...]:
+        if len(self.epochs) == 2:
+            return num, 1
+        return tuple(max(1, num // _FACTOR**stage) for stage in range(len(self.epochs)))
+
+    def _cost(self, nums: Sequence[int]) -> float:
+        steps = np.diff([0, *self.epochs])
+        return float(sum(num * step for num, step in zip(nums, steps, strict=True)) / self.epochs[-1])
+
+
+def short_epochs_of(children: Sequence[Child]) -> list[int]:
+    """Return for how many epochs all `children` have been trained shortly, ascending."""
+    return sorted(set.intersection(*(set(child.short) for child in children))) if children else []
+
+
+def designs_of(children: Sequence[Child], epochs: int) -> list[Design]:
+    """Return the designs that can be replayed on `children`, whose whole training took `epochs`."""
+    short = short_epochs_of(children)
+    found = [Design((epochs,)), *(Design((few, epochs)) for few in short)]
+    return [*found, Design((*short, epochs))] if len(short) > 1 else found
+
+
+def replay(
+    design: Design, children: Sequence[Child], cost: float, is_higher_better: bool, seed: int = 0, draws: int = _DRAWS
+) -> np.ndarray:
+    """Return the test metric of what a design chooses at a `cost`, float64 [draws]; empty where it cannot be replayed.
+
+    Architectures are drawn without repetition: a design that needs more of them than there are is not replayed.
+    """
+    sign = 1.0 if is_higher_better else -1.0
+    nums = design.nums_for(cost)
+    if not 0 < nums[0] <= len(children):
+        return np.zeros(0)
+    scores = [sign * np.array([child.short[few] for child in children]) for few in design.epochs[:-1]]
+    scores.append(sign * np.array([np.nanmean(child.valid) for child in children]))
+    test = np.array([np.nanmean(child.test) for child in children])
+    return best_by_stages(nums, scores, test, seed, draws)
+
+
+def budget_rows(
+    children: Sequence[Child], epochs: int, is_higher_better: bool, costs: Sequence[float]
+) -> list[dict[str, float | str]]:
+    """Return a row for each design: its mean percentile among all `children` at each cost."""
+    test = np.array([np.nanmean(child.test) for child in children])
+    rows: list[dict[str, float | str]] = []
+    for design in designs_of(children, epochs):
+        row: dict[str, float | str] = {"design": design.name}
+        for cost in costs:
+            found = replay(design, children, cost, is_higher_better)
+            places = [percentile_of(value, test, is_higher_better) for value in found]
+            row[f"at {cost:g}"] = float(np.mean(places)) if places else math.nan
+        rows.append(row)
+    return rows
