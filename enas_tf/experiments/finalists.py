@@ -106,7 +106,8 @@ def _report(run: Run, stages: list[list[Candidate]], budgets: tuple[int, ...]) -
         words = f"{tau:.2f}" if math.isfinite(tau) else "not defined"
         pair = f"{names[place]} and {names[place + 1]}"
         run.reporter.say(f"finalists: Kendall's tau of {pair}: {words} ({count_of(len(after), 'architecture')})")
-        found[f"tau_{'shared' if place == 0 else budgets[place - 1]}_{budgets[place]}"] = tau
+        if math.isfinite(tau):
+            found[f"tau_{'shared' if place == 0 else budgets[place - 1]}_{budgets[place]}"] = tau
     places = {c.tokens: place for place, c in enumerate(stages[1], start=1)}
     controls = [candidate for candidate in stages[1] if "control" in candidate.more]
     words = ", ".join(f"{places[c.tokens]} ({c.more['control']})" for c in controls)

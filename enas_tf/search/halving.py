@@ -73,3 +73,31 @@ def expected_number(num: int, halving: Halving) -> int:
         left //= halving.factor
         total += left
     return total
+
+
+class Levels:
+    """Makes the rewards of trials of different budgets comparable, for searchers that know no budgets.
+
+    A longer training is worth more whatever the architecture. So its reward is lowered by the mean gain of all
+    architectures that were prolonged as far, itself included: what is left says who gained more than others.
+    """
+
+    def __init__(self) -> None:
+        self._levelled: dict[Trial, float] = {}
+        self._gains: dict[tuple[int, ...], list[float]] = {}
+
+    def level(self, trial: Trial, reward: float) -> float:
+        """Return the reward of a trial as if it had the shortest budget; as it is where it, or that one, is no number.
+
+        Args:
+          trial: what was trained; the trial that it prolongs was levelled before.
+          reward: what it is worth.
+        """
+        shorter = dataclasses.replace(trial, budgets=trial.budgets[:-1])
+        before = self._levelled.get(shorter, math.nan)
+        if math.isfinite(reward) and math.isfinite(before):
+            gains = self._gains.setdefault(trial.budgets, [])
+            gains.append(reward - before)
+            reward -= sum(gains) / len(gains)
+        self._levelled[trial] = reward
+        return reward

@@ -16,7 +16,7 @@ from enas_tf.ops.costs import Cost
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_for
 from enas_tf.search.executors.executor import Executor
-from enas_tf.search.halving import Halving, expected_number
+from enas_tf.search.halving import Halving, Levels, expected_number
 from enas_tf.search.ledger import Entry, Ledger
 from enas_tf.search.outlook import show
 from enas_tf.search.searchers.searcher import Searcher
@@ -87,6 +87,7 @@ class TrialSearch:
         #: What was proposed and has not begun.
         self._proposed: collections.deque[Trial] = collections.deque()
         self._known = self._num_proposed = self._num_updates = 0
+        self._levels = Levels()
         self._alike: tuple[str, int] = ("", 0)
         self._num_reported = {phase: reporter.num_epochs(phase) for phase in ("trial", "controller")}
         self._total = expected_number(plan.num_trials, plan.halving)
@@ -179,7 +180,8 @@ class TrialSearch:
         outcomes = [entry.outcome for entry in group]
         rewards = [self._reward_of(outcome) for outcome in outcomes]
         tokens = tf.constant([entry.trial.tokens for entry in group], tf.int32)
-        metrics = self.searcher.update(tokens, tf.constant(rewards, tf.float32))
+        levelled = [self._levels.level(entry.trial, reward) for entry, reward in zip(group, rewards, strict=True)]
+        metrics = self.searcher.update(tokens, tf.constant(levelled, tf.float32))
         numbers = {name: float(value) for name, value in metrics.items() if math.isfinite(float(value))}
         numbers.pop("nonfinite_rewards", None)
         for entry, reward in zip(group, rewards, strict=True):

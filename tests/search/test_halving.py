@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enas_tf.search.halving import Halving, budgets_of, expected_number
+from enas_tf.search.halving import Halving, Levels, budgets_of, expected_number
 from enas_tf.search.ledger import Entry
 from enas_tf.search.trials import Failure, Measurement, Trial
 
@@ -89,3 +89,27 @@ def test_the_number_of_trainings_is_never_more_than_expected(num):
         entries.append(Entry(len(entries), longer, "", {}, Measurement(value, 0.0, (value,), 1.0, "CPU")))
     assert len(entries) == expected_number(num, HALVING)
     assert max(entry.trial.epochs for entry in entries) == 9 or num < 9
+
+
+def test_rewards_of_longer_trainings_are_levelled():
+    levels = Levels()
+    short = [levels.level(Trial((n,), (1,)), reward) for n, reward in enumerate((0.2, 0.4, 0.3))]
+    assert short == [0.2, 0.4, 0.3]
+    # All gain 0.3: a longer training says nothing new of anybody.
+    longer = [levels.level(Trial((n,), (1, 3)), reward) for n, reward in enumerate((0.5, 0.7, 0.6))]
+    np.testing.assert_allclose(longer, short)
+    # One that gains more than the others did is worth more, and stands below their rewards as they are.
+    levels.level(Trial((5,), (1,)), 0.3)
+    assert 0.3 < levels.level(Trial((5,), (1, 3)), 0.8) < 0.5
+    # The next budget is compared with what is left of this one.
+    assert levels.level(Trial((0,), (1, 3, 9)), 0.9) == pytest.approx(longer[0])
+
+
+def test_what_is_no_number_levels_nothing():
+    levels = Levels()
+    assert np.isnan(levels.level(Trial((0,), (1,)), np.nan))
+    assert levels.level(Trial((0,), (1, 3)), 0.7) == 0.7
+    levels.level(Trial((1,), (1,)), 0.2)
+    assert np.isnan(levels.level(Trial((1,), (1, 3)), np.nan))
+    levels.level(Trial((2,), (1,)), 0.2)
+    assert levels.level(Trial((2,), (1, 3)), 0.6) == pytest.approx(0.2)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from enas_tf.errors import InputError
 from enas_tf.ops.costs import Cost
 from enas_tf.runtime.reporting import Reporter
-from enas_tf.search.halving import Halving, budgets_of
+from enas_tf.search.halving import Halving, Levels, budgets_of
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
@@ -152,11 +152,18 @@ def test_a_reward_is_that_of_the_metric_and_a_failed_trial_has_none(unbroken):
     _, _, ledger, learned = unbroken
     rewards = [reward for _, group in learned for reward in group]
     assert any(isinstance(entry.outcome, Failure) for entry in ledger.entries)
+    levels, is_shorter = Levels(), True
     for entry, reward in zip(ledger.entries, rewards, strict=True):
-        if isinstance(entry.outcome, Measurement):
+        if not isinstance(entry.outcome, Measurement):
+            assert math.isnan(reward)
+        elif len(entry.trial.budgets) == 1:
+            assert reward == pytest.approx(levels.level(entry.trial, entry.outcome.value**2))
             assert reward == pytest.approx(entry.outcome.value**2)
         else:
-            assert math.isnan(reward)
+            # A longer training is worth more whatever was trained: the searcher is not told that.
+            assert reward == pytest.approx(levels.level(entry.trial, entry.outcome.value**2))
+            is_shorter &= reward < entry.outcome.value**2
+    assert is_shorter
 
 
 @settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
