@@ -51,9 +51,9 @@ def trial_times_in_words(timed: TrialTimes, seconds: float, parallel: int, is_tr
 
 
 def last_rate(config: SgdConfig, num_epochs: int) -> float:
-    """Return the learning rate at the end of `num_epochs` (`training.optimizers.build_optimizer`)."""
-    if not config.restart_epochs:
-        return config.learning_rate
+    """Return the learning rate at the end of `num_epochs` of cosine cycles; the first one, where there are none."""
+    if not config.has_cycles:
+        return float(config.learning_rate)
     length = end = config.restart_epochs
     while end < num_epochs:
         length *= config.restart_factor
@@ -71,7 +71,7 @@ def unended_schedule(options: RunOptions, stage: str) -> dict[str, str]:
     group, num_epochs = (SGD, options[SEARCH].epochs) if stage == "search" else (RETRAIN_SGD, options[RETRAIN].epochs)
     config = options[group]
     rate = last_rate(config, num_epochs)
-    if group not in options.values or not config.restart_epochs or rate <= _NEAR * config.learning_rate:
+    if group not in options.values or not config.has_cycles or rate <= _NEAR * config.learning_rate:
         return {}
     restart, epochs = ref(f"{group.prefix}restart_epochs"), ref(f"{group.prefix}epochs")
     words = (

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator
 
 import keras
 
+from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_of_attempt
 from enas_tf.tasks.problem import Problem
-from enas_tf.training.averaging import Averaging
+from enas_tf.training.averaging import LateMean, MovingAverage, WeightAverage
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
-from enas_tf.training.optimizers import SgdConfig
+from enas_tf.training.optimizers import ChildSgdConfig, SgdConfig
 from enas_tf.training.step import TrainingStep
 
 
@@ -37,6 +38,23 @@ class RetrainConfig:
 RETRAIN = Group(RetrainConfig(), prefix="retrain_", stages=("retrain",))
 
 
+def build_average(variables: list, sgd: SgdConfig, patience: int | None, num_epochs: int) -> WeightAverage | None:
+    """Return the average of the weights that is kept; None where the last weights are.
+
+    Raises:
+      InputError: two averages are asked for.
+    """
+    decay = sgd.weight_average if isinstance(sgd, ChildSgdConfig) else 0.0
+    if patience is None:
+        return MovingAverage(variables, decay) if decay else None
+    if decay:
+        raise InputError(
+            f"{ref('retrain_weight_average')}={decay} is for images: weights of a language model are averaged from the "
+            f"epoch on in which its validation loss stops falling ({ref('retrain_patience')}). Leave it out."
+        )
+    return LateMean(variables, patience, num_epochs)
+
+
 class ChildTrainer(Trainer):
     """Trains a child by SGD; goes back to the last checkpoint when it diverges. Build it within the strategy's scope.
 
@@ -47,7 +65,7 @@ class ChildTrainer(Trainer):
       sgd: how the weights move.
       replicas: the devices that share a step.
       seed: the seed of the run.
-      averaging_patience: patience of NT-ASGD (`training/averaging.py`); None for no averaging.
+      averaging_patience: patience of NT-ASGD (`training/averaging.py`); None for a task without it.
     """
 
     stage = "retrain"
@@ -65,9 +83,7 @@ class ChildTrainer(Trainer):
         replicas.check_divides(f"{RETRAIN.prefix}batch_size", config.batch_size)
         self.problem, self.config, self._validate = problem, config, validate
         self._replicas, self._seed, self._attempt = replicas, seed, 0
-        self.averaging: Averaging | None = None
-        if averaging_patience is not None:
-            self.averaging = Averaging(problem.variables, averaging_patience, config.epochs)
+        self.averaging = build_average(problem.variables, sgd, averaging_patience, config.epochs)
         after_step = None if self.averaging is None else self.averaging.add
         self.step = TrainingStep(problem, sgd, replicas, config.epochs * self.steps_per_epoch, after_step)
         self._recovery, self._invalid = Recovery(self.stage), None

@@ -1,4 +1,4 @@
-"""SGD with Nesterov momentum under a cosine schedule with warm restarts, for shared weights and for children."""
+"""Optimizers and their learning rates: SGD under a cosine with warm restarts, and for children RMSProp as well."""
 
 import dataclasses
 import math
@@ -37,10 +37,83 @@ class SgdConfig:
         require(self.l2 >= 0, "l2", self.l2, "0 or more")
         require(self.clip_norm > 0, "clip_norm", self.clip_norm, "above 0")
 
+    @property
+    def has_cycles(self) -> bool:
+        """Whether the learning rate follows cosine cycles."""
+        return self.restart_epochs > 0
+
+    def schedule(self, steps_per_epoch: int) -> Any:
+        """Return the learning rate, or what gives it for each step (in the reference: for each epoch)."""
+        if not self.has_cycles:
+            return float(self.learning_rate)
+        return keras.optimizers.schedules.CosineDecayRestarts(
+            self.learning_rate,
+            first_decay_steps=self.restart_epochs * steps_per_epoch,
+            t_mul=float(self.restart_factor),
+            alpha=self.min_learning_rate / self.learning_rate,
+        )
+
+    def build(self, schedule: Any) -> keras.optimizers.Optimizer:
+        """Return an optimizer whose learning rate follows `schedule`."""
+        return keras.optimizers.SGD(schedule, momentum=self.momentum, nesterov=self.momentum > 0)
+
+
+#: Optimizers of children.
+OPTIMIZERS = ("sgd", "rmsprop")
+
+
+@dataclasses.dataclass(frozen=True)
+class ChildSgdConfig(SgdConfig):
+    """Options of a child's optimizer: those of SGD, and what slim trains its ImageNet children with."""
+
+    optimizer: str = option(
+        "sgd",
+        "sgd = SGD with Nesterov momentum, rmsprop = RMSProp with plain momentum (slim's NASNet on ImageNet)",
+        choices=OPTIMIZERS,
+    )
+    rms_decay: float = option(0.9, "decay of RMSProp's mean of squared gradients")
+    rms_epsilon: float = option(1.0, "what RMSProp adds to that mean before its root is taken")
+    decay_epochs: float = option(
+        0.0,
+        "in place of the cosine, multiply the learning rate by decay_factor every so many epochs; 0 = the cosine "
+        "(slim's NASNet on ImageNet: 2.4)",
+    )
+    decay_factor: float = option(0.97, "what the learning rate is multiplied by, where decay_epochs is not 0")
+    weight_average: float = option(
+        0.0,
+        "decay of a moving average of the weights, which is validated, tested and kept; 0 = none (slim's NASNet on "
+        "ImageNet: 0.9999)",
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(self.optimizer in OPTIMIZERS, "optimizer", self.optimizer, f"one of {', '.join(OPTIMIZERS)}")
+        require(0 <= self.rms_decay < 1, "rms_decay", self.rms_decay, "in [0, 1)")
+        require(self.rms_epsilon > 0, "rms_epsilon", self.rms_epsilon, "above 0")
+        require(self.decay_epochs >= 0, "decay_epochs", self.decay_epochs, "0 or more")
+        require(0 < self.decay_factor <= 1, "decay_factor", self.decay_factor, "in (0, 1]")
+        require(0 <= self.weight_average < 1, "weight_average", self.weight_average, "in [0, 1)")
+
+    @property
+    def has_cycles(self):
+        return super().has_cycles and not self.decay_epochs
+
+    def schedule(self, steps_per_epoch):
+        if not self.decay_epochs:
+            return super().schedule(steps_per_epoch)
+        steps = max(1, round(self.decay_epochs * steps_per_epoch))
+        return keras.optimizers.schedules.ExponentialDecay(self.learning_rate, steps, self.decay_factor, staircase=True)
+
+    def build(self, schedule):
+        if self.optimizer == "sgd":
+            return super().build(schedule)
+        options = {"rho": self.rms_decay, "epsilon": self.rms_epsilon, "momentum": self.momentum}
+        return keras.optimizers.RMSprop(schedule, **options)
+
 
 SGD = Group(SgdConfig(), stages=("search",))
 #: The reference's values for a child where they differ from the search's (scripts/cifar10_macro_final.sh).
-RETRAIN_SGD = Group(SgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="retrain_", stages=("retrain",))
+RETRAIN_SGD = Group(ChildSgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="retrain_", stages=("retrain",))
 
 
 class CosineCycle(keras.optimizers.schedules.LearningRateSchedule):
@@ -68,21 +141,12 @@ class CosineCycle(keras.optimizers.schedules.LearningRateSchedule):
 
 def build_optimizer(
     config: SgdConfig, steps_per_epoch: int, variables: list, schedule: Any = None
-) -> keras.optimizers.SGD:
-    """Return an optimizer, built for `variables`. Its rate changes at every step (in the reference: every epoch).
+) -> keras.optimizers.Optimizer:
+    """Return an optimizer, built for `variables`.
 
     The learning rate follows `schedule`; by default that of `config`.
     """
-    if schedule is None and config.restart_epochs == 0:
-        schedule = float(config.learning_rate)
-    if schedule is None:
-        schedule = keras.optimizers.schedules.CosineDecayRestarts(
-            config.learning_rate,
-            first_decay_steps=config.restart_epochs * steps_per_epoch,
-            t_mul=float(config.restart_factor),
-            alpha=config.min_learning_rate / config.learning_rate,
-        )
-    optimizer = keras.optimizers.SGD(schedule, momentum=config.momentum, nesterov=config.momentum > 0)
+    optimizer = config.build(config.schedule(steps_per_epoch) if schedule is None else schedule)
     optimizer.build(variables)
     return optimizer
 
@@ -140,15 +204,16 @@ def apply_clipped(
     Each of several replicas calls it; then the mean of their gradients is clipped. With a `loss_scale` the gradients
     are those of the loss times its factor. Where they are not finite, only the number of steps changes.
 
-    A gradient of some rows of a bank (`tf.IndexedSlices`, no row twice) is applied to these rows only where there is
-    no momentum, since the others do not move then.
+    A gradient of some rows of a bank (`tf.IndexedSlices`, no row twice) is applied to these rows only where SGD has no
+    momentum, since the others do not move then.
 
     Returns:
       The norm before clipping, float32 scalar; 0 for a step that was left out, unless the factor of the loss cannot
       become smaller.
     """
     context = tf.distribute.get_replica_context()
-    gradients = _average(context, gradients, bool(optimizer.momentum))
+    moves_all = bool(optimizer.momentum) or not isinstance(optimizer, keras.optimizers.SGD)
+    gradients = _average(context, gradients, moves_all)
     factor = None if loss_scale is None else tf.identity(loss_scale.factor)
     gradients, norm = tf.clip_by_global_norm(gradients, clip_norm if factor is None else clip_norm * factor)
     if factor is not None:
@@ -167,15 +232,15 @@ def apply_clipped(
     return tf.where(is_finite | (factor <= 1.0), norm, 0.0)
 
 
-def _average(context, gradients: list, has_momentum: bool) -> list:
+def _average(context, gradients: list, moves_all: bool) -> list:
     """Return the mean of the gradients over replicas.
 
-    Those of a single replica are returned as they are, but made dense for momentum.
+    Those of a single replica are returned as they are, but made dense where rows without a gradient move too.
     """
     if context.num_replicas_in_sync > 1:
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
-    return [tf.convert_to_tensor(gradient) for gradient in gradients] if has_momentum else gradients
+    return [tf.convert_to_tensor(gradient) for gradient in gradients] if moves_all else gradients
 
 
 def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> None:

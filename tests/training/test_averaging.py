@@ -1,13 +1,23 @@
-"""Averaged SGD: it begins when the validation loss stops falling, and what is kept are means over the steps since."""
+"""Averages of weights: what is validated and kept is the average, and what is trained goes on as if there were none."""
 
 import numpy as np
 import pytest
 
+from enas_tf.errors import InputError
 from enas_tf.data.text_batches import in_rows
 from enas_tf.tasks.language_measures import compile_reader, mean_cross_entropy
-from enas_tf.training.optimizers import SgdConfig
+from enas_tf.training.child import build_average
+from enas_tf.training.optimizers import ChildSgdConfig, SgdConfig
 from tests.tasks.small import NOISE, PATTERN, assert_equal
-from tests.training.children import TEXT_BATCH, child_of, make_text_trainer, run, spy_on_steps, weights_of
+from tests.training.children import (
+    TEXT_BATCH,
+    child_of,
+    make_image_trainer,
+    make_text_trainer,
+    run,
+    spy_on_steps,
+    weights_of,
+)
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +75,44 @@ def test_averaging_that_begins_after_the_last_step_changes_nothing(tmp_path):
     records = run(trainer, tmp_path).records
     assert records[-1]["is_averaging"] == 1.0, "it should begin in the last epoch, or there is nothing to see"
     assert_equal(weights_of(trainer), weights[-1])
+
+
+def image_sgd(weight_average):
+    return ChildSgdConfig(learning_rate=0.1, restart_epochs=30, l2=0.0, weight_average=weight_average)
+
+
+def test_a_moving_average_is_validated_and_kept_and_the_training_goes_on(tmp_path):
+    plain = make_image_trainer(sgd=image_sgd(0.0))
+    expected = spy_on_steps(plain)
+    begin = weights_of(plain)
+    run(plain, tmp_path / "plain")
+
+    trainer = make_image_trainer(sgd=image_sgd(0.3))
+    weights = spy_on_steps(trainer)
+    records = run(trainer, tmp_path / "averaged").records
+    means = begin
+    for number, (mine, its) in enumerate(zip(weights, expected, strict=True), start=1):
+        assert_equal(mine, its)
+        # The first steps are not to keep the weights that the training has begun with.
+        decay = min(0.3, (1 + number) / (10 + number))
+        means = [decay * mean + (1 - decay) * value for mean, value in zip(means, mine, strict=True)]
+    for mine, its in zip(weights_of(trainer), means, strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-4, atol=1e-6)
+    assert np.abs(weights_of(trainer)[0] - weights[-1][0]).max() > 1e-4, "it should differ from the last weights"
+    assert records[-1]["valid_loss"] == pytest.approx(trainer._validate()["valid_loss"], rel=1e-5)
+
+
+def test_a_moving_average_goes_on_where_a_run_was_stopped(tmp_path):
+    through, stopped = (make_image_trainer(sgd=image_sgd(0.9)) for _ in range(2))
+    run(through, tmp_path / "through")
+    with pytest.raises(KeyboardInterrupt):
+        run(stopped, tmp_path / "stopped", stop=1)
+    again = make_image_trainer(sgd=image_sgd(0.9))
+    run(again, tmp_path / "stopped")
+    assert_equal(weights_of(again), weights_of(through))
+
+
+def test_text_has_an_average_of_its_own():
+    with pytest.raises(InputError, match=r"retrain_weight_average.*=0\.9 is for images"):
+        build_average([], image_sgd(0.9), 10, 3)
+    assert build_average([], image_sgd(0.0), None, 3) is None

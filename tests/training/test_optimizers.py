@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.runtime.devices import build_strategy
-from enas_tf.training.optimizers import LossScale, SgdConfig, apply_clipped, build_optimizer, scaled
+from enas_tf.training.optimizers import ChildSgdConfig, LossScale, SgdConfig, apply_clipped, build_optimizer, scaled
 
 STEPS = 50
 
@@ -156,3 +156,63 @@ def test_a_rate_without_restarts_stays():
     for _ in range(12):
         optimizer.apply([tf.zeros([])])
     assert float(optimizer.learning_rate) == 2.0
+
+
+@pytest.mark.parametrize("num_replicas", [1, 2])
+def test_rmsprop_has_its_epsilon_under_the_root_and_plain_momentum(num_replicas):
+    """As TensorFlow 1's optimizer, which slim's children were trained by."""
+    strategy = build_strategy("mirrored") if num_replicas == 2 else tf.distribute.get_strategy()
+    options = {"optimizer": "rmsprop", "rms_decay": 0.9, "rms_epsilon": 1.0, "momentum": 0.5}
+    with strategy.scope():
+        variable = keras.Variable(0.0)
+        config = ChildSgdConfig(learning_rate=0.1, min_learning_rate=0.1, restart_epochs=0, **options)
+        optimizer = build_optimizer(config, 1, [variable])
+
+    @tf.function(autograph=False)
+    def step(gradient):
+        strategy.run(lambda: apply_clipped(optimizer, [tf.identity(gradient)], [variable], clip_norm=10.0))
+
+    value = square = momentum = 0.0
+    for gradient in (2.0, -1.0, 0.5):
+        step(tf.constant(gradient))
+        square = 0.9 * square + 0.1 * gradient**2
+        momentum = 0.5 * momentum + 0.1 * gradient / np.sqrt(square + 1.0)
+        value -= momentum
+        assert float(variable.numpy()) == pytest.approx(value, rel=1e-5)
+
+
+def test_rmsprop_without_momentum_takes_the_gradient_of_rows():
+    config = ChildSgdConfig(learning_rate=0.1, restart_epochs=0, optimizer="rmsprop", momentum=0.0)
+    dense, sparse = keras.Variable(np.ones([3, 2])), keras.Variable(np.ones([3, 2]))
+    optimizers = [build_optimizer(config, 1, [variable]) for variable in (dense, sparse)]
+    for rows in ([2, 0], [1]):
+        gradient = tf.IndexedSlices(tf.ones([len(rows), 2]), tf.constant(rows), tf.constant([3, 2]))
+        apply_clipped(optimizers[0], [tf.convert_to_tensor(gradient)], [dense], clip_norm=9.0)
+        apply_clipped(optimizers[1], [gradient], [sparse], clip_norm=9.0)
+    np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-6)
+
+
+def test_an_exponential_rate_falls_in_steps():
+    config = ChildSgdConfig(learning_rate=1.0, decay_epochs=2.4, decay_factor=0.5)
+    optimizer = build_optimizer(config, 10, [keras.Variable(0.0)])
+    assert not config.has_cycles
+    for step, expected in ((0, 1.0), (23, 1.0), (24, 0.5), (47, 0.5), (48, 0.25)):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "adam"},
+        {"rms_decay": 1.0},
+        {"rms_epsilon": 0.0},
+        {"decay_epochs": -1.0},
+        {"decay_factor": 0.0},
+        {"weight_average": 1.0},
+    ],
+    ids=str,
+)
+def test_wrong_options_of_a_child_are_named(options):
+    with pytest.raises(InputError, match=f"^{next(iter(options))}="):
+        ChildSgdConfig(**options)
