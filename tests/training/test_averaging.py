@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from enas_tf.errors import InputError
 from enas_tf.data.text_batches import in_rows
+from enas_tf.errors import InputError
 from enas_tf.tasks.language_measures import compile_reader, mean_cross_entropy
 from enas_tf.training.child import build_average
 from enas_tf.training.optimizers import ChildSgdConfig, SgdConfig
