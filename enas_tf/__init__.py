@@ -1,3 +1,37 @@
-"""enas_tf: neural architecture search by parameter sharing (ENAS, Pham et al. 2018) for Keras 3 on TensorFlow 2."""
+"""enas_tf: neural architecture search by parameter sharing (ENAS, Pham et al. 2018) for Keras 3 on TensorFlow 2.
+
+The names of `__all__` are loaded when they are first used, so that `import enas_tf` takes no time and imports no
+TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from enas_tf.api.callbacks import Callback
+    from enas_tf.api.candidates import Candidate
+    from enas_tf.api.searches import ImageSearch, TextSearch
+    from enas_tf.errors import InputError
+    from enas_tf.runtime.stopping import StopEarly
 
 __version__ = "0.1.0"
+__all__ = ["Callback", "Candidate", "ImageSearch", "InputError", "StopEarly", "TextSearch"]
+
+_MODULES = {
+    "Callback": "api.callbacks",
+    "Candidate": "api.candidates",
+    "ImageSearch": "api.searches",
+    "InputError": "errors",
+    "StopEarly": "runtime.stopping",
+    "TextSearch": "api.searches",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -114,7 +114,9 @@ class Option:
             return float(value)
         is_kind = isinstance(value, self.kind) and (self.kind is bool or not isinstance(value, bool))
         words = {tuple: "names separated by commas", bool: "True or False", int: "a whole number", float: "a number"}
-        require(is_kind, self.name, value, words.get(self.kind, "a text"))
+        # A text beside the words "a whole number" would look like one.
+        shown = repr(value) if isinstance(value, str) else value
+        require(is_kind, self.name, shown, words.get(self.kind, "a text"))
         if self.kind is float:
             require(math.isfinite(value), self.name, value, "a finite number")
         if self.kind is int:

@@ -28,7 +28,7 @@ RANKS = {
             ["training"],
             ["search"],
             ["experiments"],
-            ["launch"],
+            ["api", "launch"],
         ]
     )
     for name in names

@@ -1,15 +1,14 @@
 """Images from a NumPy archive with the arrays x_train, y_train and, if there are any, those of valid and test."""
 
+import dataclasses
 import re
-from collections.abc import Mapping
 
 import numpy as np
 
 from enas_tf.data.archive import Archive, open_archive
-from enas_tf.data.images import Parts, Split
-from enas_tf.data.labels import check_labels, encode_labels
+from enas_tf.data.arrays import check_pair, to_parts
+from enas_tf.data.images import Parts
 from enas_tf.data.paths import enumerate_items, part_of
-from enas_tf.data.pixels import as_bytes, check_images
 from enas_tf.errors import InputError, count_of
 
 _CLASS_NAMES = "class_names"
@@ -34,20 +33,17 @@ def load_npz(location: str, data_dir: str | None, image_size: int | None) -> Par
         keys, others = _find_keys(archive)
         names = [name for pair in keys.values() for name in pair.values()]
         for pair in keys.values():
-            _check_pair(archive, pair)
+            headers = (archive.header(pair[kind]) for kind in "xy")
+            check_pair(*headers, archive.what(pair["x"]), archive.what(pair["y"]), pair["y"])
         class_names = _read_class_names(archive)
         archive.require_memory(names)
-        labels = {part: archive.read(pair["y"]) for part, pair in keys.items()}
-        class_names, labels, label_notes = encode_labels(
-            labels, class_names, lambda part: archive.what(keys[part]["y"])
-        )
-        images = {part: archive.read(pair["x"]) for part, pair in keys.items()}
-        images, values, notes = as_bytes(images, lambda part: archive.what(keys[part]["x"]))
-    if others:
-        verb = "was" if len(others) == 1 else "were"
-        notes += (f"{count_of(len(others), 'array')} {verb} not read: {enumerate_items(others)}.",)
-    splits = {part: Split(images[part], labels[part]) for part in keys}
-    return Parts(class_names, **splits, values=values, notes=label_notes + notes)
+        images, labels = ({part: archive.read(pair[kind]) for part, pair in keys.items()} for kind in "xy")
+        parts = to_parts(images, labels, class_names, lambda kind, part: archive.what(keys[part][kind]))
+    if not others:
+        return parts
+    verb = "was" if len(others) == 1 else "were"
+    note = f"{count_of(len(others), 'array')} {verb} not read: {enumerate_items(others)}."
+    return dataclasses.replace(parts, notes=(*parts.notes, note))
 
 
 def _find_keys(archive: Archive) -> tuple[_Keys, list[str]]:
@@ -70,18 +66,6 @@ def _find_keys(archive: Archive) -> tuple[_Keys, list[str]]:
             f"{enumerate_items(archive.names) or 'none'}. Save it with numpy.savez under these names."
         )
     return {part: found[part] for part in ("train", "valid", "test") if part in found}, others
-
-
-def _check_pair(archive: Archive, pair: Mapping[str, str]) -> None:
-    """Raise `InputError` unless the headers are those of images and of as many labels."""
-    images, labels = archive.header(pair["x"]), archive.header(pair["y"])
-    check_labels(labels.shape, labels.dtype, archive.what(pair["y"]))
-    check_images(images.shape, images.dtype, labels.shape[0], archive.what(pair["x"]))
-    if images.shape[0] != labels.shape[0]:
-        raise InputError(
-            f"{archive.what(pair['x'])} has {images.shape[0]} images but {pair['y']} has {labels.shape[0]} labels: "
-            "expected one label per image."
-        )
 
 
 def _read_class_names(archive: Archive) -> tuple[str, ...] | None:

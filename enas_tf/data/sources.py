@@ -61,14 +61,27 @@ def load_images(config: DataConfig) -> ImageData:
         raise InputError(f"{ref('dataset')}={config.dataset} is not complete: expected {prefix}:NAME_OR_PATH.")
     # Shells leave ~ as it is behind a colon.
     parts = LOADERS[prefix](os.path.expanduser(location), config.data_dir, config.image_size)
-    option = _option(config.dataset)
-    _check_class_names(option, parts.class_names)
-    _check_labels(option, parts)
-    parts = _resize(option, parts, config.image_size)
-    _check_shapes(option, parts)
+    return prepare(parts, config, _option(config.dataset))
+
+
+def prepare(parts: Parts, config: DataConfig, what: str) -> ImageData:
+    """Return the parts that a source has given as data for training: checked, resized, complete, limited.
+
+    Args:
+        parts: what the source holds.
+        config: the options of the data.
+        what: how messages call the source.
+
+    Raises:
+        InputError: the parts cannot be used for classification.
+    """
+    _check_class_names(what, parts.class_names)
+    _check_labels(what, parts)
+    parts = _resize(what, parts, config.image_size)
+    _check_shapes(what, parts)
     train, valid, test = complete(parts, config.valid_fraction)
     train, limit_notes = _limit(train, config.limit_train)
-    _check_classes(option, parts.class_names, train, valid, test)
+    _check_classes(what, parts.class_names, train, valid, test)
     named = [_rename(split, word) for split, word in zip((train, valid, test), PART_WORDS.values(), strict=True)]
     notes = (
         parts.notes

@@ -65,10 +65,23 @@ def load_text(dataset: str, data_dir: str | None, config: TextConfig, limit_trai
         expected = f"expected {KINDS[kind]}. Write what follows the colon"
         raise InputError(f"{ref('dataset')}={shorten(dataset)} is not complete: {expected}.")
     # Shells leave ~ as it is behind a colon.
-    texts, limit = LOADERS[kind](os.path.expanduser(location), data_dir, config.tokens), limit_train or None
+    texts = LOADERS[kind](os.path.expanduser(location), data_dir, config.tokens)
+    return encode(texts, dataset, config, limit_train)
+
+
+def encode(texts: Texts, name: str, config: TextConfig, limit_train: int | None = None) -> TextData:
+    """Return the parts of a text as tokens.
+
+    Args:
+        texts: the parts.
+        name: what the data set is called.
+        config: the units of the text and the size of the vocabulary, which is built from the training tokens kept.
+        limit_train: number of tokens of the training part to keep, the first ones; None or 0 keeps all.
+    """
+    limit = limit_train or None
     vocabulary = build_vocabulary(itertools.islice(split_tokens(texts.train, config.tokens), limit), config)
     train, valid, test = (vocabulary.encode(text) for text in (texts.train, texts.valid, texts.test))
-    return TextData(dataset, vocabulary, train[:limit], valid, test, texts.notes, texts.num_skipped)
+    return TextData(name, vocabulary, train[:limit], valid, test, texts.notes, texts.num_skipped)
 
 
 def _describe_unknown(dataset: str, kind: str) -> str:
@@ -162,7 +175,7 @@ def load_tfds_text(location: str, data_dir: str | None, tokens: str) -> Texts:
     notes = unread_splits(builder, found)
     for name in ("test", "validation"):
         if name not in found:
-            found["train"], found[name] = _cut_end(found["train"])
+            found["train"], found[name] = cut_end(found["train"])
             notes += (f"The {name} part is the last tenth of the training part, since there is none.",)
     return Texts(*(filled(found[name], f"The {name} part of tfds:{shorten(location)}") for name in names), notes)
 
@@ -194,7 +207,7 @@ def _read_split(tfds: Any, builder: Any, name: str, feature: str) -> str:
     return decode_text(content, where)
 
 
-def _cut_end(text: str) -> tuple[str, str]:
+def cut_end(text: str) -> tuple[str, str]:
     """Split `text` into all but its last tenth and that tenth, between lines, or between words if it is one line."""
     end = int(len(text) * (1 - _SHARE))
     start = text.rfind("\n", 0, end) + 1 or text.rfind(" ", 0, end) + 1

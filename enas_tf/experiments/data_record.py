@@ -31,8 +31,12 @@ def check_data(run: Run, stage: str) -> None:
 
 
 def record_data(run: Run, stage: str) -> None:
-    """Write down the data that `stage` is begun with."""
-    write_json(run.workdir.checkpoints(stage) / "data.json", run.task.fingerprint(run.data))
+    """Write down the data that `stage` is begun with, and keep those that a program has given."""
+    path = run.workdir.checkpoints(stage) / "data.json"
+    if run.given is not None:
+        # Before the record, so that what is recorded is there in any case.
+        run.given.keep(is_new=not path.exists())
+    write_json(path, run.task.fingerprint(run.data))
 
 
 def _is_same_source(run: Run, stage: str) -> bool:

@@ -1,13 +1,17 @@
 """What an architecture is, in words and numbers: its layers, what its child costs, how large its space is."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
+from enas_tf import errors
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import RunOptions
 from enas_tf.experiments.run import format_size, size_in_words
 from enas_tf.ops.costs import Cost
 from enas_tf.options import shorten
+from enas_tf.pictures.drawing import draw, render
+from enas_tf.runtime.files import write_bytes
 from enas_tf.spaces.space import Architecture, Buildable, Space
 
 
@@ -45,6 +49,9 @@ class Description:
             "flops": self.cost and self.cost.flops,
             "space_size": self.space.size,
         }
+
+    def __str__(self) -> str:
+        return errors.render("\n".join(self.in_words()))
 
     def in_words(self) -> list[str]:
         """Return the description as lines of text."""
@@ -117,3 +124,19 @@ def _space(architecture: Buildable, config: RunOptions, is_of_run: bool) -> Spac
         except InputError:  # A child was trained of it here, and nothing was searched.
             pass
     return architecture.space()
+
+
+def write_picture(architecture: Buildable, path: Path) -> None:
+    """Draw an architecture to a file, .svg or .png; raise `InputError` where that cannot be."""
+    if not path.parent.is_dir():
+        raise InputError(
+            f"the picture {path} cannot be written: {path.parent.absolute()} is not a directory. Create it first."
+        )
+    try:
+        picture = render(draw(architecture), path.suffix)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}") from error
+    try:
+        write_bytes(path, picture)
+    except OSError as error:
+        raise InputError(f"the picture {path} cannot be written: {error.strerror}. Choose another place.") from error

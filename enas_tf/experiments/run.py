@@ -4,7 +4,9 @@ import decimal
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import rich.console
 
 from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, ref
@@ -18,6 +20,7 @@ from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.devices import build_strategy, configure_runtime
 from enas_tf.runtime.files import ensure_writable
+from enas_tf.runtime.listening import Listener
 from enas_tf.runtime.lock import Lock, lock_directory
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
@@ -25,6 +28,16 @@ from enas_tf.runtime.signals import take_signals_back
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.space import Buildable, Space
 from enas_tf.tasks.task import Limit, Task
+
+
+class GivenData(Protocol):
+    """Data that a program holds, in the place of those that the option `dataset` names."""
+
+    def load(self, options: RunOptions) -> Any:
+        """Return what the task would load."""
+
+    def keep(self, is_new: bool) -> None:
+        """Write the data where the option `dataset` names them, if they are not there yet, or if they are new."""
 
 
 class Run:
@@ -35,12 +48,23 @@ class Run:
       workdir: its directory.
       is_shared: whether the devices and processes of the option `strategy` share its steps; one device does all if not.
       write_option: how the face that runs it writes an option in messages.
+      given: data that a program holds; None to load those of the option `dataset`.
+      is_quiet: whether nothing is printed.
+      listener: what hears every report.
     """
 
     def __init__(
-        self, asked: RunOptions, workdir: Path, is_shared: bool = False, write_option: Callable[[str], str] = str
+        self,
+        asked: RunOptions,
+        workdir: Path,
+        is_shared: bool = False,
+        write_option: Callable[[str], str] = str,
+        given: GivenData | None = None,
+        is_quiet: bool = False,
+        listener: Listener | None = None,
     ):
         self.asked, self.workdir, self._write_option = asked, Workdir(workdir), write_option
+        self.given, self._is_quiet, self._listener = given, is_quiet, listener
         self._lock: Lock | None = None
         options = asked.run
         # First: TensorFlow joins a cluster only before it has done anything else.
@@ -96,7 +120,7 @@ class Run:
     def data(self) -> Any:
         """What the task has read into memory."""
         with enough_memory("the data", "data", self.asked):
-            return self.task.load(self.asked)
+            return self.task.load(self.asked) if self.given is None else self.given.load(self.asked)
 
     @functools.cached_property
     def _limits(self) -> list[Limit]:
@@ -119,7 +143,10 @@ class Run:
     @functools.cached_property
     def reporter(self) -> Reporter:
         """Where the run reports."""
-        reporter = Reporter(self.workdir.path, write_option=self._write_option)
+        console = rich.console.Console(quiet=True) if self._is_quiet else None
+        reporter = Reporter(
+            self.workdir.path, console=console, write_option=self._write_option, listener=self._listener
+        )
         if self._lock is not None and self._lock.predecessor:
             reporter.say(f"{self.workdir}: taken over from {self._lock.predecessor}, which has gone")
         return reporter

@@ -43,7 +43,17 @@ class RunConfig:
         most=10_000,
     )
 
+    max_minutes: float | None = option(
+        None,
+        "end the search after so many minutes from its start or its resumption on; derive and its finalists come on "
+        "top, and use what is best so far",
+        stages=("search",),
+        decides=False,
+    )
+
     def __post_init__(self):
+        is_time = self.max_minutes is None or 0 < self.max_minutes < 10**7
+        require(is_time, "max_minutes", self.max_minutes, "a number of minutes above 0")
         require(self.steps_per_loop >= 1, "steps_per_loop", self.steps_per_loop, "at least 1")
         # NumPy and Keras take no others.
         require(0 <= self.seed < 2**32, "seed", self.seed, f"0..{2**32 - 1}")

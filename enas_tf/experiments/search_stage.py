@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
@@ -22,6 +22,7 @@ from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
+from enas_tf.runtime.stopping import Budget
 from enas_tf.search.config import FINALISTS, SEARCH, SearchConfig
 from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
 from enas_tf.search.estimate import estimate
@@ -53,6 +54,7 @@ class SearchStage:
             self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, searched)
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
         self.recovery = Recovery("search")
+        self._position: Position | None = None
 
     def _search_config(self) -> SearchConfig:
         """Return how long the search is, as the searcher is told."""
@@ -61,7 +63,12 @@ class SearchStage:
     @property
     def num_epochs(self) -> int:
         """The length of the search: what derive follows."""
-        return self.run.config[SEARCH].epochs
+        return self.run.config[SEARCH].epochs if self._position is None else self._position.epoch
+
+    @property
+    def is_within_epoch(self) -> bool:
+        """Whether the search has ended early within an epoch: its number does not say what derive follows."""
+        return self._position is not None and self._position.step > 0
 
     def checkpoints(self) -> Checkpoints:
         """Return the checkpoints of the search in the workdir."""
@@ -74,7 +81,28 @@ class SearchStage:
         run.reporter.block("search", self._summary())
         run.say_position("search", checkpoints, config.epochs)
         with enough_memory(f"a step of the search: {self._step_in_words()}", "search", run.config):
-            search(self.searcher, self.evaluator, config, run.seed, run.reporter, checkpoints, self.recovery)
+            self._position = search(
+                self.searcher,
+                self.evaluator,
+                config,
+                run.seed,
+                run.reporter,
+                checkpoints,
+                self.recovery,
+                Budget(run.config.run.max_minutes),
+            )
+        if self._position.epoch < config.epochs:
+            step = f" and {count_of(self._position.step, 'step')}" if self._position.step else ""
+            self._say_early(f"{self._position.epoch} of {count_of(config.epochs, 'epoch')}{step}")
+
+    def _say_early(self, done: str) -> None:
+        """Say that the search has ended before its time, after what is `done`."""
+        minutes = self.run.config.run.max_minutes
+        why = "" if minutes is None else f" ({ref('max_minutes')}={minutes:g})"
+        self.run.reporter.say(
+            f"search: ended early after {done}{why}; derive goes on with what is best so far. The same search again "
+            "resumes from here."
+        )
 
     def _step_in_words(self) -> str:
         return ", ".join(f"{name} of {words}" for name, words in self.evaluator.summary().items())

@@ -1,8 +1,10 @@
 """Which options a stage reads. One that is typed for a stage that does not read it is refused instead of ignored."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from enas_tf.data.augmentation import AUGMENTATION
+from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import every_option
 from enas_tf.options import STAGES, Option
 from enas_tf.spaces.space import SPACES
@@ -45,3 +47,22 @@ def stage_of(name: str) -> str:
     stages = {stage for _, option in every_option()[name] for stage in option.stages or ("derive",)}
     words = {"search": "a search", "retrain": "retraining", "derive": "derive"}
     return " and ".join(words[stage] for stage in words if stage in stages)
+
+
+#: What a stage is about, in words.
+_ABOUT = {
+    "search": "this works on searched weights",
+    "shared": "this works on searched weights",
+    "retrain": "this is about a child",
+    "child": "this works on a child that was trained before",
+}
+
+
+def check_read(given: Mapping[str, Any], stage: str, has_architecture: bool) -> None:
+    """Raise `InputError` for an option that a user has given and that `stage` does not read (`find_unread`)."""
+    name = find_unread(given, stage, has_architecture)
+    if name is None:
+        return
+    shown = ",".join(given[name]) if isinstance(given[name], list | tuple) else str(given[name])
+    hint = f" {ref('sample_temperature')} is that of the text." if name == "temperature" and stage == "child" else ""
+    raise InputError(f"{ref(name)}={shown} is read by {stage_of(name)}, while {_ABOUT[stage]}: leave it out.{hint}")

@@ -1,14 +1,18 @@
-"""The start of a search: its stage is built, and the workdir is claimed for it."""
+"""The stages of a run from their start to their end, for every face of the product.
+
+A stage is built first and claims the workdir then, so that wrong input changes nothing there.
+"""
 
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
-from enas_tf.experiments.retrain_stage import check_retraining
+from enas_tf.experiments.retrain_stage import RetrainStage, check_retraining
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.experiments.trial_stage import TrialStage
 from enas_tf.runtime import cluster
 from enas_tf.runtime.files import write_text
 from enas_tf.search.evaluators.evaluator import EVALUATORS
+from enas_tf.spaces.space import Buildable
 
 
 def build_stage(run: Run) -> SearchStage:
@@ -33,3 +37,28 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     run.workdir.write_environment(run.seed, run.task.record(run.data))
     cluster.barrier()
     return stage
+
+
+def search_and_derive(run: Run, is_overwriting: bool, is_retraining: bool) -> None:
+    """Search and derive what is not done yet; what a stage has built is let go at the end.
+
+    Args:
+      run: the run.
+      is_overwriting: whether what an earlier search has left in the workdir is removed.
+      is_retraining: whether a retraining follows: what that would refuse is refused now.
+    """
+    stage = start_search(run, is_overwriting, is_retraining)
+    stage.search()
+    num_epochs = stage.num_epochs
+    if not stage.is_within_epoch and cluster.is_any(stage.is_derived(num_epochs)):
+        run.reporter.say(f"derive: finished, {run.workdir.architecture} is there already")
+    else:
+        stage.derive(num_epochs)
+    cluster.barrier()
+
+
+def retrain(run: Run, architecture: Buildable, is_overwriting: bool) -> dict:
+    """Train the child of `architecture`, and test it; return its metrics."""
+    stage = RetrainStage(run, architecture)
+    stage.open(is_overwriting)
+    return stage.retrain()

@@ -16,6 +16,7 @@ from enas_tf.ops.costs import Cost
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Position
 from enas_tf.runtime.devices import device_names, peak_memory
+from enas_tf.runtime.stopping import Budget, StopEarly
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.estimate import time_trial
@@ -62,7 +63,7 @@ class TrialStage(SearchStage):
 
     @property
     def num_epochs(self):
-        return len(self.ledger.of("search"))
+        return sum(entry.outcome is not None for entry in self.ledger.of("search"))
 
     def _search_config(self):
         config = self.run.config[SCRATCH]
@@ -88,7 +89,7 @@ class TrialStage(SearchStage):
             enough_memory("a trial", "search", run.config),
             build_executor(run, self.evaluator.training) as executor,
         ):
-            TrialSearch(
+            trials = TrialSearch(
                 self.searcher,
                 self._plan(),
                 executor,
@@ -98,7 +99,13 @@ class TrialStage(SearchStage):
                 self.evaluator.reward,
                 run.seed,
                 run.reporter,
-            ).run()
+                Budget(run.config.run.max_minutes),
+            )
+            try:
+                trials.run()
+            except StopEarly:
+                num = sum(entry.outcome is not None for entry in self.ledger.of("search"))
+                self._say_early(count_of(num, "trial"))
 
     def dry_run(self) -> None:
         """Print what the search would take, from a few steps of one trial."""

@@ -11,7 +11,7 @@ from absl import app, flags, logging
 from enas_tf.errors import InputError, ref, render
 from enas_tf.experiments.config import RunOptions, unread_options
 from enas_tf.experiments.run import Run
-from enas_tf.experiments.stages import find_unread, stage_of
+from enas_tf.experiments.stages import check_read
 from enas_tf.launch.arguments import (
     check_encoding,
     check_flagfiles,
@@ -35,7 +35,6 @@ RUN_FLAGS = "run.flags"
 CHILD_FLAGS = ("child/run.flags", RUN_FLAGS)
 #: Prefix of the flags of a child that is trained from scratch.
 RETRAIN = "retrain_"
-_OF_CHILD = "this works on a child that was trained before"
 
 
 def define_common_flags() -> None:
@@ -215,22 +214,10 @@ def config_for(architecture: Buildable | None = None, stage: str | None = None) 
         _forget_unread()
     config = read_config()
     if stage is not None:
-        _check_typed(stage)
+        has_architecture = bool(FLAGS.architecture) if "architecture" in FLAGS else False
+        options = given_options()
+        check_read({name: options[name] for name in typed if name in options}, stage, has_architecture)
     return config
-
-
-def _check_typed(stage: str) -> None:
-    """Raise `InputError` for an option in the command line that `stage` does not read."""
-    name = find_unread(typed, stage, has_architecture=bool(FLAGS.architecture) if "architecture" in FLAGS else False)
-    if name is not None:
-        value = given_options()[name]
-        shown = ",".join(value) if isinstance(value, list) else str(value)
-        searched = "this works on searched weights"
-        words = {"search": searched, "shared": searched, "retrain": "this is about a child", "child": _OF_CHILD}
-        hint = (
-            f" {ref('sample_temperature')} is that of the text." if name == "temperature" and stage == "child" else ""
-        )
-        raise InputError(f"{ref(name)}={shown} is read by {stage_of(name)}, while {words[stage]}: leave it out.{hint}")
 
 
 def _forget_unread() -> None:

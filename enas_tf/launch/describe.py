@@ -14,14 +14,12 @@ from absl import flags
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import RunOptions
-from enas_tf.experiments.description import Description, describe
+from enas_tf.experiments.description import Description, describe, write_picture
 from enas_tf.experiments.run import derived_architecture
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
 from enas_tf.launch.flags import given_options
 from enas_tf.options import require
-from enas_tf.pictures.drawing import draw, render
-from enas_tf.runtime.files import write_bytes
 from enas_tf.spaces.space import Buildable
 
 FLAGS = flags.FLAGS
@@ -48,7 +46,7 @@ def main() -> None:
     is_of_run, shape = not FLAGS.architecture, _given_shape()
     description = describe(architecture, config, recorded, is_of_run, **shape)
     if FLAGS.picture:
-        _draw(architecture, Path(FLAGS.picture))
+        write_picture(architecture, Path(FLAGS.picture))
     if FLAGS.json:
         print(json.dumps(description.to_json()))
     else:
@@ -92,21 +90,6 @@ def _hint_at_run() -> str:
     path = Path(text.rpartition("#")[0] or text)
     is_of_run = not FLAGS.workdir and path.suffix in (".csv", ".json") and Workdir(path.parent).environment.is_file()
     return f" (with {ref('workdir')}={path.parent} they would be its own)" if is_of_run else ""
-
-
-def _draw(architecture: Buildable, path: Path) -> None:
-    if not path.parent.is_dir():
-        raise InputError(
-            f"the picture {path} cannot be written: {path.parent.absolute()} is not a directory. Create it first."
-        )
-    try:
-        picture = render(draw(architecture), path.suffix)
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}") from error
-    try:
-        write_bytes(path, picture)
-    except OSError as error:
-        raise InputError(f"the picture {path} cannot be written: {error.strerror}. Choose another place.") from error
 
 
 def _given_shape() -> dict[str, Any]:

@@ -8,8 +8,8 @@ from absl import flags
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import export
-from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import closing_block, derived_architecture
+from enas_tf.experiments.starting import retrain
 from enas_tf.experiments.top_stage import retrain_top
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.launch import app
@@ -46,9 +46,7 @@ def main() -> None:
         architecture = derived_architecture(Workdir(app.existing_workdir()))
     with app.start_run(app.config_for(architecture, stage="retrain"), workdir, is_shared=True) as run:
         run.lock()
-        stage = RetrainStage(run, architecture)
-        stage.open(FLAGS.overwrite)
-        stage.retrain()
+        retrain(run, architecture, FLAGS.overwrite)
         if then:
             export(run)
         cluster.barrier()

@@ -11,9 +11,8 @@ from absl import flags
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import export
-from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run, closing_block, derived_architecture
-from enas_tf.experiments.starting import build_stage, start_search
+from enas_tf.experiments.starting import build_stage, retrain, search_and_derive
 from enas_tf.launch import app
 from enas_tf.runtime import cluster
 
@@ -43,11 +42,9 @@ def main() -> None:
         return
     with _start(app.required_workdir()) as run:
         run.lock()
-        _search(run, is_retraining="retrain" in then)
+        search_and_derive(run, FLAGS.overwrite, is_retraining="retrain" in then)
         if "retrain" in then:
-            stage = RetrainStage(run, derived_architecture(run.workdir))
-            stage.open(is_overwriting=False)
-            stage.retrain()
+            retrain(run, derived_architecture(run.workdir), is_overwriting=False)
         if "export" in then:
             export(run)
         cluster.barrier()
@@ -56,18 +53,6 @@ def main() -> None:
 
 def _start(workdir: Path) -> Run:
     return app.start_run(app.config_for(), workdir, is_shared=True)
-
-
-def _search(run: Run, is_retraining: bool) -> None:
-    """Search and derive; what a stage has built is let go when it is done."""
-    stage = start_search(run, FLAGS.overwrite, is_retraining)
-    stage.search()
-    num_epochs = stage.num_epochs
-    if cluster.is_any(stage.is_derived(num_epochs)):
-        run.reporter.say(f"derive: finished, {run.workdir.architecture} is there already")
-    else:
-        stage.derive(num_epochs)
-    cluster.barrier()
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from enas_tf.runtime import files
 from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.console import Heartbeat, bar, in_columns, in_rows, table
 from enas_tf.runtime.descriptions import describe
+from enas_tf.runtime.listening import Listener
 from enas_tf.runtime.tensorboard import TensorBoard
 
 PHASES = ("search", "controller", "derive", "retrain")
@@ -42,9 +43,11 @@ class Reporter:
         phases: the phases of all records; they only align the columns of the console.
         console: the console to print on; standard output by default.
         write_option: writes the name of an option in messages, as `errors.render` takes it.
+        listener: hears every record.
 
     Attributes:
         tensorboard: the TensorBoard files, for what is shown nowhere else.
+        listener: what hears every record.
     """
 
     def __init__(
@@ -54,8 +57,9 @@ class Reporter:
         console: rich.console.Console | None = None,
         *,
         write_option: Callable[[str], str] = str,
+        listener: Listener | None = None,
     ):
-        self._write_option = write_option
+        self._write_option, self.listener = write_option, listener or Listener()
         # Of several processes only the chief reports.
         is_heard = is_chief()
         self._elsewhere = None if is_heard else tempfile.TemporaryDirectory()
@@ -104,6 +108,7 @@ class Reporter:
         self.tensorboard.scalars(phase, numbers, epoch + 1, _describe(phase, numbers) | dict(descriptions or {}))
         width = len(str(total_epochs))
         self._say_numbers(phase, f"{unit} {epoch + 1:>{width}}/{total_epochs}  ", numbers)
+        self.listener.record(phase, epoch, numbers)
 
     def record_result(
         self, phase: str, metrics: Mapping[str, float], num_epochs: int, sizes: Mapping[str, float] | None = None

@@ -10,6 +10,7 @@ from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_for, seed_of_attempt
+from enas_tf.runtime.stopping import Budget
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.outlook import find_collapse, show
@@ -107,10 +108,15 @@ def search(
     reporter: Reporter,
     checkpoints: Checkpoints,
     recovery: Recovery,
-) -> None:
-    """Run what the newest checkpoint has not done; leave searcher and evaluator trained."""
+    budget: Budget | None = None,
+) -> Position:
+    """Run what the newest checkpoint has not done; leave searcher and evaluator trained.
+
+    Returns:
+      The position at the end, which is an earlier one where the budget is spent (`training.loop.run_epochs`).
+    """
     trainer = SearchTrainer(searcher, evaluator, config, seed, reporter)
-    run_epochs(trainer, config.epochs, reporter, checkpoints, recovery)
+    return run_epochs(trainer, config.epochs, reporter, checkpoints, recovery, budget)
 
 
 def improve(

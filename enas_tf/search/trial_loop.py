@@ -15,6 +15,7 @@ from enas_tf.errors import InputError, ref
 from enas_tf.ops.costs import Cost
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_for
+from enas_tf.runtime.stopping import Budget
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.halving import Halving, Levels, expected_number
 from enas_tf.search.ledger import Entry, Ledger
@@ -63,6 +64,7 @@ class TrialSearch:
       reward: returns the reward of a value of the metric.
       seed: the seed of the run.
       reporter: where results are reported.
+      budget: the time that the search may take.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class TrialSearch:
         reward: Callable[[float], float],
         seed: int,
         reporter: Reporter,
+        budget: Budget | None = None,
     ):
+        self._budget = budget or Budget()
         self.searcher, self.plan, self.executor, self.ledger = searcher, plan, executor, ledger
         self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
         self._space = searcher.space
@@ -97,6 +101,7 @@ class TrialSearch:
 
         Raises:
           InputError: so many trials have failed alike that the search is not worth going on.
+          StopEarly: the budget is spent, or a listener ends the search. The ledger has all results so far.
         """
         with self._reporter.progress("trials", self._total, "trials") as advance:
             while True:
@@ -174,6 +179,7 @@ class TrialSearch:
             for entry in (entry for group in self._groups for entry in group):
                 if entry.trial == trial and entry.outcome is None:
                     self.ledger.finish(entry, result.outcome)
+            self._budget.check()
 
     def _learn(self, group: list[Entry], advance: Callable[[int], None]) -> None:
         """Let the searcher learn from the results of an update, and report them."""

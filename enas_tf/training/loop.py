@@ -6,6 +6,7 @@ from collections.abc import Callable
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import stepping
+from enas_tf.runtime.stopping import Budget, StopEarly
 from enas_tf.training.health import Recovery
 
 
@@ -46,40 +47,67 @@ class Trainer(abc.ABC):
         """
 
 
+class _Progress:
+    """How far a training has come."""
+
+    def __init__(self, trainer: Trainer, reporter: Reporter, checkpoints: Checkpoints, recovery: Recovery):
+        self._trainer, self._reporter = trainer, reporter
+        self._checkpoints, self._recovery = checkpoints, recovery
+        self.position = self._start(checkpoints.restore_latest() or Position())
+
+    def _start(self, at: Position) -> Position:
+        self._trainer.start(at, self._recovery.count)
+        self._reporter.truncate(self._trainer.phases(at))
+        return at
+
+    def save(self) -> None:
+        # A run that resumes has to begin before the divergence.
+        if self._trainer.failure is None:
+            self._checkpoints.save(*self.position)
+
+    def run_epoch(self, advance: Callable[[int], None]) -> None:
+        """Run the rest of the epoch that is under way; save it, or go back to the last checkpoint."""
+        trainer, epoch = self._trainer, self.position.epoch
+        trainer.run_epoch(epoch, self.position.step, advance)
+        if trainer.failure:
+            self.position = self._start(self._recovery.go_back(trainer.failure, self._checkpoints, self._reporter))
+        else:
+            self.position = Position(epoch + 1)
+            self.save()
+            self._reporter.listener.end_epoch(trainer.stage, epoch)
+
+
 def run_epochs(
-    trainer: Trainer, num_epochs: int, reporter: Reporter, checkpoints: Checkpoints, recovery: Recovery
-) -> None:
+    trainer: Trainer,
+    num_epochs: int,
+    reporter: Reporter,
+    checkpoints: Checkpoints,
+    recovery: Recovery,
+    budget: Budget | None = None,
+) -> Position:
     """Run what the newest checkpoint has not done of `num_epochs`, with a checkpoint after each.
+
+    Returns:
+      The position at the end. Where the budget is spent or a listener ends the training, it is an earlier one; it is
+      saved, and the training can go on from there another time.
 
     Raises:
       InputError: the training diverges, and going back to the last checkpoint does not help.
       Interrupted: a signal has come; all that was done is saved.
     """
-
-    def start(at: Position) -> Position:
-        trainer.start(at, recovery.count)
-        reporter.truncate(trainer.phases(at))
-        return at
-
-    def save() -> None:
-        # A run that resumes has to begin before the divergence.
-        if trainer.failure is None:
-            checkpoints.save(*position)
-
-    position = start(checkpoints.restore_latest() or Position())
-    num_left = trainer.num_left(position, num_epochs)
-    with reporter.progress(trainer.stage, num_left) as tick, stepping(save) as after_step:
+    progress, budget = _Progress(trainer, reporter, checkpoints, recovery), budget or Budget()
+    num_left = trainer.num_left(progress.position, num_epochs)
+    with reporter.progress(trainer.stage, num_left) as tick, stepping(progress.save) as after_step:
 
         def advance(num: int) -> None:
-            nonlocal position
-            position = position._replace(step=position.step + num)
+            progress.position = progress.position._replace(step=progress.position.step + num)
             tick(num)
             after_step()
+            budget.check()
 
-        while position.epoch < num_epochs:
-            trainer.run_epoch(position.epoch, position.step, advance)
-            if trainer.failure:
-                position = start(recovery.go_back(trainer.failure, checkpoints, reporter))
-            else:
-                position = Position(position.epoch + 1)
-                save()
+        try:
+            while progress.position.epoch < num_epochs:
+                progress.run_epoch(advance)
+        except StopEarly:
+            progress.save()
+    return progress.position

@@ -215,6 +215,7 @@ WITHOUT_EFFECT = {
     "executor",
     "parallel",
     "max_failures",
+    "max_minutes",
     "derive_samples",
     "derive_batches",
     "derive_kept",

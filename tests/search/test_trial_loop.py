@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from enas_tf.errors import InputError
 from enas_tf.ops.costs import Cost
 from enas_tf.runtime.reporting import Reporter
+from enas_tf.runtime.stopping import Budget, StopEarly
 from enas_tf.search.halving import Halving, Levels, budgets_of
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.searchers.searcher import Searcher
@@ -70,7 +71,19 @@ def plan(num=NUM, ahead=1, per_update=1, factor=3, max_failures=100):
     return TrialPlan(num, "valid_accuracy", per_update, ahead, Halving(budgets_of(9, factor), factor), max_failures)
 
 
-def search(place, executor, name="evolution", **options):
+class Results(Budget):
+    """A budget of so many results."""
+
+    def __init__(self, num):
+        self.left = num
+
+    def check(self):
+        self.left -= 1
+        if not self.left:
+            raise StopEarly
+
+
+def search(place, executor, name="evolution", budget=None, **options):
     """Search in the directory `place` by the searcher `name`; return the ledger and what the searcher has learned."""
     keras.utils.set_random_seed(0)
     searcher, ledger = Recorder(build(name, SPACE)), Ledger(place / "trials.jsonl", {"space": "list"})
@@ -85,6 +98,7 @@ def search(place, executor, name="evolution", **options):
             lambda value: value**2,
             3,
             reporter,
+            budget,
         ).run()
     assert not list((place / "states").glob("*")), "states are removed at the end"
     return ledger, searcher.learned
@@ -275,3 +289,16 @@ def test_a_trial_that_is_proposed_again_is_not_trained_again(tmp_path):
         ).run()
     assert executor.trials == [Trial((0, 1, 2), (9,))], "not even while it is under way"
     assert [dataclasses.replace(entry, number=0) for entry in ledger.entries] == [ledger.entries[0]] * 5
+
+
+@pytest.mark.parametrize("num", [1, 5, 9])
+def test_a_search_whose_budget_is_spent_keeps_its_results_and_goes_on_another_time(tmp_path, num):
+    expected = search(tmp_path / "whole", FakeExecutor())[0]
+    with pytest.raises(StopEarly):
+        search(tmp_path / "parts", FakeExecutor(), budget=Results(num))
+    ledger = Ledger(tmp_path / "parts" / "trials.jsonl", {"space": "list"})
+    assert sum(entry.outcome is not None for entry in ledger.of("search")) == num
+    executor = FakeExecutor()
+    ledger = search(tmp_path / "parts", executor)[0]
+    assert [(e.trial, e.outcome) for e in ledger.entries] == [(e.trial, e.outcome) for e in expected.entries]
+    assert reported(tmp_path / "parts") == reported(tmp_path / "whole")

@@ -14,8 +14,10 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.runtime.checkpoints import Checkpoints
+from enas_tf.runtime.listening import Listener
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import Interrupted, handled_signals
+from enas_tf.runtime.stopping import Budget, StopEarly
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
 
@@ -58,14 +60,46 @@ class CountingTrainer(Trainer):
                 self.reporter.record(phase, epoch, {"weight": float(self.weight)}, len(STEPS))
 
 
-def run(workdir, action=lambda trainer, number: None):
+def run(workdir, action=lambda trainer, number: None, budget=None, listener=None):
     """A process of its own: new objects in an old directory."""
     quiet, recovery = rich.console.Console(file=io.StringIO()), Recovery("search")
-    with Reporter(workdir, console=quiet) as reporter, contextlib.suppress(Interrupted), handled_signals():
+    with (
+        Reporter(workdir, console=quiet, listener=listener) as reporter,
+        contextlib.suppress(Interrupted),
+        handled_signals(),
+    ):
         trainer = CountingTrainer(reporter, action)
         tracked = {"weight": trainer.weight, "recovery": recovery.tracked}
-        run_epochs(trainer, len(STEPS), reporter, Checkpoints(workdir / "checkpoints", tracked), recovery)
+        checkpoints = Checkpoints(workdir / "checkpoints", tracked)
+        trainer.end = run_epochs(trainer, len(STEPS), reporter, checkpoints, recovery, budget)
     return trainer
+
+
+class Steps(Budget):
+    """A budget of so many steps."""
+
+    def __init__(self, num):
+        self.left = num
+
+    def check(self):
+        self.left -= 1
+        if not self.left:
+            raise StopEarly
+
+
+class Epochs(Listener):
+    """Hears epochs, and ends the training after the epoch `last`."""
+
+    def __init__(self, last=None):
+        self.last, self.heard = last, []
+
+    def record(self, phase, epoch, metrics):
+        self.heard.append((phase, epoch, metrics["weight"]))
+
+    def end_epoch(self, stage, epoch):
+        self.heard.append((stage, epoch, None))
+        if epoch == self.last:
+            raise StopEarly
 
 
 def records(workdir):
@@ -96,6 +130,41 @@ def test_a_signal_at_any_step_changes_nothing(unbroken, tmp_path, moment):
     assert len(first.log) == moment + 1
     assert first.log + second.log == expected.log
     assert float(second.weight) == float(expected.weight)
+    assert records(tmp_path) == lines
+
+
+@pytest.mark.parametrize("num", range(1, sum(STEPS) + 1))
+def test_a_budget_that_is_spent_ends_the_training_after_the_step(unbroken, tmp_path, num):
+    """It ends without an error, says where it stands, and a run with more time ends as one without an end."""
+    expected, lines = unbroken
+    first = run(tmp_path, budget=Steps(num))
+    assert len(first.log) == num
+    assert sum(STEPS[: first.end.epoch]) + first.end.step == num
+    second = run(tmp_path, budget=Budget(None))
+    assert second.end == (len(STEPS), 0)
+    assert first.log + second.log == expected.log
+    assert float(second.weight) == float(expected.weight)
+    assert records(tmp_path) == lines
+
+
+def test_a_budget_of_minutes_is_spent_when_they_are_over(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    budget = Budget(2)
+    now[0] += 119
+    budget.check()
+    now[0] += 1
+    with pytest.raises(StopEarly):
+        budget.check()
+
+
+def test_a_listener_hears_every_epoch_and_may_end_the_training(unbroken, tmp_path):
+    expected, lines = unbroken
+    listener = Epochs(last=1)
+    assert run(tmp_path, listener=listener).end == (2, 0)
+    assert listener.heard == [*lines[:2], ("search", 0, None), *lines[2:4], ("search", 1, None)]
+    assert float(run(tmp_path, listener=listener).weight) == float(expected.weight)
+    assert listener.heard[-1] == ("search", 2, None)
     assert records(tmp_path) == lines
 
 
