@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from enas_tf.api.searches import ImageSearch, TextSearch
     from enas_tf.errors import InputError
     from enas_tf.runtime.stopping import StopEarly
+    from enas_tf.tasks.new_images import load_image
 
 __version__ = "0.1.0"
-__all__ = ["Callback", "Candidate", "ImageSearch", "InputError", "StopEarly", "TextSearch"]
+__all__ = ["Callback", "Candidate", "ImageSearch", "InputError", "StopEarly", "TextSearch", "load_image"]
 
 _MODULES = {
     "Callback": "api.callbacks",
@@ -24,6 +25,7 @@ _MODULES = {
     "InputError": "errors",
     "StopEarly": "runtime.stopping",
     "TextSearch": "api.searches",
+    "load_image": "tasks.new_images",
 }
 
 

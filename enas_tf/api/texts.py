@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from enas_tf.data.splits import cut_end
 from enas_tf.data.text import TEXT, TextData, Texts
 from enas_tf.data.text_encoding import decode_text
-from enas_tf.data.text_sources import TEXT_SOURCE, cut_end, encode
+from enas_tf.data.text_sources import TEXT_SOURCE, encode
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import RunOptions
 from enas_tf.runtime.files import write_text

@@ -123,6 +123,11 @@ def _notes(headers: Sequence[Header], values: ValueRange) -> tuple[str, ...]:
     if turned := sum(header.orientation != 1 for header in headers):
         verb = "was turned upright by its" if turned == 1 else "were turned upright by their"
         notes.append(f"{count_of(turned, 'image')} {verb} Exif orientation.")
+    if clear := sum(header.has_alpha for header in headers):
+        notes.append(
+            f"{count_of(clear, 'image')} of {len(headers):,} can be transparent, which is left out: where the shape is "
+            "in the transparency, put them on a background first."
+        )
     return tuple(notes)
 
 

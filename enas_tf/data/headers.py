@@ -1,4 +1,4 @@
-"""What the head of an image file says that TensorFlow's decoder ignores: 16 bits per channel, and which way is up."""
+"""What the head of an image file says that decoding loses: 16 bits per channel, which way is up, transparency."""
 
 import dataclasses
 import struct
@@ -22,10 +22,12 @@ class Header:
     Attributes:
       is_wide: whether the file has 16 bits per channel.
       orientation: Exif's number, 1..8, of how the pixels are turned; 1 is upright.
+      has_alpha: whether pixels may be transparent, which only a PNG file is asked for.
     """
 
     is_wide: bool = False
     orientation: int = 1
+    has_alpha: bool = False
 
 
 def read_header(path: str | Path) -> Header:
@@ -45,12 +47,16 @@ def read_header(path: str | Path) -> Header:
 
 def _read_png(file: BinaryIO) -> Header:
     """Read the chunks of a PNG file, each its length, its type, its content and a check sum."""
-    depth, exif = 8, b""
+    depth, exif, has_alpha = 8, b"", False
     while len(head := file.read(8)) == 8:
         length, kind = struct.unpack(">I4s", head)
         if kind == b"IHDR":
-            depth = file.read(length)[8]  # After width and height.
+            content = file.read(length)  # Width, height, depth, colour type, ...
+            depth, has_alpha = content[8], content[9] in (4, 6)
             file.seek(4, 1)
+        elif kind == b"tRNS":
+            has_alpha = True
+            file.seek(length + 4, 1)
         elif kind == b"eXIf" and length <= _EXIF_LIMIT:
             exif = file.read(length)
             break
@@ -58,7 +64,7 @@ def _read_png(file: BinaryIO) -> Header:
             break
         else:
             file.seek(length + 4, 1)
-    return Header(depth == 16, _orientation(exif))
+    return Header(depth == 16, _orientation(exif), has_alpha)
 
 
 def _exif_of_jpeg(file: BinaryIO) -> bytes:

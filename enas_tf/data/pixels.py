@@ -12,6 +12,8 @@ from enas_tf.errors import InputError
 _MOST_CHANNELS = 4
 # Images that are inspected at once.
 _CHUNK = 1024
+# Images whose largest value is below this share of their range are remarked on.
+_DARK = 0.25
 _TYPES = "expected uint8, uint16, or floats in 0..1"
 
 What = Callable[[str], str]
@@ -67,7 +69,7 @@ def as_bytes(images: Mapping[str, np.ndarray], what: What) -> tuple[dict[str, np
         part: ranges[part].to_bytes(array if array.ndim == 4 else array[..., np.newaxis])
         for part, array in images.items()
     }
-    notes = []
+    notes = _note_if_dark(images["train"], ranges["train"])
     if wide_range:
         notes.append(f"16-bit images were scaled from {wide_range.low:g}..{wide_range.high:g} to 0..255.")
     others = [part for part in images if ranges[part] != ranges["train"]]
@@ -75,6 +77,23 @@ def as_bytes(images: Mapping[str, np.ndarray], what: What) -> tuple[dict[str, np
         found = f"The {PART_WORDS[part]} images had values {ranges[part]}"
         notes.append(f"{found}, the training images {ranges['train']}.")
     return converted, ranges["train"], tuple(notes)
+
+
+def _note_if_dark(images: np.ndarray, values: ValueRange) -> list[str]:
+    """Return the note about images that fill little of their range: few of the 256 levels of a byte are left of them.
+
+    The range of wide integers is that of what is there.
+    """
+    if _is_wide(images) or not images.size:
+        return []
+    largest = float(images.max())
+    if largest >= _DARK * values.high:
+        return []
+    cure = f"x / {largest:g}" if largest else "images that are not all of one value"
+    return [
+        f"The largest value of the training images is {largest:.3g}, of a range up to {values.high:g}: unless they are "
+        f"that dark, they had another range before. Save {cure}."
+    ]
 
 
 def _is_wide(array: np.ndarray) -> bool:

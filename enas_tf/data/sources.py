@@ -155,6 +155,11 @@ def _suggest(dataset: str, prefix: str) -> str:
         places["missing"] = ("npz", f"{dataset}.npz")
     if found := places.get(describe_path(place)):
         kind, path = found
+        if kind == "npz" and not path.endswith(".npz"):
+            return (
+                "Of files, only NumPy archives are read: save the images as "
+                "numpy.savez('photos.npz', x_train=x, y_train=y), and write npz:photos.npz."
+            )
         return f"To read {show_given(path)}, write {kind}:{show_given(path)}."
     close = difflib.get_close_matches(shorten(prefix), LOADERS, n=1)
     if close:
@@ -215,6 +220,7 @@ def _check_classes(option: str, class_names: tuple[str, ...], train: Split, vali
     present = np.unique(train.labels)
     missing = sorted(set(range(len(class_names))) - set(present.tolist()))
     if missing:
+        _check_others_lack_them(option, class_names, missing, {"validation": valid, "test": test})
         is_named = any(class_names[number] != str(number) for number in missing)
         shown = [f"{number} ({class_names[number]})" if is_named else number for number in missing]
         raise InputError(
@@ -227,6 +233,20 @@ def _check_classes(option: str, class_names: tuple[str, ...], train: Split, vali
             raise InputError(
                 f"No {name} images could be split off {option}: too few training images ({len(train)}). Expected at "
                 f"least 2 of a class; use more data or a larger {ref('valid_fraction')}."
+            )
+
+
+def _check_others_lack_them(
+    option: str, class_names: tuple[str, ...], missing: list[int], others: dict[str, Split]
+) -> None:
+    """Raise `InputError` if another part has images of a class that the training part lacks: no number is left out."""
+    for name, split in others.items():
+        unseen = sorted(set(missing) & set(np.unique(split.labels).tolist()))
+        if unseen:
+            shown = enumerate_items([class_names[number] for number in unseen])
+            raise InputError(
+                f"The {name} part of {option} has images of class {shown}, and the training part has none: expected "
+                "training images of every class. Add some, or leave those images out."
             )
 
 

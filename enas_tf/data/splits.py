@@ -2,6 +2,9 @@
 
 import numpy as np
 
+#: The share of the validation and of the test part of a text: in pydoc, in a single file, and in a set that lacks them.
+SHARE = 0.1
+
 
 def split_indices(labels: np.ndarray, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Divide examples into `(kept, held_out)`, two sorted, disjoint int64 arrays of indices that cover all of them.
@@ -41,3 +44,10 @@ def held_out_sizes(counts: np.ndarray, fraction: float) -> np.ndarray:
 def first_shuffled(count: int, limit: int, seed: int) -> np.ndarray:
     """Return the first `limit` (or all) of 0..count-1 in a random order that depends on `count` and `seed` only."""
     return np.random.default_rng(seed).permutation(count)[:limit]
+
+
+def cut_end(text: str) -> tuple[str, str]:
+    """Split `text` into all but its last tenth and that tenth, between lines, or between words if it is one line."""
+    end = int(len(text) * (1 - SHARE))
+    start = text.rfind("\n", 0, end) + 1 or text.rfind(" ", 0, end) + 1
+    return text[:start], text[start:]

@@ -11,8 +11,9 @@ from enas_tf.data.paths import (
     show_given,
     show_path,
 )
+from enas_tf.data.splits import cut_end
 from enas_tf.data.text import Texts
-from enas_tf.data.text_encoding import decode_text
+from enas_tf.data.text_encoding import decode_text, filled
 from enas_tf.errors import InputError, count_of, ref
 
 # The names that a file may have, the preferred first: plain, WikiText in words, WikiText raw, Penn Treebank.
@@ -22,11 +23,16 @@ _FILE_NAMES = (("", ".txt"), ("wiki.", ".tokens"), ("wiki.", ".raw"), ("ptb.", "
 def load_directory(location: str, data_dir: str | None, tokens: str) -> Texts:
     """Read train.txt, valid.txt and test.txt in `location`, in UTF-8, or the files as WikiText or PTB name them.
 
+    Of a single file the last tenth is the test part, and the last tenth of the rest the validation part, between lines.
+
     Raises:
-        InputError: there is no such directory, or a file is missing, empty, not readable or not UTF-8.
+        InputError: there is no such directory or file, or a file is missing, empty, not readable or not UTF-8.
     """
     option = f"{ref('dataset')}=text:{show_given(location)}"
-    require_path(location, "a directory", option, "one with the files train.txt, valid.txt and test.txt")
+    if describe_path(location) == "a file":
+        return _split_file(Path(location))
+    expected = "a file, or a directory with the files train.txt, valid.txt and test.txt"
+    require_path(location, "a directory", option, expected)
     try:
         entries = sorted(Path(location).iterdir())
     except OSError as error:
@@ -42,6 +48,16 @@ def load_directory(location: str, data_dir: str | None, tokens: str) -> Texts:
     return Texts(**texts, notes=notes, num_skipped=len(others))
 
 
+def _split_file(path: Path) -> Texts:
+    """Return the three parts of a text that is one file."""
+    rest, test = cut_end(_read_file(path))
+    train, valid = cut_end(rest)
+    parts = {"train": train, "valid": valid, "test": test}
+    where = show_path(path)
+    texts = {part: filled(text, f"The {part} part of {where}") for part, text in parts.items()}
+    return Texts(**texts, notes=("The test part is the last tenth of the file, the validation part the tenth before.",))
+
+
 def _find_files(entries: list[Path], part: str, option: str) -> list[Path]:
     """Return the files of `part`, the preferred name first; raise `InputError` if there is none."""
     ranks = {path: rank for path in entries if (rank := _rank(path.name, part)) is not None}
@@ -49,7 +65,10 @@ def _find_files(entries: list[Path], part: str, option: str) -> list[Path]:
         return sorted(ranks, key=lambda path: ranks[path])
     names = [f"{before}{part}{after}" for before, after in _FILE_NAMES]
     expected = f"expected a file of that name, or {', '.join(names[1:])}"
-    raise InputError(f"{option} has no {names[0]}: {expected}. Put the {part} part of the text there.")
+    raise InputError(
+        f"{option} has no {names[0]}: {expected}. Put the {part} part of the text there; or join all files to one, "
+        "which is then split."
+    )
 
 
 def _rank(name: str, part: str) -> tuple[int, bool] | None:

@@ -11,15 +11,16 @@ from typing import Any
 import tensorflow as tf
 
 from enas_tf.data.paths import describe_path, shorten, show_given
+from enas_tf.data.splits import SHARE, cut_end
 from enas_tf.data.text import UNKNOWN, TextConfig, TextData, Texts, build_vocabulary, split_tokens
 from enas_tf.data.text_encoding import decode_text, filled
 from enas_tf.data.text_files import load_directory
 from enas_tf.data.tfds import download, find, first_line, quiet, unread_splits
-from enas_tf.errors import InputError, ref
+from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require
 
-# The share of the validation and of the test part in pydoc; and in the training part of a set of TFDS that lacks them.
-_SHARE = 0.1
+# No language has words of so many characters on average: such a text is not cut by blanks.
+_LONG = 100
 # The kinds of `dataset` that hold images only.
 _IMAGE_KINDS = ("digits", "folder", "npz")
 # The underline of a heading or the border of a table.
@@ -31,7 +32,7 @@ _WORD = re.compile(r"\w+(?:'\w+)*|[^\w\s]")
 class TextSourceConfig:
     """The text of a run."""
 
-    dataset: str = option("pydoc", "text: pydoc | text:PATH | tfds:NAME")
+    dataset: str = option("pydoc", "text: pydoc | text:PATH | tfds:NAME; PATH is a file, or a directory of three")
     data_dir: str | None = option(None, "directory of TensorFlow Datasets; its own default if not given", decides=False)
     limit_train: int | None = option(
         None, "number of tokens of the training part to keep, the first ones; all if not given"
@@ -81,6 +82,11 @@ def encode(texts: Texts, name: str, config: TextConfig, limit_train: int | None 
     limit = limit_train or None
     vocabulary = build_vocabulary(itertools.islice(split_tokens(texts.train, config.tokens), limit), config)
     train, valid, test = (vocabulary.encode(text) for text in (texts.train, texts.valid, texts.test))
+    if config.tokens == "word" and len(texts.train) > _LONG * max(len(train), 1):
+        raise InputError(
+            f"the training part of {name} has {len(texts.train):,} characters and {count_of(len(train), 'word')}: "
+            f"words are cut at blanks, and expected were some of the usual length. Use {ref('tokens')}=char."
+        )
     return TextData(name, vocabulary, train[:limit], valid, test, texts.notes, texts.num_skipped)
 
 
@@ -141,7 +147,7 @@ def _first_paragraphs(topics: dict[str, str]) -> dict[str, list[str]]:
 
 def _share_out(topics: dict[str, list[str]]) -> dict[str, list[str]]:
     """Return part -> its paragraphs. Each topic, the longest first, goes to the part that it leaves least full."""
-    shares = {"train": 1 - 2 * _SHARE, "valid": _SHARE, "test": _SHARE}
+    shares = {"train": 1 - 2 * SHARE, "valid": SHARE, "test": SHARE}
     sizes, part_of = dict.fromkeys(shares, 0), {}
     lengths = {name: sum(map(len, paragraphs)) for name, paragraphs in topics.items()}
     for name in sorted(topics, key=lambda name: (-lengths[name], name)):
@@ -205,13 +211,6 @@ def _read_split(tfds: Any, builder: Any, name: str, feature: str) -> str:
         reason = f"cannot be read ({first_line(error)}). Remove that directory and prepare the data set again."
         raise InputError(f"{where} {reason}") from None
     return decode_text(content, where)
-
-
-def cut_end(text: str) -> tuple[str, str]:
-    """Split `text` into all but its last tenth and that tenth, between lines, or between words if it is one line."""
-    end = int(len(text) * (1 - _SHARE))
-    start = text.rfind("\n", 0, end) + 1 or text.rfind(" ", 0, end) + 1
-    return text[:start], text[start:]
 
 
 # Kind of `dataset` -> loader(location, data_dir, tokens) -> Texts; and kind -> how the option is written.

@@ -73,7 +73,11 @@ def find(tfds: Any, name: str, data_dir: str | None) -> Any:
         known = tfds.list_builders(with_community_datasets=False)
         close = difflib.get_close_matches(shorten(name.split("/")[0].split(":")[0]), known, n=5)
         hint = f" Close to it are {', '.join(close)}." if close else ""
-        raise InputError(f"{option}: TensorFlow Datasets knows no such data set.{hint}") from None
+        place = f"in {ref('data_dir')}={shorten(data_dir)}" if data_dir else f"in its own directory ({ref('data_dir')})"
+        raise InputError(
+            f"{option}: TensorFlow Datasets knows no such data set, and none of that name is prepared {place}.{hint} "
+            f"The directory of your own one is {ref('data_dir')}/{shorten(name).split('/')[0]}/VERSION."
+        ) from None
     except Exception as error:
         # The errors of a builder for a wrong configuration, version or directory are not documented.
         raise InputError(f"{option} cannot be opened: {first_line(error)}") from None

@@ -111,11 +111,17 @@ class RetrainStage:
         return {
             "child": f"{self.cost.parameters:,} parameters, {self.cost.flops:,} FLOPs per {run.task.unit}",
             "width": networks.size_in_words(self.architecture, run.config[networks.child]),
-            "data": run.task.data_in_words(run.config, run.data),
+            **({} if self._follows_search else run.task.summary(run.config, run.data)),
+            "trained on": run.task.data_in_words(run.config, run.data),
             **run.lowered("retrain"),
             "epochs": f"{run.config[RETRAIN].epochs} of {count_of(self.trainer.steps_per_epoch, 'step')}",
             **unended_schedule(run.config, "retrain"),
         }
+
+    @property
+    def _follows_search(self) -> bool:
+        """Whether a search in the workdir has reported the data."""
+        return self.run.workdir.checkpoints("search").exists() or self.run.workdir.trials.exists()
 
     def _metrics(self, tested: dict[str, float], child: keras.Model) -> dict:
         run, metric = self.run, self.run.task.metric

@@ -33,6 +33,8 @@ from enas_tf.training.scratch import Training
 
 #: A forward pass costs about a third of a training step.
 _FORWARD = 1 / 3
+#: Added to the seed of the run for short trainings: one that begins as a whole one does would rank better than it can.
+_SHORT = 1_000
 #: Purpose of the random numbers that draw the random children.
 _CHILDREN = 1805
 
@@ -113,9 +115,8 @@ class Study:
         """
         tokens = list(dict.fromkeys([*self.random, *found]))
         outcomes = [self._train_with(number, f"trials_{number}.jsonl", tokens) for number in range(self.num_seeds)]
-        # A seed of its own: a short training that begins as the long one does would rank better than it can.
-        number, name = self.num_seeds, "trials_short.jsonl"
-        shortly = {epochs: self._train_with(number, name, self.random, epochs) for epochs in short}
+        name = "trials_short.jsonl"
+        shortly = {epochs: self._train_with(_SHORT, name, self.random, epochs) for epochs in short}
         children = []
         for place, key in enumerate(tokens):
             architecture = self.run.space.decode(key)
@@ -145,7 +146,7 @@ class Study:
         ledger = ledger_at(run, run.workdir.path / name)
         trials, told = [Trial(key, (epochs or self.epochs,), "study") for key in tokens], 0
         left = [trial for trial in trials if ledger.find(trial) is None]
-        words = f"children, seed {number + 1}" + (f", {count_of(epochs, 'epoch')}" if epochs else "")
+        words = f"children, {count_of(epochs, 'epoch')}" if epochs else f"children, seed {number + 1}"
         with (
             build_executor(run, training, config) as executor,
             run.reporter.progress(words, len(left), "children") as advance,

@@ -177,6 +177,13 @@ def test_photos_are_turned_upright(tmp_path, image_size):
             np.testing.assert_array_equal(brightest, np.asarray(ImageOps.exif_transpose(image)))
 
 
+def test_transparency_is_not_left_out_in_silence(tmp_path):
+    write_classes(tmp_path)
+    Image.new("RGBA", (6, 6), (0, 0, 0, 100)).save(tmp_path / "dog" / "icon.png")
+    (note,) = load(tmp_path).notes
+    assert note.startswith("1 image of 21 can be transparent, which is left out")
+
+
 @pytest.mark.parametrize(("largest", "high"), [(4095, 4095), (3000, 4095), (65535, 65535), (255, 255)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_16_bit_images_are_scaled_by_their_true_range(tmp_path, largest, high, channels):
@@ -198,7 +205,9 @@ def test_16_bit_images_among_others(tmp_path):
     data = load(tmp_path, image_size=3)
     assert images_of(data).max() == round(4000 * 255 / 4095)  # transparency does not count
     assert data.values == BYTES
-    assert data.notes == ("1 of 21 images had 16 bits per channel and were scaled from 0..4095 to 0..255.",)
+    wide, clear = data.notes
+    assert wide == "1 of 21 images had 16 bits per channel and were scaled from 0..4095 to 0..255."
+    assert clear.startswith("1 image of 21 can be transparent")
 
 
 def test_a_damaged_16_bit_image_is_named(tmp_path):

@@ -54,6 +54,14 @@ def test_exif_behind_the_pixels_of_a_png(tmp_path):
     assert read_header(tmp_path / "image.png").orientation == 3
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_what_may_be_transparent_is_told(tmp_path, mode):
+    path = tmp_path / "image.png"
+    options = {"transparency": 0} if mode == "P" else {}
+    Image.fromarray(PIXELS).convert(mode).save(path, **options)
+    assert read_header(path).has_alpha == (mode in ("RGBA", "LA", "P"))
+
+
 @pytest.mark.parametrize("orientation", [0, 9, 60000])
 def test_numbers_that_mean_nothing_are_upright(tmp_path, orientation):
     assert read_header(write(tmp_path / "image.jpg", orientation)).orientation == 1

@@ -1,5 +1,7 @@
 """Archives of arrays: the arrays that are read, and the message about each wrong array."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -90,8 +92,30 @@ def test_class_names_give_the_order_of_texts(tmp_path):
 
 def test_a_class_without_training_images_is_named(tmp_path):
     changes = {"y_train": np.array(["dog", "cat"] * 10), "y_test": np.array(["cat", "fox"] * 3)}
-    with pytest.raises(InputError, match=r"no image of class 2 \(fox\)"):
+    expected = r"The test part of .* has images of class fox, and the training part has none.*Add some, or leave those"
+    with pytest.raises(InputError, match=expected):
         load(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("images", "cure"),
+    [
+        (lambda x: x / 255 / 255, r"0\.00392, of a range up to 1: .* Save x / 0\.00392157\.$"),
+        (lambda x: x % 17, r"16, of a range up to 255: .* Save x / 16\.$"),
+        (lambda x: x * 0, r"0, of a range up to 255: .* Save images that are not all of one value\.$"),
+    ],
+)
+def test_images_that_fill_little_of_their_range_are_remarked_on(tmp_path, images, cure):
+    made = arrays()
+    changes = {part: images(made[part]) for part in ("x_train", "x_test")}
+    changes["x_train"].flat[0] = images(np.float64(255)) if changes["x_train"].dtype.kind == "f" else images(16)
+    (note,) = load(tmp_path, **changes).notes
+    assert re.search(cure, note), note
+
+
+def test_images_of_any_usual_brightness_are_not_remarked_on(tmp_path):
+    assert load(tmp_path).notes == ()
+    assert load(tmp_path, x_train=arrays()["x_train"] // 3).notes == ()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
@@ -190,7 +214,7 @@ def test_floats_up_to_one_are_scaled(tmp_path):
         ({"y_train": np.zeros(20, "datetime64[s]")}, "expected one integer per image"),
         ({"y_train": np.eye(20, dtype=int)}, "argmax"),
         ({"y_train": np.arange(20) % 2 - 1}, r"y_train of .*labels -1\.\.0: expected classes counted from 0"),
-        ({"y_train": np.arange(20) % 2 + 1}, r"no image of class 0.*found 1, 2"),
+        ({"y_train": np.arange(20) % 2 + 1}, r"images of class 0, and the training part has none"),
         ({"y_train": np.array([{}] * 20)}, r"y_train of .*cannot be read: it holds Python objects.*x\.astype\(str\)"),
         ({"x_valid": np.zeros((4, 5, 5, 3), np.uint8)}, r"images\.npz has no y_valid"),
         ({"X_val": np.zeros((4, 5, 5, 3)), "x_valid": np.zeros((4, 5, 5, 3))}, "X_val of .* and x_valid are the same"),

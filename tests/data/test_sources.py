@@ -150,6 +150,7 @@ def test_what_a_source_has_found_is_kept(monkeypatch):
         ("./photos", r"To read \./photos, write folder:\./photos\.$"),
         ("arrays.npz", r"To read arrays\.npz, write npz:arrays\.npz\.$"),
         ("arrays", r"To read arrays\.npz, write npz:arrays\.npz\.$"),
+        ("table.csv", r"Of files, only NumPy archives are read: save the images as numpy\.savez"),
         ("other", r"If it is a set of TensorFlow Datasets, write tfds:other\.$"),
     ],
 )
@@ -157,6 +158,7 @@ def test_what_is_there_is_suggested(tmp_path, monkeypatch, dataset, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").mkdir()
     (tmp_path / "arrays.npz").touch()
+    (tmp_path / "table.csv").touch()
     with pytest.raises(InputError, match=message):
         load_images(DataConfig(dataset))
 

@@ -165,8 +165,7 @@ def test_special_files_are_refused_at_once(tmp_path):
     os.mkfifo(tmp_path / "valid.txt")
     for place, message in (
         (tmp_path, r"valid\.txt is a named pipe\. Expected a text file"),
-        (tmp_path / "valid.txt", r"valid\.txt is a named pipe\. Expected one with the files"),
-        (tmp_path / "train.txt", r"train\.txt is a file\. Expected one with the files"),
+        (tmp_path / "valid.txt", r"valid\.txt is a named pipe\. Expected a file, or a directory with"),
         ("/dev/zero", r"/dev/zero is a device\. Expected"),
     ):
         with pytest.raises(InputError, match=message):
@@ -184,6 +183,24 @@ def test_a_directory_that_is_there_is_suggested(tmp_path, monkeypatch):
     (tmp_path / "prose").mkdir()
     with pytest.raises(InputError, match=r"To read that directory, write text:prose\.$"):
         load("prose")
+
+
+def test_a_single_file_is_cut_in_three(tmp_path):
+    lines = [f"line {number} of a book" for number in range(100)]
+    (tmp_path / "book.txt").write_text("".join(f"{line}\n" for line in lines))
+    data = load(f"text:{tmp_path / 'book.txt'}")
+    sizes = [len(ids) for ids in data.parts().values()]
+    assert sum(sizes) == 100 * 6, "five words and the end of each line"
+    np.testing.assert_allclose([size / 600 for size in sizes], [0.81, 0.09, 0.1], atol=0.02)
+    assert data.notes == ("The test part is the last tenth of the file, the validation part the tenth before.",)
+    assert len(load(f"text:{tmp_path / 'book.txt'}", "char").train) > sizes[0]
+
+
+def test_a_text_without_blanks_has_no_words(tmp_path):
+    (tmp_path / "book.txt").write_text("".join("漢" * 500 + "\n" for _ in range(30)))
+    with pytest.raises(InputError, match=r"characters and .* words: words are cut at blanks.*Use tokens=char"):
+        load(f"text:{tmp_path / 'book.txt'}")
+    assert len(load(f"text:{tmp_path / 'book.txt'}", "char").train) > 10_000
 
 
 @pytest.mark.parametrize("dataset", ["{}", "text:{}", "tfds:{}", "pydoc:{}", "folder:{}"])
@@ -209,7 +226,7 @@ def test_messages_stay_short(dataset, text):
         ("text:", "dataset=text: is not complete: expected text:PATH"),
         ("tfds", "is not complete: expected tfds:NAME"),
         ("pydoc:here", "expected pydoc alone"),
-        ("text:nowhere", r"text:nowhere: no such directory \(/.*/nowhere\)\. Expected one with the files train\.txt"),
+        ("text:nowhere", r"text:nowhere: no such directory \(/.*/nowhere\)\. Expected a file, or a directory with"),
     ],
 )
 def test_unknown_data_sets_are_refused(dataset, message):

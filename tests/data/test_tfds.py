@@ -134,8 +134,17 @@ def test_damaged_files_are_reported(tmp_path):
 
 
 def test_unknown_names_get_close_ones(tmp_path):
-    with pytest.raises(InputError, match=r"tfds:cifar11: .*knows no such data set\. Close to it are .*cifar10"):
+    with pytest.raises(InputError, match=r"tfds:cifar11: .*knows no such data set, .*\. Close to it are .*cifar10"):
         load(tmp_path, "cifar11")
+
+
+def test_a_set_of_ones_own_is_looked_for_in_the_directory_of_the_data(tmp_path):
+    """It may have been forgotten, or be one level too deep."""
+    write(tmp_path, {"train": 20, "test": 4})
+    assert len(load(tmp_path).train) > 0
+    for place in (None, tmp_path / "made"):
+        with pytest.raises(InputError, match=r"none of that name is prepared in .*data_dir.*/made/VERSION\.$"):
+            load(place)
 
 
 def test_wrong_versions_are_refused(tmp_path):
