@@ -95,6 +95,16 @@ class Registry(Generic[T]):
         del self._entries[name]
 
 
+class Choices:
+    """The names of a registry, which may still grow, and others that stand for some of them."""
+
+    def __init__(self, registry: Registry, *others: str):
+        self.registry, self.others = registry, others
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*self.registry, *self.others))
+
+
 def _is_same(old: Any, new: Any) -> bool:
     """Return whether two components are one: a module that is loaded again defines its classes and functions again."""
     places = [(getattr(item, "__module__", None), getattr(item, "__qualname__", None)) for item in (old, new)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from enas_tf.errors import InputError
+from enas_tf.experiments.advice import settle
 from enas_tf.experiments.config import RunOptions, every_option, read_options, unread_options
 
 #: Options that choose a component: what the run before was told of another one does not count then.
@@ -42,7 +43,7 @@ def combine(base: Mapping[str, Any], given: Mapping[str, Any]) -> RunOptions:
     Raises:
       InputError: a value is not valid, there is no such option, or nothing chosen reads it.
     """
-    values = {**base, **given}
+    values = settle({**base, **given})
     if given.keys() & _CHOICES:
         for name in unread_options(values) - given.keys():
             del values[name]

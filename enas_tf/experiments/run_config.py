@@ -3,12 +3,16 @@
 import dataclasses
 
 from enas_tf.options import Group, option, require
+from enas_tf.registry import Choices
 from enas_tf.runtime.devices import STRATEGIES
 from enas_tf.runtime.replicas import PRECISIONS
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTORS
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES
+
+#: Stands for an evaluator (`experiments/advice.py`).
+AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +23,12 @@ class RunConfig:
         "macro", "what is searched; some options have other defaults there", choices=SPACES, stages=("search",)
     )
     searcher: str = option("reinforce", "who proposes architectures", choices=SEARCHERS, stages=("search",))
-    evaluator: str = option("shared", "what a proposal is judged by", choices=EVALUATORS, stages=("search",))
+    evaluator: str = option(
+        "shared",
+        "what a proposal is judged by; auto = shared or scratch, whichever suits the length of the search",
+        choices=Choices(EVALUATORS, AUTO),
+        stages=("search",),
+    )
     executor: str = option("serial", "where trials run", choices=EXECUTORS, stages=("search",), decides=False)
     seed: int = option(0, "seed of initial weights, order of data, augmentation, dropout and proposals", most=2**63)
     deterministic: bool = option(False, "use deterministic kernels, so that a repeated run is equal to the last bit")

@@ -11,11 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from enas_tf.errors import InputError, count_of, ref
+from enas_tf.experiments.advice import advice_of
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.recipes import check_executor
 from enas_tf.experiments.run import Run, size_in_words
+from enas_tf.experiments.run_config import AUTO
 from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
@@ -126,8 +128,16 @@ class SearchStage:
             f"FLOPs per {run.task.unit} (20 random ones, at the searched width)",
             "peak memory": ", ".join(f"{name} {gib:.2f} GiB" for name, gib in peak_memory().items()),
             **times_in_words(measured, self.evaluator.num_steps(0), config),
+            **self._advice(),
         }
         run.reporter.block("dry run: nothing is written", rows)
+
+    def _advice(self) -> dict[str, str]:
+        """Return the row about another design that would suit the length of the search better, if one would."""
+        advice, name = advice_of(self.run.config), self.run.config.run.evaluator
+        if name != "shared" or advice.evaluator == name:
+            return {}
+        return {"advice": f"{ref('evaluator')}={AUTO}, which takes {advice.evaluator}, since {advice.reason}"}
 
     def _count(self, architecture: Architecture) -> Cost:
         """Return the cost of a child at the searched width."""

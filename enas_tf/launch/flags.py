@@ -7,10 +7,11 @@ from typing import Any
 from absl import flags
 
 from enas_tf.errors import InputError, render
+from enas_tf.experiments.advice import settle
 from enas_tf.experiments.config import RunOptions, defaults_in_words, every_option, read_options
 from enas_tf.launch.help import HelpFlag
 from enas_tf.options import Option
-from enas_tf.registry import Registry
+from enas_tf.registry import Choices, Registry
 
 FLAGS = flags.FLAGS
 _DEFINE: dict[type, Callable] = {
@@ -73,7 +74,7 @@ def _define(name: str, offered: list[Option]) -> None:
     choices = offered[0].choices
     if any(option.choices is None for option in offered):
         choices = None  # One of them takes other values too, and each checks its own.
-    if choices and isinstance(offered[0].field.metadata["choices"], Registry):
+    if choices and isinstance(offered[0].field.metadata["choices"], Registry | Choices):
         flags.DEFINE(_ComponentParser(choices), name, None, f"<{'|'.join(choices)}>: {words}")
     elif choices:
         flags.DEFINE_enum(name, None, choices, words)
@@ -81,9 +82,14 @@ def _define(name: str, offered: list[Option]) -> None:
         _DEFINE[offered[0].kind](name, None, words)
 
 
-def given_options() -> dict[str, Any]:
-    """Return option name -> value of all options that the command line or a flagfile gives."""
+def asked_options() -> dict[str, Any]:
+    """Return option name -> value of all options that the command line or a flagfile gives, as they stand there."""
     return {name: FLAGS[name].value for name in every_option() if FLAGS[name].value is not None}
+
+
+def given_options() -> dict[str, Any]:
+    """Return the options that were asked for, with the evaluator that `auto` stands for."""
+    return settle(asked_options())
 
 
 def forget_option(name: str) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 from absl import flags
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.advice import advice_for
 from enas_tf.experiments.export_stage import export
 from enas_tf.experiments.run import Run, closing_block, derived_architecture
+from enas_tf.experiments.run_config import AUTO
 from enas_tf.experiments.starting import build_stage, retrain, search_and_derive
 from enas_tf.launch import app
+from enas_tf.launch.flags import asked_options
 from enas_tf.runtime import cluster
 
 FLAGS = flags.FLAGS
@@ -52,7 +55,11 @@ def main() -> None:
 
 
 def _start(workdir: Path) -> Run:
-    return app.start_run(app.config_for(), workdir, is_shared=True)
+    run = app.start_run(app.config_for(), workdir, is_shared=True)
+    if FLAGS.evaluator == AUTO:
+        chosen = run.config.run.evaluator
+        run.reporter.say(f"search: {ref('evaluator')}={AUTO} is {chosen} here. {advice_for(asked_options()).reason}")
+    return run
 
 
 if __name__ == "__main__":
