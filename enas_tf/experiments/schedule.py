@@ -4,6 +4,7 @@ import math
 
 from enas_tf.errors import count_of, ref
 from enas_tf.experiments.config import RunOptions
+from enas_tf.options import Group
 from enas_tf.runtime.console import in_words
 from enas_tf.search.config import SEARCH, SearchConfig
 from enas_tf.search.estimate import Estimate, TrialTimes
@@ -68,8 +69,9 @@ def unended_schedule(options: RunOptions, stage: str) -> dict[str, str]:
     The number of epochs and the length of the cycles are options of their own: who shortens the one may forget the
     other.
     """
-    group, num_epochs = (SGD, options[SEARCH].epochs) if stage == "search" else (RETRAIN_SGD, options[RETRAIN].epochs)
-    config = options[group]
+    group: Group = SGD if stage == "search" else RETRAIN_SGD
+    num_epochs = options[SEARCH].epochs if stage == "search" else options[RETRAIN].epochs
+    config: SgdConfig = options[group]
     rate = last_rate(config, num_epochs)
     if group not in options.values or not config.has_cycles or rate <= _NEAR * config.learning_rate:
         return {}
