@@ -159,7 +159,8 @@ def _report(run: Run, summary: Summary) -> None:
     for row in summary.kinds():
         run.reporter.block(row["search"], {name: shown(value) for name, value in row.items() if name != "search"})
     for row in summary.baselines():
-        run.reporter.say(f"{row['score']}: tau {row['tau']:.2f}, best tenth {row['top_tenth']:.2f}")
+        numbers = f"tau {row['tau']:.2f}, best tenth {row['top_tenth']:.2f}, best of half {row['best_of_half']:.0f}"
+        run.reporter.say(f"{row['score']}: {numbers}")
     for row in summary.budgets():
         words = ", ".join(f"{value:.1f} {name}" for name, value in row.items() if not isinstance(value, str))
         run.reporter.say(f"{row['design']}: percentile {words}")

@@ -68,6 +68,9 @@ def test_scores_are_compared_with_the_truth():
     assert rows["parameters"]["tau"] == pytest.approx(-1)
     assert rows["a second training"]["tau"] == pytest.approx(1)
     assert rows["flops"]["top_tenth"] == 1
+    # The best of five of 0 .. 9 without repetition is 11 * 5 / 6 - 1 on average, of ten places.
+    assert rows["flops"]["best_of_half"] == pytest.approx(10 * (11 * 5 / 6 - 1) + 5, abs=1)
+    assert rows["parameters"]["best_of_half"] == pytest.approx(100 - 10 * (11 * 5 / 6 - 1) - 5, abs=1)
 
 
 def test_luck_chooses_by_validation():
