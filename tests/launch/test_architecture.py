@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -231,6 +232,7 @@ def test_a_child_of_another_space_is_trained_in_a_workdir(launch, tmp_path):
     )
     assert outcome.code == 0, outcome.err
     assert "1 @ 4: 5 cells of 4, 8, 16 channels" in outcome.err + outcome.out
+    assert re.search(r"\n  skipped files +none\n", outcome.out), "no search has reported on the data"
     lines = (tmp_path / "run/child/run.flags").read_text().splitlines()
     assert lines[0] == "--space=micro"
     assert set(lines[1:]) == {

@@ -47,6 +47,8 @@ def test_the_closing_block_says_which_images_the_model_takes(run_directory, laun
     assert "\n  model takes   images of 8x8x1, values of 0..16 (float32)\n" in outcome.out
     (tested,) = [line for line in outcome.out.splitlines() if line.startswith("test ")]
     assert "epoch" not in tested
+    assert "skipped files" not in outcome.out, "the search has reported on the data"
+    assert "\n  trained on  64 images of train\n" in outcome.out
 
 
 @pytest.mark.parametrize("content", ["{", '{"input": 7}', None])
