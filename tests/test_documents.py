@@ -1,5 +1,6 @@
 """The documents: their Python runs as it stands, and their links lead somewhere."""
 
+import os
 import re
 import subprocess
 import sys
@@ -64,6 +65,19 @@ def test_blocks_about_extending_run_and_do_what_they_say(tmp_path):
     assert len(files) == 4
     ran = subprocess.run([sys.executable, "-c", USE, *files], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_blocks_about_python_run_one_after_another(tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/python.md").read_text(), re.M | re.S)
+    assert len(blocks) == 5
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", "\n".join(blocks)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "there is no option epoch. Did you mean epochs?" in ran.stdout
+    assert "Candidate(rank=1, arc='layers: " in ran.stdout
+    assert "retrain 0 " in ran.stdout
+    assert (tmp_path / "net.svg").exists()
 
 
 def test_the_space_of_the_document_is_the_one_that_is_tested():

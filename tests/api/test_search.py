@@ -195,7 +195,7 @@ def test_options_of_a_flagfile_are_defaults(tmp_path):
 def test_every_option_of_the_command_line_is_a_keyword(tmp_path):
     """Names differ in nothing; what a run reads depends on its components, so each is tried with one that reads it."""
     known = every_option()
-    search = enas_tf.ImageSearch(workdir=tmp_path, seed=np.int64(3), ops="conv_3x3,max_pool_3x3", num_layers=4)
+    search = enas_tf.ImageSearch(workdir=tmp_path, seed=np.int64(3), ops="conv_3x3,max_pool_3x3", num_layers=6)
     assert search.options.keys() <= known.keys()
     assert (search.options["seed"], search.options["ops"]) == (3, ("conv_3x3", "max_pool_3x3"))
     text = enas_tf.TextSearch(workdir=tmp_path, units=8)
