@@ -55,6 +55,11 @@ def _start(workdir: Path) -> Run:
     return app.start_run(app.config_for(), workdir, is_shared=True)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     app.run(main, flagfiles=())
+
+
+if __name__ == "__main__":
+    command()
