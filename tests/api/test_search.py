@@ -88,6 +88,20 @@ def test_a_candidate_is_retrained_beside_the_search_and_the_model_is_exported(fi
     np.testing.assert_allclose(logits, model(images[0][:5, ..., np.newaxis]), atol=1e-5)
 
 
+def test_a_callback_ends_a_retraining_early_and_the_child_is_kept_as_it_is(finished, tmp_path):
+    search, _, _ = finished
+
+    class Impatient(Recorder):
+        def on_epoch_end(self, epoch, metrics):
+            super().on_epoch_end(epoch, metrics)
+            raise enas_tf.StopEarly
+
+    callback = Impatient()
+    search.retrain(1, workdir=tmp_path / "early", epochs=3, callbacks=[callback])
+    assert len(callback.epochs) == 1
+    assert enas_tf.ImageSearch(workdir=tmp_path / "early").metrics["epochs"] == 1
+
+
 def test_pictures(finished, tmp_path):
     search, _, _ = finished
     figure = search.plot(tmp_path / "net.svg")
