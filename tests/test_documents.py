@@ -1,5 +1,6 @@
 """The documents: their Python runs as it stands, and their links lead somewhere."""
 
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ USE = """
 import sys
 import numpy as np
 import tensorflow as tf
+import enas_tf
 from enas_tf.experiments.config import read_options
 from enas_tf.ops.activations import ACTIVATIONS
 from enas_tf.registry import import_file
@@ -39,7 +41,22 @@ assert (np.sum(proposals != [0, 0, 1, 0], axis=1) <= 1).all()
 
 architecture = space.decode(proposals[0])
 assert read_architecture(architecture.to_arc(), "stack") == architecture
-assert read_architecture("conv_7x7 conv_9x9 1", "macro").to_arc() == "conv_7x7 conv_9x9 1"
+assert read_architecture("squeeze_excite conv_9x9 1", "macro").to_arc() == "squeeze_excite conv_9x9 1"
+
+small = {"epochs": 1, "updates_per_epoch": 1, "samples_per_update": 2, "derive_samples": 2, "limit_train": 64}
+small |= {"retrain_channels": 4, "retrain_epochs": 1, "retrain_batch_size": 32, "channels": 4, "num_layers": 3}
+search = enas_tf.ImageSearch(
+    workdir="run", evaluator="one_epoch", searcher="climb", ops="squeeze_excite,conv_9x9", seed=1, **small
+)
+search.search()
+assert all(0 <= candidate.value <= 1 for candidate in search.candidates())
+model = search.retrain("squeeze_excite squeeze_excite 0 squeeze_excite 1 0")
+assert "layer_1_op_gate" in " ".join(layer.name for layer in model.layers), [layer.name for layer in model.layers]
+assert sum(map(np.size, model.trainable_weights)) == search.metrics["parameters"]
+assert (search.export() / "saved_model.pb").exists()
+search.plot("net.svg", "squeeze_excite squeeze_excite 0 squeeze_excite 1 0")
+assert "squeeze_excite" in open("net.svg").read()
+assert all(f"--import={path}" in open("run/run.flags").read().splitlines() for path in sys.argv[1:])
 
 x = tf.constant([-2.0, 0.5])
 with tf.GradientTape() as tape:
@@ -62,13 +79,33 @@ def test_blocks_about_extending_run_and_do_what_they_say(tmp_path):
         files.append(tmp_path / f"section_{number}.py")
         files[-1].write_text("\n\n".join(blocks))
     assert len(files) == 4
-    ran = subprocess.run([sys.executable, "-c", USE, *files], cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", USE, *files]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_blocks_about_python_run_one_after_another(tmp_path):
+    blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/python.md").read_text(), re.M | re.S)
+    assert len(blocks) == 5
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-c", "\n".join(blocks)]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment)
+    assert ran.returncode == 0, ran.stderr
+    assert "there is no option epoch. Did you mean epochs?" in ran.stdout
+    assert "Candidate(rank=1, arc='layers: " in ran.stdout
+    assert "retrain 0 " in ran.stdout
+    assert (tmp_path / "net.svg").exists()
 
 
 def test_the_space_of_the_document_is_the_one_that_is_tested():
     example = (ROOT / "tests/experiments/own_space.py").read_text()
     assert "\n\n".join(sections(EXTENDING)["A space"]).split() == example.split('"""', 2)[2].split()
+
+
+def test_the_operation_of_the_document_is_the_one_that_is_tested():
+    example = (ROOT / "tests/ops/own_op.py").read_text()
+    assert sections(EXTENDING)["An operation"][0].split() == example.split('"""', 2)[2].split()
 
 
 def text_of(path):

@@ -12,7 +12,7 @@ _KINDS = ("folder", "npz", "text")
 
 
 def absolute_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return option name -> value with every path of the data in full."""
+    """Return option name -> value with every path in full."""
     found = dict(values)
     kind, colon, location = str(values.get("dataset")).partition(":")
     if kind in _KINDS and location:
@@ -21,6 +21,8 @@ def absolute_values(values: Mapping[str, Any]) -> dict[str, Any]:
     # TensorFlow Datasets reads from object stores too, and knows the home directory.
     if isinstance(directory, str) and directory and "://" not in directory and not directory.startswith("~"):
         found["data_dir"] = str(Path(directory).absolute())
+    if isinstance(start := values.get("start_from"), str) and start:
+        found["start_from"] = str(Path(os.path.expanduser(start)).absolute())
     return found
 
 

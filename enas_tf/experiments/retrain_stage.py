@@ -84,21 +84,21 @@ class RetrainStage:
         checkpoints = self.checkpoints()
         run.say_position("retrain", checkpoints, run.config[RETRAIN].epochs)
         with enough_memory(f"a step of the child: {self._size()}", "retrain", run.config):
-            self.trainer.run(run.reporter, checkpoints)
+            num_epochs = self.trainer.run(run.reporter, checkpoints)
         child = task.keep(self._build_stock_child(), run.data)
         tested = task.test(child, run.data)
         with replacement(workdir.child_keras) as aside:
             save_keras(child, aside)
         name, text = task.names(run.data)
         write_text(workdir.child / name, text)
-        run.reporter.record_result("test", tested, run.config[RETRAIN].epochs, self.cost.sizes)
+        run.reporter.record_result("test", tested, num_epochs, self.cost.sizes)
         run.reporter.options(run.config.option_values())
         if not math.isfinite(tested["loss"]):
             run.reporter.say(
                 "the training has diverged: the child's loss is not a number. A smaller "
                 f"{ref('retrain_learning_rate')} may help."
             )
-        metrics = finite(self._metrics(tested, child))
+        metrics = finite(self._metrics(tested, child, num_epochs))
         write_json(workdir.child_metrics, metrics)
         return metrics
 
@@ -123,7 +123,7 @@ class RetrainStage:
         """Whether a search in the workdir has reported the data."""
         return self.run.workdir.checkpoints("search").exists() or self.run.workdir.trials.exists()
 
-    def _metrics(self, tested: dict[str, float], child: keras.Model) -> dict:
+    def _metrics(self, tested: dict[str, float], child: keras.Model, num_epochs: int) -> dict:
         run, metric = self.run, self.run.task.metric
         return {
             f"test_{metric}": tested[metric],
@@ -133,7 +133,7 @@ class RetrainStage:
             "export_max_difference": None,
             "arc": self.architecture.to_arc(),
             "trained_on": run.task.data_in_words(run.config, run.data),
-            "epochs": run.config[RETRAIN].epochs,
+            "epochs": num_epochs,
             "input": run.task.describe_input(child),
         }
 

@@ -19,6 +19,7 @@ from enas_tf.experiments.recipes import check_executor
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.run_config import AUTO
 from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
+from enas_tf.experiments.warm_start import WarmStart
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime.checkpoints import Checkpoints, Position
@@ -57,6 +58,13 @@ class SearchStage:
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
         self.recovery = Recovery("search")
         self._position: Position | None = None
+        self._warm_start: WarmStart | None = None
+
+    def prepare_start(self, is_overwriting: bool) -> None:
+        """Look for what a search that begins takes from another one; raise `InputError` where that cannot be."""
+        has_begun = (self.run.workdir.checkpoints("search") / "checkpoint").exists()
+        if self.run.config[SEARCH].start_from and (is_overwriting or not has_begun):
+            self._warm_start = WarmStart(self.run, self.searcher, self.evaluator)
 
     def _search_config(self) -> SearchConfig:
         """Return how long the search is, as the searcher is told."""
@@ -82,6 +90,8 @@ class SearchStage:
         run, config, checkpoints = self.run, self.run.config[SEARCH], self.checkpoints()
         run.reporter.block("search", self._summary())
         run.say_position("search", checkpoints, config.epochs)
+        if self._warm_start is not None and checkpoints.latest_position() is None:
+            self._warm_start.apply()
         with enough_memory(f"a step of the search: {self._step_in_words()}", "search", run.config):
             self._position = search(
                 self.searcher,
@@ -157,6 +167,7 @@ class SearchStage:
             "searcher": f"{searcher}: {words}" if words else searcher,
             "epochs": epochs_in_words(config, self.evaluator.num_steps(0)),
             **unended_schedule(run.config, "search"),
+            **({} if self._warm_start is None else {"starts from": self._warm_start.in_words}),
             "workdir": str(run.workdir.path),
         }
 

@@ -26,6 +26,7 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
         run.check_limits("search", "retrain")
         check_retraining(run, run.space.decode([0] * run.space.num_tokens))
     stage = build_stage(run)
+    stage.prepare_start(is_overwriting)
     if is_retraining and not is_overwriting:
         run.workdir.check_stage("retrain", run.stage_values("retrain"))
     if not is_overwriting:

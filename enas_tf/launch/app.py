@@ -83,7 +83,8 @@ def run(
         given = _run_flags(argv[1:], flagfiles)
         check_flagfiles([*given, *argv[1:]])
         _import_files([*given, *argv[1:]])
-        define_options(reads, prefix)
+        # The text of the launcher, whether it is a module that runs or was imported by a command.
+        define_options(reads, prefix, sys.modules[main.__module__].__doc__ or "")
         _show_in_help(argv[0])
         return FLAGS([argv[0], *given, *write_out(argv[1:], prefix)])
 

@@ -18,6 +18,11 @@ def main() -> None:
         closing_block(run)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     app.define_common_flags()
     app.run(main, reads={"search": ""})
+
+
+if __name__ == "__main__":
+    command()

@@ -108,6 +108,11 @@ def _given_shape() -> dict[str, Any]:
     return given
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     app.run(main, prefix=app.RETRAIN, reads={"retrain": ""})
+
+
+if __name__ == "__main__":
+    command()

@@ -100,7 +100,8 @@ def _encode(run: Run, architecture: Buildable) -> np.ndarray:
     return run.space.encode(architecture)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     is_of_search = values_of("weights", sys.argv[1:])[-1:] == ["shared"]
     app.run(
@@ -108,3 +109,7 @@ if __name__ == "__main__":
         flagfiles=(app.RUN_FLAGS,) if is_of_search else app.CHILD_FLAGS,
         reads={"child": "", "shared": f"With {_SHARED}"},
     )
+
+
+if __name__ == "__main__":
+    command()

@@ -17,7 +17,12 @@ def main() -> None:
         export(run)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     app.define_common_flags()
     app.define_architecture_flag()
     app.run(main, flagfiles=app.CHILD_FLAGS, reads={"child": ""})
+
+
+if __name__ == "__main__":
+    command()

@@ -44,7 +44,7 @@ class _ComponentParser(flags.EnumParser):
             raise ValueError(f"{error}. {hint}--import=my_file.py adds what your own file registers.") from None
 
 
-def define_options(reads: Mapping[str, str] | None = None, prefix: str = "") -> None:
+def define_options(reads: Mapping[str, str] | None = None, prefix: str = "", opening: str = "") -> None:
     """Define a flag for every option of every registered component, and the help that groups them.
 
     The arguments are those of `HelpFlag`.
@@ -57,7 +57,7 @@ def define_options(reads: Mapping[str, str] | None = None, prefix: str = "") -> 
                 "option, or give its group a prefix."
             )
         _define(name, [option for _, option in offers])
-    flags.DEFINE_flag(HelpFlag(reads, prefix))
+    flags.DEFINE_flag(HelpFlag(reads, prefix, opening))
 
 
 def _define(name: str, offered: list[Option]) -> None:

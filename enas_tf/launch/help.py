@@ -27,17 +27,17 @@ class HelpFlag(flags.BooleanFlag):
       reads: the stages whose options the launcher reads, each with the heading of its section where that is not the
         stage's own; None for all options.
       prefix: what may be left out at the beginning of a flag.
+      opening: what stands above all flags.
     """
 
-    def __init__(self, reads: Mapping[str, str] | None = None, prefix: str = ""):
-        self._reads, self._prefix = reads, prefix
+    def __init__(self, reads: Mapping[str, str] | None = None, prefix: str = "", opening: str = ""):
+        self._reads, self._prefix, self._opening = reads, prefix, opening
         super().__init__("help", False, "show this help", short_name="?", allow_override=True)
 
     def parse(self, arguments):
         if self._parse(arguments):
             columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 100
-            opening = sys.modules["__main__"].__doc__ or ""
-            print("\n".join(in_sections(opening, columns, self._reads, self._prefix)))
+            print("\n".join(in_sections(self._opening, columns, self._reads, self._prefix)))
             sys.exit(0)
 
 

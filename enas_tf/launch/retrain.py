@@ -63,6 +63,11 @@ def _retrain_top(is_exporting: bool) -> None:
         closing_block(run)
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     app.run(main, flagfiles=app.CHILD_FLAGS, prefix=app.RETRAIN, reads={"retrain": ""})
+
+
+if __name__ == "__main__":
+    command()

@@ -62,6 +62,11 @@ def _start(workdir: Path) -> Run:
     return run
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     app.run(main, flagfiles=())
+
+
+if __name__ == "__main__":
+    command()

@@ -167,6 +167,11 @@ def _report(run: Run, summary: Summary) -> None:
     run.reporter.block("done", {name: str(place / name) for name in ("study.html", "study.csv", "children.csv")})
 
 
-if __name__ == "__main__":
+def command() -> None:
+    """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
     app.run(main, flagfiles=())
+
+
+if __name__ == "__main__":
+    command()

@@ -124,6 +124,26 @@ class Checkpoints:
             raise self._other_configuration(path, "its objects do not match") from error
         return Position(*map(int, self._position.numpy()))
 
+    def differing(self) -> str | None:
+        """Return the name of an object that the newest checkpoint has not, or has with other variables; None for none.
+
+        The checkpoint may be another run's and hold more.
+        """
+        path = self._latest_whole()
+        saved = {} if path is None else _saved_variables(path)
+        for name, state in self._states.items():
+            if saved.get(name) != {str(index): _describe(v.dtype, v.shape) for index, v in enumerate(state)}:
+                return name
+        return None
+
+    def take_latest(self) -> None:
+        """Set the objects to what the newest checkpoint has of them, where nothing is `differing`."""
+        cluster.barrier()
+        reader = tf.train.load_checkpoint(self._latest_whole())
+        for name, state in self._states.items():
+            for index, variable in enumerate(state):
+                variable.assign(reader.get_tensor(f"objects/{name}/{index}{_VALUE}"))
+
     def _latest_whole(self) -> str | None:
         """Return the newest checkpoint that can be read to its last byte; warn about those that are skipped."""
         if self._whole is not None:

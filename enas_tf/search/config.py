@@ -18,6 +18,12 @@ class SearchConfig:
         "searcher rests (the paper: none)",
     )
 
+    start_from: str | None = option(
+        None,
+        "directory of another search of the same networks, whose shared weights and policy this one begins with; the "
+        "classes and the shape of its data are the same",
+    )
+
     @property
     def num_warm_up(self) -> int:
         """Number of epochs in which the searcher rests."""

@@ -100,13 +100,18 @@ class ChildTrainer(Trainer):
         averages = {} if self.averaging is None else {"averages": self.averaging.tracked}
         return self.step.tracked | averages | {"recovery": self._recovery.tracked}
 
-    def run(self, reporter: Reporter, checkpoints: Checkpoints) -> None:
-        """Run what the newest checkpoint has not done; leave the child trained, with mean weights if there are any."""
+    def run(self, reporter: Reporter, checkpoints: Checkpoints) -> int:
+        """Run what the newest checkpoint has not done; leave the child trained, with mean weights if there are any.
+
+        Returns:
+          The number of epochs of the whole training, which is less than was planned where a listener has ended it.
+        """
         self._reporter = reporter
         with self._synchronized_normalization():
-            run_epochs(self, self.config.epochs, reporter, checkpoints, self._recovery)
+            end = run_epochs(self, self.config.epochs, reporter, checkpoints, self._recovery)
         if self.averaging is not None:
             self.averaging.finish()
+        return end.epoch
 
     @contextlib.contextmanager
     def _synchronized_normalization(self) -> Iterator[None]:

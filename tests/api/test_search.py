@@ -88,6 +88,20 @@ def test_a_candidate_is_retrained_beside_the_search_and_the_model_is_exported(fi
     np.testing.assert_allclose(logits, model(images[0][:5, ..., np.newaxis]), atol=1e-5)
 
 
+def test_a_callback_ends_a_retraining_early_and_the_child_is_kept_as_it_is(finished, tmp_path):
+    search, _, _ = finished
+
+    class Impatient(Recorder):
+        def on_epoch_end(self, epoch, metrics):
+            super().on_epoch_end(epoch, metrics)
+            raise enas_tf.StopEarly
+
+    callback = Impatient()
+    search.retrain(1, workdir=tmp_path / "early", epochs=3, callbacks=[callback])
+    assert len(callback.epochs) == 1
+    assert enas_tf.ImageSearch(workdir=tmp_path / "early").metrics["epochs"] == 1
+
+
 def test_pictures(finished, tmp_path):
     search, _, _ = finished
     figure = search.plot(tmp_path / "net.svg")
@@ -195,7 +209,7 @@ def test_options_of_a_flagfile_are_defaults(tmp_path):
 def test_every_option_of_the_command_line_is_a_keyword(tmp_path):
     """Names differ in nothing; what a run reads depends on its components, so each is tried with one that reads it."""
     known = every_option()
-    search = enas_tf.ImageSearch(workdir=tmp_path, seed=np.int64(3), ops="conv_3x3,max_pool_3x3", num_layers=4)
+    search = enas_tf.ImageSearch(workdir=tmp_path, seed=np.int64(3), ops="conv_3x3,max_pool_3x3", num_layers=6)
     assert search.options.keys() <= known.keys()
     assert (search.options["seed"], search.options["ops"]) == (3, ("conv_3x3", "max_pool_3x3"))
     text = enas_tf.TextSearch(workdir=tmp_path, units=8)

@@ -184,7 +184,9 @@ def test_an_unknown_option_is_refused_with_a_guess():
     ],
 )
 def test_values_of_another_type_are_refused(name, value, expected):
-    with pytest.raises(InputError, match=f"^{name}={re.escape(str(value))} is not valid: expected {expected}"):
+    # A text in the place of a number looks like a number without its quotes.
+    shown = repr(value) if isinstance(value, str) and name != "space" else str(value)
+    with pytest.raises(InputError, match=f"^{name}={re.escape(shown)} is not valid: expected {expected}"):
         read_options({name: value})
 
 

@@ -1,16 +1,13 @@
 """An operation of one's own: one class and one call, and it works in supernets, children, costs and pictures."""
 
-import keras
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from enas_tf.errors import InputError
-from enas_tf.layers.functions import he_normal
-from enas_tf.ops.bank import Bank
-from enas_tf.ops.costs import Cost
-from enas_tf.ops.op import CELL_OPS, LAYER_OPS, Op, register
-from enas_tf.ops.reduction import FactorizedReduction
+from enas_tf.ops.op import CELL_OPS, LAYER_OPS
 from enas_tf.pictures import draw, to_svg
 from enas_tf.spaces import vocabulary
 from enas_tf.spaces.architectures import is_arc, read_architecture
@@ -20,51 +17,10 @@ from tests.conformance.laws import assert_child_costs_what_is_counted, assert_su
 NAME = "squeeze_excite"
 
 
-class SqueezeExciteBank(Bank):
-    """Channels times gates, which two matrices make of the means of all channels (Hu et al. 2018)."""
-
-    def __init__(self, num_places, channels, **kwargs):
-        super().__init__(num_places, channels, **kwargs)
-        self.add_stack("squeeze", (channels, channels // 2), he_normal(channels))
-        self.add_stack("excite", (channels // 2, channels), he_normal(channels // 2))
-
-    def compute(self, x, rows, strides=1):
-        squeeze, excite = (tf.cast(row, x.dtype) for row in rows)
-        means = tf.reduce_mean(x, axis=[1, 2])
-        return x * tf.sigmoid(tf.nn.relu(means @ squeeze) @ excite)[:, None, None]
-
-
-class SqueezeExcite(Op):
-    """A block without a stride: a reduction stands in its place there, as in that of the identity."""
-
-    name, colour = NAME, "#f0e442"
-    _halved = FactorizedReduction("squeeze_excite_halved")
-
-    def with_strides(self, strides):
-        return self if strides == 1 else self._halved
-
-    def build_bank(self, num_places, channels):
-        return SqueezeExciteBank(num_places, channels, name=self.name)
-
-    def apply(self, layers, x, channels, name, strides=1):
-        y = layers.get(keras.layers.GlobalAveragePooling2D, f"{name}_mean", keepdims=True)(x)
-        for part, units, activation in (("squeeze", channels // 2, "relu"), ("excite", channels, "sigmoid")):
-            options = {"units": units, "activation": activation, "use_bias": False}
-            y = layers.get(keras.layers.Dense, f"{name}_{part}", **options)(y)
-        return layers.get(keras.layers.Multiply, f"{name}_gate")([x, y])
-
-    def count(self, channels, pixels, strides=1):
-        return 2 * Cost.dense(channels, channels // 2)
-
-    def copy_weights(self, child, name, rows):
-        for part, row in zip(("squeeze", "excite"), rows, strict=True):
-            child.get_layer(f"{name}_{part}").set_weights([row])
-
-
 @pytest.fixture(scope="module", autouse=True)
 def registered():
     """Register the operation, and forget it afterwards."""
-    register(SqueezeExcite())
+    runpy.run_path(str(Path(__file__).with_name("own_op.py")))
     yield
     for registry, names in ((LAYER_OPS, vocabulary.LAYER_OPS), (CELL_OPS, vocabulary.CELL_OPS)):
         registry.remove(NAME)

@@ -26,10 +26,16 @@ search.retrain()
 search.export()
 """
 #: Files that are equal to the last byte.
-EQUAL = """
-    candidates.csv architecture.json architecture.svg child/metrics.json child/labels.txt
-    checkpoints/search/flags.json checkpoints/retrain/flags.json checkpoints/search/data.json
-""".split()
+EQUAL = [
+    "candidates.csv",
+    "architecture.json",
+    "architecture.svg",
+    "child/metrics.json",
+    "child/labels.txt",
+    "checkpoints/search/flags.json",
+    "checkpoints/retrain/flags.json",
+    "checkpoints/search/data.json",
+]
 #: What depends on the time and on the machine.
 MEASURED = {"time", "images_per_second", "rewards_per_second", "seconds"}
 

@@ -74,6 +74,11 @@ class Evaluator(abc.ABC):
         return {}
 
     @property
+    def carried(self) -> dict[str, object]:
+        """What of `tracked` another search can begin with (`start_from`)."""
+        return {}
+
+    @property
     def failure(self) -> str | None:
         return None
 

@@ -92,6 +92,10 @@ class SharedWeightsEvaluator(Evaluator):
         return {f"shared_{name}": value for name, value in self.step.tracked.items()}
 
     @property
+    def carried(self):
+        return {f"shared_{name}": value for name, value in self.problem.tracked.items()}
+
+    @property
     def failure(self):
         return self.step.failure
 

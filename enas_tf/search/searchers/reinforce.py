@@ -223,6 +223,11 @@ class ReinforceSearcher(Searcher):
         return super().tracked | {"controller": self.controller, "optimizer": self.optimizer, "baseline": averages}
 
     @property
+    def carried(self):
+        # Rewards of the other search, by weights of another time, are no baseline.
+        return {"controller": self.controller}
+
+    @property
     def in_words(self):
         size = sum(math.prod(variable.shape) for variable in self.controller.trainable_variables)
         return f"controller of {size:,} parameters"

@@ -106,6 +106,11 @@ class Searcher(tf.Module, abc.ABC):
         return {"searcher_means": [*self.means.values(), self.num_updates]}
 
     @property
+    def carried(self) -> dict[str, object]:
+        """What of `tracked` another search by such a searcher can begin with (`start_from`)."""
+        return {}
+
+    @property
     def in_words(self) -> str:
         """What the searcher is, for the first block of a search; empty where its name says all."""
         return ""
