@@ -41,5 +41,5 @@ def test_every_name_is_there():
 
 def test_another_backend_of_keras_is_refused_in_words(monkeypatch):
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
-    with pytest.raises(ImportError, match="enas_tf trains with tf.function, and Keras runs on jax here"):
+    with pytest.raises(ImportError, match=r"enas_tf trains with tf\.function, and Keras runs on jax here"):
         importlib.reload(enas_tf.api)
