@@ -116,7 +116,7 @@ def test_no_preset_is_warned_of(path):
     given = dict(line.removeprefix("--").split("=", 1) for line in lines if "=" in line)
     numbers = {name: int(value) for name, value in given.items() if value.isdigit() and name.endswith("epochs")}
     names = ("learning_rate", "retrain_learning_rate")
-    rates = {name: float(given[name]) for name in names if name in given}
+    rates = {name: float(given[name]) for name in (*names, "retrain_decay_epochs") if name in given}
     chosen = {name: given[name] for name in ("space", "searcher", "evaluator") if name in given}
     options = read_options(chosen | numbers | rates)
     stages = ["search"] * ("final" not in path.stem) + ["retrain"]
