@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Costs in whole trainings at which designs are compared.
 _COSTS = (2, 4, 8, 16, 32)
+#: How far the curves go at least, as far as there are children.
+_FARTHEST = 16.0
 #: Draws of a mean best of several random children.
 _DRAWS = 2000
 _STYLE = (
@@ -258,7 +260,7 @@ def _curve(summary: Summary, metric: str) -> "Figure":
     """Return the quality of the best of so many random children, and of each search at its cost."""
     figure = _figure(8, 4)
     axes = figure.add_subplot()
-    most = max([*(search.cost for search in summary.searches), 2.0])
+    most = max([*(search.cost for search in summary.searches), _FARTHEST])
     costs = np.unique(np.geomspace(1, max(2, min(most, len(summary.random))), 12).round(1))
     for design, style in zip(designs_of(summary.random, summary.epochs), itertools.cycle(("-", "--", ":", "-."))):
         found = [replay(design, summary.random, cost, summary.is_higher_better) for cost in costs]
@@ -268,6 +270,8 @@ def _curve(summary: Summary, metric: str) -> "Figure":
         mine = [search for search in summary.searches if search.name == name]
         axes.plot([s.cost for s in mine], [summary.found(s) for s in mine], "o", label=name, alpha=0.8)
     axes.set_xscale("log")
+    for axis_format in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        axis_format("{x:g}")
     axes.set_xlabel("cost, in full trainings")
     axes.set_ylabel(f"test {metric}")
     axes.legend(fontsize="small")

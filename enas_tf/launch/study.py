@@ -5,6 +5,7 @@ its own; trains what they have found and random architectures alike; writes stud
 Resumes where the same command stopped.
 """
 
+import math
 import os
 import subprocess
 import sys
@@ -162,7 +163,8 @@ def _report(run: Run, summary: Summary) -> None:
         numbers = f"tau {row['tau']:.2f}, best tenth {row['top_tenth']:.2f}, best of half {row['best_of_half']:.0f}"
         run.reporter.say(f"{row['score']}: {numbers}")
     for row in summary.budgets():
-        words = ", ".join(f"{value:.1f} {name}" for name, value in row.items() if not isinstance(value, str))
+        known = {name: value for name, value in row.items() if isinstance(value, float) and math.isfinite(value)}
+        words = ", ".join(f"{value:.1f} {name}" for name, value in known.items())
         run.reporter.say(f"{row['design']}: percentile {words}")
     run.reporter.block("done", {name: str(place / name) for name in ("study.html", "study.csv", "children.csv")})
 
