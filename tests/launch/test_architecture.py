@@ -319,7 +319,8 @@ def test_a_searcher_in_the_command_line_leaves_out_what_a_flagfile_says_for_anot
     """The baseline of a preset is the preset with another searcher."""
     (tmp_path / "mine.flags").write_text("--controller_learning_rate=0.01\n--epochs=1\n")
     small = ("--flagfile=mine.flags", "--num_layers=3", "--channels=4", "--limit_train=64", "--batch_size=32")
-    outcome = launch("search", *small, "--searcher=random", "--workdir=run", "--updates_per_epoch=0")
+    short = ("--updates_per_epoch=0", "--derive_samples=2", "--finalists=0")
+    outcome = launch("search", *small, *short, "--searcher=random", "--workdir=run")
     assert outcome.code == 0, outcome.err
     assert "--controller_learning_rate" not in (tmp_path / "run/run.flags").read_text()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 #: A search on two logical devices, in a process of its own: what other tests have traced is of no matter there.
@@ -36,6 +37,7 @@ def test_search_to_export_on_two_devices(search_flags, tmp_path):
     assert 0 <= metrics["test_accuracy"] <= 1
 
 
+@pytest.mark.slow
 def test_search_to_export_in_mixed_precision(launch, search_flags, tmp_path):
     """The child that is kept is a float32 one, with the weights that were trained."""
     flags = (*search_flags, "--workdir=run", "--precision=mixed_float16", "--steps_per_loop=4")

@@ -121,6 +121,7 @@ def stop_at(workdir: Path, number: int, num_lines: int, *flags: str) -> int:
     return process.wait()
 
 
+@pytest.mark.slow
 def test_a_driver_that_is_killed_ends_the_same(searched, tmp_path):
     workdir = tmp_path / "run"
     assert stop_at(workdir, signal.SIGKILL, 6, "--executor=processes") == -signal.SIGKILL

@@ -38,6 +38,7 @@ def start_workers(search_flags, tmp_path):
         process.wait()
 
 
+@pytest.mark.slow
 def test_two_workers_are_stopped_and_go_on_to_an_exported_child(start_workers, tmp_path):
     process = start_workers()
     while process.poll() is None and not (tmp_path / "run/checkpoints/search/ckpt-1.index").exists():
