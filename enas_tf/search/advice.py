@@ -57,7 +57,7 @@ def advise(epochs: int, retrain_epochs: int, has_supernet: bool) -> Advice:
         short = f"an epoch is less than 1 / {_MOST_EPOCHS} of {ref('retrain_epochs')}={retrain_epochs}"
         return Advice("shared", {}, f"{short}, and what trials that begin so tell of it was not measured.")
     if trials >= _ENOUGH:
-        return Advice("scratch", options, f"{words}: from {_ENOUGH} on they find better networks than shared weights.")
+        return Advice("scratch", options, f"{words}: from {_ENOUGH} on that was better than shared weights.")
     return Advice("shared", {}, f"{words}: fewer than {_ENOUGH} tell too little.")
 
 

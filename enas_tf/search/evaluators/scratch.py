@@ -123,10 +123,11 @@ class ScratchEvaluator(Evaluator):
         config, budgets = self.config, self.halving.budgets
         rows = {"trials": f"{count_of(config.trials, 'architecture')}, {count_of(config.trial_epochs, 'epoch')} each"}
         if len(budgets) > 1:
-            some = ", ".join(map(str, budgets[:-1]))
+            some = ", ".join(map(str, budgets[:-2]))
+            some = f"{some} and {count_of(budgets[-2], 'epoch')}" if some else count_of(budgets[-2], "epoch")
             rows["trials"] = (
                 f"{count_of(config.trials, 'architecture')} for {count_of(budgets[0], 'epoch')}; one in "
-                f"{config.halving} goes on at {some} epochs, up to {budgets[-1]}"
+                f"{config.halving} goes on after {some}, up to {budgets[-1]}"
             )
         return rows | {"batch": self._task.batch_in_words(self._run.config, config.batch_size)}
 
