@@ -5,7 +5,6 @@ TensorFlow.
 """
 
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,10 +14,6 @@ if TYPE_CHECKING:
     from enas_tf.errors import InputError
     from enas_tf.runtime.stopping import StopEarly
     from enas_tf.tasks.new_images import load_image
-
-# TensorFlow leaves oneDNN's kernels off where a processor has no AVX-512. They are about twice as fast there too, and
-# TensorFlow's own gradient of an average pooling of large windows is wrong. It has to be said before TensorFlow loads.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Callback", "Candidate", "ImageSearch", "InputError", "StopEarly", "TextSearch", "load_image"]

@@ -17,7 +17,6 @@ import pytest
 from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # As in a run (`enas_tf/__init__.py`).
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
 
