@@ -34,8 +34,13 @@ def decode_wide(encoded: tf.Tensor, channels: int, image_size: int | None, high:
 
 
 def resize(images: tf.Tensor, side: int) -> tf.Tensor:
-    """Resize `images` (uint8 [..., h, w, c]) to [..., side, side, c]: bilinear, with antialiasing where they shrink."""
-    resized = tf.image.resize(images, [side, side], antialias=True)
+    """Resize `images` (uint8 [..., h, w, c]) to squares, [..., side, side, c]."""
+    return resize_to(images, side, side)
+
+
+def resize_to(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
+    """Resize `images` (uint8 [..., h, w, c]): bilinear, with antialiasing where they shrink."""
+    resized = tf.image.resize(images, [height, width], antialias=True)
     return tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8)
 
 

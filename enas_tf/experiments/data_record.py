@@ -9,9 +9,6 @@ from enas_tf.experiments.workdir import Workdir
 from enas_tf.reading import read_json
 from enas_tf.runtime.files import write_json
 
-#: What begins a stage anew; a later stage cannot.
-_RENEW = {"search": "search", "retrain": "retrain"}
-
 
 def check_data(run: Run, stage: str) -> None:
     """Compare the data of a run with those that `stage` was begun with in its workdir.
@@ -29,7 +26,7 @@ def check_data(run: Run, stage: str) -> None:
     if found:
         raise InputError(
             f"the data have changed since the {stage} in {run.workdir} began. {' '.join(found)} Restore the data, "
-            f"choose another {ref('workdir')}, or {_RENEW[stage]} anew with {ref('overwrite')}."
+            f"choose another {ref('workdir')}, or {stage} anew with {ref('overwrite')}."
         )
 
 

@@ -144,7 +144,7 @@ class Study:
         config = run.config.with_values({"seed": (run.seed + number) % 2**32})
         training = Training(config.option_values()["batch_size"], config[SGD], is_tested=epochs is None)
         ledger = ledger_at(run, run.workdir.path / name)
-        trials, told = [Trial(key, (epochs or self.epochs,), "study") for key in tokens], 0
+        trials = [Trial(key, (epochs or self.epochs,), "study") for key in tokens]
         left = [trial for trial in trials if ledger.find(trial) is None]
         words = f"children, {count_of(epochs, 'epoch')}" if epochs else f"children, seed {number + 1}"
         with (
@@ -155,11 +155,10 @@ class Study:
                 architecture = run.space.decode(trial.tokens)
                 entry = ledger.begin(trial, architecture.to_arc(), {"parameters": 0, "flops": 0})
                 executor.submit(Job(entry.number, trial))
-            while told < len(left):
+            for _ in left:
                 result = executor.next()
                 ledger.finish(ledger.entries[result.number], result.outcome)
                 advance(1)
-                told += 1
         entries = [ledger.find(trial) for trial in trials]
         return [entry.outcome if entry else None for entry in entries]
 

@@ -53,7 +53,7 @@ def main() -> None:
     with app.start_run(config, workdir) as run:
         study = Study(run, FLAGS.children, FLAGS.training_seeds)
         truth = read_truth(Path(FLAGS.truth), run) if FLAGS.truth else None
-        _short_epochs(study)
+        short = _short_epochs(study)
         run.reporter.block("study", _rows(run, kinds))
         run.lock()
         write_text(workdir / "study.flags", to_flagfile(run.recorded_config))
@@ -64,7 +64,7 @@ def main() -> None:
                 _search(run, place, [*arguments, f"--seed={seed}"])
                 configs[place] = from_flagfile((place / "run.flags").read_text())
                 searches.append(study.read_search(name, seed, place, configs[place]))
-        children, num_random = _train(study, searches, truth)
+        children, num_random = _train(study, searches, truth, short)
         for search in searches:
             children[:num_random] = study.score(children[:num_random], search, configs[search.workdir])
         _report(run, Summary(searches, children, num_random, run.task.is_higher_better, study.epochs))
@@ -123,11 +123,13 @@ def _search(run: Run, place: Path, arguments: list[str]) -> None:
         )
 
 
-def _train(study: Study, searches: list[Search], truth: tuple[list[Child], int] | None) -> tuple[list[Child], int]:
+def _train(
+    study: Study, searches: list[Search], truth: tuple[list[Child], int] | None, short: list[int]
+) -> tuple[list[Child], int]:
     """Return all children, random ones first, and how many these are."""
     found = [search.tokens for search in searches]
     if truth is None:
-        return study.train(found, _short_epochs(study)), len(study.random)
+        return study.train(found, short), len(study.random)
     children, num_random = truth
     known = {child.tokens for child in children}
     study.random = []

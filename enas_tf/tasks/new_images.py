@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.data.decoding import decode, decode_wide
+from enas_tf.data.decoding import decode, decode_wide, resize_to
 from enas_tf.data.headers import read_header, turn_upright
 from enas_tf.data.paths import show_path
 from enas_tf.errors import InputError
@@ -40,6 +40,4 @@ def load_image(path: str | os.PathLike, model: keras.Model) -> np.ndarray:
             "file. Check its name, or save it as one of these."
         ) from None
     upright = turn_upright(image.numpy(), header.orientation)
-    resized = tf.image.resize(upright, [height, width], antialias=True)
-    as_bytes = tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8).numpy()
-    return inputs_for(model, as_bytes[np.newaxis])
+    return inputs_for(model, resize_to(upright, height, width).numpy()[np.newaxis])
