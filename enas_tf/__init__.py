@@ -5,6 +5,8 @@ TensorFlow.
 """
 
 import importlib
+import os
+import platform
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
     from enas_tf.errors import InputError
     from enas_tf.runtime.stopping import StopEarly
     from enas_tf.tasks.new_images import load_image
+
+# TensorFlow leaves oneDNN's kernels off where an x86 processor has no AVX-512. They are nearly twice as fast there,
+# too, and TensorFlow's own gradient of an average pooling of 7x7 is wrong. It has to be said before TensorFlow loads.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 __version__ = "0.1.0"
 __all__ = ["Callback", "Candidate", "ImageSearch", "InputError", "StopEarly", "TextSearch", "load_image"]

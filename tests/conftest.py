@@ -16,6 +16,8 @@ from collections.abc import Callable
 import pytest
 from absl import flags
 
+import enas_tf  # noqa: F401 (Before TensorFlow, as in a run: it says which kernels TensorFlow uses.)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 

@@ -51,7 +51,11 @@ def normalize_by_batch(
 
 def convolve(x: tf.Tensor, kernel: tf.Tensor, strides: int | tuple[int, int] = 1) -> tf.Tensor:
     """Convolve `x` [batch, height, width, c] with `kernel` [k, k, c, channels], padded with zeros at the borders."""
-    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=strides, padding="SAME")
+    down, right = (strides, strides) if isinstance(strides, int) else strides
+    if kernel.shape[0] == kernel.shape[1] == 1:
+        # oneDNN's gradient of a 1x1 kernel with strides may be wrong (`Layers.convolve`).
+        x, down, right = (x[:, ::down, ::right] if (down, right) != (1, 1) else x), 1, 1
+    return tf.nn.conv2d(x, tf.cast(kernel, x.dtype), strides=(down, right), padding="SAME")
 
 
 def convolve_dilated(x: tf.Tensor, kernel: tf.Tensor, rate: int) -> tf.Tensor:

@@ -60,8 +60,16 @@ class Layers:
     def convolve(
         self, x, channels: int, size: Size, name: str, strides: Size = 1, padding: str = "same", rate: int = 1
     ):
-        """Apply the convolution `name`_conv, which has no bias; "same" pads with zeros. `rate` is that of dilation."""
+        """Apply the convolution `name`_conv, which has no bias; "same" pads with zeros. `rate` is that of dilation.
+
+        Of a 1x1 kernel with strides the layer `name`_skip takes the pixels first, as in the reference's reductions.
+        oneDNN 3 computes a wrong gradient of such a convolution where it reads fewer than 8 channels, on processors
+        with AVX2 (https://github.com/uxlfoundation/oneDNN/issues/6035).
+        """
         height, width = (size, size) if isinstance(size, int) else size
+        if height == width == 1 and strides not in (1, (1, 1)):
+            x = self.get(keras.layers.AveragePooling2D, f"{name}_skip", pool_size=1, strides=strides)(x)
+            strides = 1
         layer = self.get(
             keras.layers.Conv2D,
             f"{name}_conv",
