@@ -19,6 +19,7 @@ from enas_tf.search.config import SEARCH
 from enas_tf.search.derive import DERIVE
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTORS
+from enas_tf.search.objective import OBJECTIVE
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES, Space
 from enas_tf.tasks.task import TASKS, Task
@@ -26,7 +27,7 @@ from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD
 
 #: The options of the stages themselves, whichever components a run has.
-_STAGE_GROUPS = (SEARCH, DERIVE, RETRAIN, RETRAIN_SGD)
+_STAGE_GROUPS = (SEARCH, OBJECTIVE, DERIVE, RETRAIN, RETRAIN_SGD)
 
 
 class RunOptions(Config):

@@ -1,5 +1,6 @@
 """The finalists of derive: which candidates are trained, and how far shared weights could be trusted."""
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.recipes import build_executor, ledger_of
 from enas_tf.experiments.run import Run
 from enas_tf.ops.costs import Cost
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
-from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.evaluators.shared import SHARED
 from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
+from enas_tf.search.limited import Limits
+from enas_tf.search.objective import PARETO, Objective
 from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
@@ -28,7 +31,11 @@ _CONTROLS = 1803
 
 
 def choose_finalist(
-    run: Run, evaluator: Evaluator, candidates: list[Candidate], count: Callable[[Architecture], Cost]
+    run: Run,
+    evaluator: Evaluator,
+    candidates: list[Candidate],
+    count: Callable[[Architecture], Cost],
+    limits: Limits,
 ) -> tuple[list[Candidate], dict[str, float]]:
     """Train the best candidates and the controls.
 
@@ -37,13 +44,10 @@ def choose_finalist(
     Returns:
       All candidates, the winner first, and the numbers of the report.
     """
-    config, num = run.config, run.config[FINALISTS].finalists
-    budgets = budgets_for(config[RETRAIN].epochs)
-    ranked = _with_controls(run, evaluator, candidates, count)
-    total = sum("control" in c.more or place < num for place, c in enumerate(ranked))
-    total += min(total, num_kept(num)) * len(budgets[1:])
-    ledger = ledger_of(run)
-    reported = 0
+    config, num, budgets = run.config, run.config[FINALISTS].finalists, budgets_for(run.config[RETRAIN].epochs)
+    ranked = _with_controls(run, evaluator, candidates, count, limits)
+    total = _num_trainings(ranked, num, budgets)
+    ledger, reported = ledger_of(run), 0
     # Those that the ledger knows are reported again: a run that was killed may not have reported its last one.
     run.reporter.truncate({"finalist": 0})
 
@@ -60,13 +64,32 @@ def choose_finalist(
     training = Training(config[SHARED].batch_size, config[SGD])
     with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
         states = States(run.workdir.checkpoints("trials"))
-        finals = Finals(executor, ledger, states, budgets, evaluator.is_higher_better, report)
+        finals = Finals(executor, ledger, states, budgets, limits.objective, report)
         stages = finals.run(ranked, num)
-    return order_all(ranked, stages), _report(run, stages, budgets)
+    report_of = _report(run, stages, budgets)
+    stages[-1] = _settle(limits.objective, stages[-1], stage_name(ranked[0].metric, budgets[-1]))
+    return order_all(ranked, stages), report_of
+
+
+def _num_trainings(ranked: list[Candidate], num: int, budgets: tuple[int, ...]) -> int:
+    """Return how many trainings the best `num` and the controls take."""
+    first = sum("control" in c.more or place < num for place, c in enumerate(ranked))
+    return first + min(first, num_kept(num)) * len(budgets[1:])
+
+
+def _settle(objective: Objective, finalists: list[Candidate], name: str) -> list[Candidate]:
+    """Return those of the last stage, the chosen one first; the Pareto set is that of their metric `name`."""
+    trained = [dataclasses.replace(c, value=float(c.more[name])) for c in finalists]
+    values = {c.tokens: c.value for c in finalists}
+    return [dataclasses.replace(c, value=values[c.tokens]) for c in objective.settle(trained)]
 
 
 def _with_controls(
-    run: Run, evaluator: Evaluator, candidates: list[Candidate], count: Callable[[Architecture], Cost]
+    run: Run,
+    evaluator: Evaluator,
+    candidates: list[Candidate],
+    count: Callable[[Architecture], Cost],
+    limits: Limits,
 ) -> list[Candidate]:
     """Return the candidates, best first, with the controls named among them: two more are random."""
     named = {
@@ -74,22 +97,24 @@ def _with_controls(
         max(candidates, key=lambda c: (c.cost.flops, c.tokens)).tokens: "most FLOPs",
     }
     found = {candidate.tokens: candidate for candidate in candidates}
-    for tokens in run.space.random_tokens(2, np.random.default_rng([run.seed, _CONTROLS])):
+    for tokens in limits.random(run.space, 2, np.random.default_rng([run.seed, _CONTROLS])):
         key, architecture = tuple(tokens.tolist()), run.space.decode(tokens)
         if key not in found:
             value = evaluator.score(tokens)
-            found[key] = Candidate(architecture, key, evaluator.metric, value, count(architecture))
+            other = Candidate(architecture, key, evaluator.metric, value, count(architecture))
+            found[key] = limits.objective.annotate(other)
         named[key] = "random"
-    marked = [
-        Candidate(c.architecture, c.tokens, c.metric, c.value, c.cost, {**c.more, "control": named[c.tokens]})
-        if c.tokens in named
-        else c
-        for c in found.values()
-    ]
+    marked = [_unmarked(c).with_more({"control": named[c.tokens]} if c.tokens in named else {}) for c in found.values()]
     # Candidates that were ranked by fewer batches stay behind.
     order = {candidate.tokens: place for place, candidate in enumerate(candidates)}
     known = [candidate for candidate in marked if candidate.tokens in order]
-    return known + rank([c for c in marked if c.tokens not in order], evaluator.is_higher_better)
+    return known + limits.objective.rank([c for c in marked if c.tokens not in order])
+
+
+def _unmarked(candidate: Candidate) -> Candidate:
+    """Return the candidate without its place in the Pareto set by shared weights: finalists have one of their own."""
+    more = {name: value for name, value in candidate.more.items() if name != PARETO}
+    return dataclasses.replace(candidate, more=more)
 
 
 def _report(run: Run, stages: list[list[Candidate]], budgets: tuple[int, ...]) -> dict[str, float]:

@@ -8,6 +8,7 @@ from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
 from enas_tf.experiments.memory import enough_memory
+from enas_tf.experiments.objectives import measure_latency
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.schedule import unended_schedule
 from enas_tf.experiments.workdir import Workdir
@@ -16,6 +17,7 @@ from enas_tf.pictures.drawing import draw, to_svg
 from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.files import replacement, write_json, write_text
+from enas_tf.search.objective import COSTS, OBJECTIVE
 from enas_tf.spaces.space import Buildable
 from enas_tf.tasks.export import save_keras
 from enas_tf.training.child import RETRAIN, ChildTrainer
@@ -115,8 +117,16 @@ class RetrainStage:
             "trained on": run.task.data_in_words(run.config, run.data),
             **run.lowered("retrain"),
             "epochs": f"{run.config[RETRAIN].epochs} of {count_of(self.trainer.steps_per_epoch, 'step')}",
+            **self._beyond_limits(),
             **unended_schedule(run.config, "retrain"),
         }
+
+    def _beyond_limits(self) -> dict[str, str]:
+        """Return the row about a child that exceeds a limit: it was named by hand, or has another size."""
+        limits = self.run.config[OBJECTIVE].limits
+        words = [f"{COSTS[n].format(c)}, more than {ref(f'max_{n}')}" for n, c in self.cost.sizes.items()
+                 if c > limits.get(n, math.inf)]  # fmt: skip
+        return {"beyond": "; ".join(words)} if words else {}
 
     @property
     def _follows_search(self) -> bool:
@@ -135,6 +145,7 @@ class RetrainStage:
             "trained_on": run.task.data_in_words(run.config, run.data),
             "epochs": num_epochs,
             "input": run.task.describe_input(child),
+            **({"latency_ms": measure_latency(child)} if run.config[OBJECTIVE].needs_latency else {}),
         }
 
     def _build_stock_child(self) -> keras.Model:

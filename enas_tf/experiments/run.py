@@ -25,6 +25,7 @@ from enas_tf.runtime.lock import Lock, lock_directory
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.signals import take_signals_back
+from enas_tf.search.objective import OBJECTIVE
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.space import Buildable, Space
 from enas_tf.tasks.task import Limit, Task
@@ -174,7 +175,12 @@ class Run:
 
     def stage_values(self, stage: str) -> dict[str, Any]:
         """Return option name -> value of what decides the results of `stage`, as the run writes it down."""
-        return self.recorded_config.stage_values(stage)
+        values, config = self.recorded_config.stage_values(stage), self.recorded_config
+        if stage == "search" and config[OBJECTIVE].limits:
+            # Limits are about the retrained child, whose size then decides what the search may find.
+            sizes = {found.name for found in self.networks.child.options}
+            values |= {name: value for name, value in config.stage_values("retrain").items() if name in sizes}
+        return values
 
     def say_position(self, stage: str, checkpoints: Checkpoints, num_epochs: int) -> None:
         """Say where `stage` resumes; nothing of one that begins."""

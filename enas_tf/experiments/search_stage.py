@@ -15,6 +15,7 @@ from enas_tf.experiments.advice import advice_of
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.finalists import choose_finalist
 from enas_tf.experiments.memory import enough_memory
+from enas_tf.experiments.objectives import ChildCosts
 from enas_tf.experiments.recipes import check_executor
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.run_config import AUTO
@@ -26,12 +27,15 @@ from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
 from enas_tf.runtime.stopping import Budget
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS, SEARCH, SearchConfig
-from enas_tf.search.derive import DERIVE, Candidate, derive, to_csv, to_markdown
+from enas_tf.search.derive import DERIVE, derive, to_csv, to_markdown
 from enas_tf.search.estimate import estimate
 from enas_tf.search.evaluators.evaluator import EVALUATORS, Evaluator
 from enas_tf.search.finalists import budgets_for
+from enas_tf.search.limited import LimitedSearcher, Limits
 from enas_tf.search.loop import search
+from enas_tf.search.objective import OBJECTIVE, Objective, in_words
 from enas_tf.search.searchers.searcher import SEARCHERS, Searcher
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
@@ -56,6 +60,11 @@ class SearchStage:
             searched = run.config.replace({SEARCH: self._search_config()})
             self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, searched)
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
+        self._costs, is_higher_better = ChildCosts(run), self.evaluator.is_higher_better
+        objective = Objective(is_higher_better, run.config[OBJECTIVE], self._costs)
+        self.limits = Limits(objective, self.searcher.space, options.seed)
+        if objective.config.limits:
+            self.searcher = LimitedSearcher(self.searcher, self.limits)
         self.recovery = Recovery("search")
         self._position: Position | None = None
         self._warm_start: WarmStart | None = None
@@ -88,6 +97,7 @@ class SearchStage:
     def search(self) -> None:
         """Search from the newest checkpoint on."""
         run, config, checkpoints = self.run, self.run.config[SEARCH], self.checkpoints()
+        self._costs.save()
         run.reporter.block("search", self._summary())
         run.say_position("search", checkpoints, config.epochs)
         if self._warm_start is not None and checkpoints.latest_position() is None:
@@ -165,11 +175,18 @@ class SearchStage:
             **self.evaluator.summary(),
             **run.lowered("search"),
             "searcher": f"{searcher}: {words}" if words else searcher,
+            **self._limits_in_words(),
             "epochs": epochs_in_words(config, self.evaluator.num_steps(0)),
             **unended_schedule(run.config, "search"),
             **({} if self._warm_start is None else {"starts from": self._warm_start.in_words}),
             "workdir": str(run.workdir.path),
         }
+
+    def _limits_in_words(self) -> dict[str, str]:
+        rows = in_words(self.run.config[OBJECTIVE])
+        if self.limits.objective.refuses:
+            rows["limits"] += f"; {self.limits.share:.0%} of random architectures keep them"
+        return rows | self._costs.summary()
 
     def restore(self) -> Position:
         """Take searcher and evaluator from the workdir; return how far the search had come.
@@ -194,10 +211,15 @@ class SearchStage:
 
     def _derivation(self, num_epochs: int) -> dict[str, Any]:
         config = self.run.config
-        found = {"searched_epochs": num_epochs} | dataclasses.asdict(config[DERIVE])
+        found = {"searched_epochs": num_epochs} | dataclasses.asdict(config[DERIVE]) | self._objectives()
         if num := config[FINALISTS].finalists * (FINALISTS in config.values):
             found |= {"finalists": num, "finalist_epochs": list(budgets_for(config[RETRAIN].epochs))}
         return found
+
+    def _objectives(self) -> dict[str, Any]:
+        """Return what of the objective derive alone reads, where it is not the metric alone."""
+        config = self.run.config[OBJECTIVE]
+        return {"objective": list(config.objective), "choose": config.choose} if config.objective else {}
 
     def derive(self, num_epochs: int) -> None:
         """Rank proposals after `num_epochs` of search; write the candidates, the best architecture and its picture."""
@@ -213,9 +235,9 @@ class SearchStage:
             run.reporter.progress("derive", config.derive_samples, "proposals") as advance,
             enough_memory(words, "search", run.config),
         ):
-            candidates = derive(self.searcher, self.evaluator, self._count, config, run.seed, advance)
+            candidates = derive(self.searcher, self.evaluator, self._count, config, run.seed, advance, self.limits)
         if FINALISTS in run.config.values and run.config[FINALISTS].finalists:
-            return choose_finalist(run, self.evaluator, candidates, self._count)
+            return choose_finalist(run, self.evaluator, candidates, self._count, self.limits)
         return candidates, {}
 
     def _write(self, candidates: list[Candidate], metrics: dict[str, float], num_epochs: int) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Position
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.stopping import Budget, StopEarly
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import SearchConfig
-from enas_tf.search.derive import Candidate, rank
 from enas_tf.search.estimate import time_trial
 from enas_tf.search.evaluators.scratch import SCRATCH, ScratchEvaluator, check_searcher
 from enas_tf.search.executors.executor import EXECUTION
@@ -28,6 +29,7 @@ from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.search.states import States
 from enas_tf.search.trial_loop import TrialPlan, TrialSearch
 from enas_tf.search.trials import Measurement
+from enas_tf.spaces.space import Space
 
 
 class TrialStage(SearchStage):
@@ -82,6 +84,7 @@ class TrialStage(SearchStage):
     def search(self) -> None:
         """Train what the ledger does not know yet."""
         run, states = self.run, States(self.run.workdir.checkpoints("trials"))
+        self._costs.save()
         run.reporter.block("search", self._summary())
         if found := sum(entry.outcome is not None for entry in self.ledger.of("search")):
             run.reporter.say(f"search: resumes, {count_of(found, 'trial')} of it are known")
@@ -100,12 +103,17 @@ class TrialStage(SearchStage):
                 run.seed,
                 run.reporter,
                 Budget(run.config.run.max_minutes),
+                self._refuse,
             )
             try:
                 trials.run()
             except StopEarly:
                 num = sum(entry.outcome is not None for entry in self.ledger.of("search"))
                 self._say_early(count_of(num, "trial"))
+
+    def _refuse(self, space: Space, tokens: Sequence[int]) -> str | None:
+        limits = self.limits
+        return limits.excess(space, np.array(tokens, np.int32)) if limits.objective.refuses else None
 
     def dry_run(self) -> None:
         """Print what the search would take, from a few steps of one trial."""
@@ -135,6 +143,7 @@ class TrialStage(SearchStage):
             **self.evaluator.summary(),
             **run.lowered("search"),
             "searcher": f"{searcher}: {words}" if words else searcher,
+            **self._limits_in_words(),
             "executor": f"{run.config.run.executor}, {count_of(parallel, 'trial')} at once",
             "workdir": str(run.workdir.path),
         }
@@ -150,7 +159,7 @@ class TrialStage(SearchStage):
         return Position(self.num_epochs)
 
     def _derivation(self, num_epochs):
-        return {"trials": num_epochs}
+        return {"trials": num_epochs} | self._objectives()
 
     def _candidates(self) -> tuple[list[Candidate], dict[str, float]]:
         """Return the architectures of the ledger by their metric.
@@ -164,20 +173,24 @@ class TrialStage(SearchStage):
                 longest[entry.arc] = entry
         if not longest:
             raise InputError(f"{self.run.workdir}: no trial has been finished, so nothing can be derived.")
-        space, ranked = self.run.space, []
+        space, objective = self.run.space, self.limits.objective
+        ranked: list[Candidate] = []
         groups = {(len(entry.trial.tokens), entry.trial.epochs) for entry in longest.values()}
         for num_tokens, epochs in sorted(groups, reverse=True):
             candidates = [
-                Candidate(
-                    space.decode(entry.trial.tokens),
-                    entry.trial.tokens,
-                    self.evaluator.metric,
-                    entry.outcome.value if isinstance(entry.outcome, Measurement) else float("nan"),
-                    Cost(**entry.cost),
-                    {"epochs": epochs},
+                objective.annotate(
+                    Candidate(
+                        space.decode(entry.trial.tokens),
+                        entry.trial.tokens,
+                        self.evaluator.metric,
+                        entry.outcome.value if isinstance(entry.outcome, Measurement) else float("nan"),
+                        Cost(entry.cost["parameters"], entry.cost["flops"]),
+                        {"epochs": epochs},
+                    )
                 )
                 for entry in longest.values()
                 if (len(entry.trial.tokens), entry.trial.epochs) == (num_tokens, epochs)
             ]
-            ranked += rank(candidates, self.evaluator.is_higher_better)
+            # Those of the first group alone compare with each other and have been trained the longest.
+            ranked += objective.rank(candidates) if ranked else objective.settle(objective.rank(candidates))
         return ranked, {}

@@ -80,8 +80,7 @@ def count_nas_conv_child(architecture: NasConvArchitecture, config: NasConvConfi
         height, width, channels = _joined([shapes[node] for node in sources_of(architecture, number)])
         height, width = -(-height // layer.strides[0]), -(-width // layer.strides[1])
         filters = layer.filters + config.more_filters
-        weights = layer.height * layer.width * channels * filters
-        cost += Cost(weights + 2 * filters, 2 * weights * height * width, 2 * filters)
+        cost += Cost.convolution((layer.height, layer.width), channels, filters, height * width)
         shapes[number] = height, width, filters
         for node in pooled_nodes(architecture, number):
             height, width, channels = shapes[node]

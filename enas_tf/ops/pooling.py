@@ -40,7 +40,7 @@ class Pooling(Op):
         return layers.get(self.layer, name, pool_size=self.size, strides=strides, padding="same")(x)
 
     def count(self, channels, pixels, strides=1):
-        return Cost()
+        return Cost.pooling(self.size, channels, pixels)
 
     def copy_weights(self, child, name, rows):
         """Copy nothing."""

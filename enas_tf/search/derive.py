@@ -3,9 +3,8 @@
 import csv
 import dataclasses
 import io
-import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +13,10 @@ from enas_tf.ops.costs import Cost
 from enas_tf.options import Group, option, require
 from enas_tf.runtime import cluster
 from enas_tf.runtime.seeds import seed_for
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.evaluators.evaluator import Evaluator
+from enas_tf.search.limited import Limits
+from enas_tf.search.objective import Objective
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.spaces.space import Architecture, Space
 
@@ -46,24 +48,6 @@ class DeriveConfig:
 DERIVE = Group(DeriveConfig(), stages=())
 
 
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """A ranked proposal.
-
-    Attributes:
-      metric: the name of `value`, what the evaluator scores by.
-      cost: of its child at the searched size.
-      more: further columns of candidates.csv, name -> value; a candidate need not have all of them.
-    """
-
-    architecture: Architecture
-    tokens: tuple[int, ...]
-    metric: str
-    value: float
-    cost: Cost
-    more: Mapping[str, float | str] = dataclasses.field(default_factory=dict)
-
-
 def derive(
     searcher: Searcher,
     evaluator: Evaluator,
@@ -71,30 +55,37 @@ def derive(
     config: DeriveConfig,
     seed: int,
     advance: Callable[[int], None] = lambda num: None,
+    limits: Limits | None = None,
 ) -> list[Candidate]:
-    """Return the different ones of `derive_samples` proposals, best first.
+    """Return the different ones of `derive_samples` proposals, best first by the objective of `limits`.
 
     The best `derive_kept` are ranked by the whole validation part, and stand before the others. Of equals the one with
-    fewer FLOPs comes first. Scores that are not finite come last.
+    fewer FLOPs comes first. Scores that are not finite come last. What exceeds a limit is not judged.
     """
+    objective = Objective(evaluator.is_higher_better) if limits is None else limits.objective
 
     def judge(tokens: np.ndarray, num_batches: int) -> Candidate:
         architecture, value = searcher.space.decode(tokens), evaluator.score(tokens, num_batches)
         advance(1)
-        return Candidate(architecture, tuple(tokens.tolist()), evaluator.metric, value, count(architecture))
+        found = Candidate(architecture, tuple(tokens.tolist()), evaluator.metric, value, count(architecture))
+        return objective.annotate(found)
+
+    def is_allowed(tokens: np.ndarray) -> bool:
+        return limits is None or not objective.refuses or limits.excess(searcher.space, tokens) is None
 
     num_mutated = config.derive_samples // _MUTATED
     num = config.derive_samples - num_mutated
     proposals = cluster.agree(searcher.candidates(tf.constant(num), seed_for(seed, "derive"))).numpy()
     found = [judge(tokens, config.derive_batches) for tokens in np.unique(proposals, axis=0)]
-    ranked = rank(found, evaluator.is_higher_better)
+    ranked = objective.rank(found)
     for tokens in _mutate(searcher.space, ranked[:_PARENTS], num_mutated, seed):
-        found.append(judge(tokens, config.derive_batches))
-    ranked = rank(found, evaluator.is_higher_better)
+        if is_allowed(tokens):
+            found.append(judge(tokens, config.derive_batches))
+    ranked = objective.rank(found)
     if not config.derive_batches:
-        return ranked
+        return objective.settle(ranked)
     best = [judge(np.array(c.tokens, np.int32), 0) for c in ranked[: config.derive_kept]]
-    return rank(best, evaluator.is_higher_better) + ranked[config.derive_kept :]
+    return objective.settle(objective.rank(best)) + ranked[config.derive_kept :]
 
 
 def _mutate(space: Space, parents: list[Candidate], num: int, seed: int) -> np.ndarray:
@@ -103,17 +94,6 @@ def _mutate(space: Space, parents: list[Candidate], num: int, seed: int) -> np.n
     rows = np.array([c.tokens for c in parents], np.int32)
     mutated = np.unique(space.mutate(rows[np.arange(num) % len(rows)], rng), axis=0)
     return np.array([row for row in mutated if not (rows == row).all(axis=1).any()], np.int32)
-
-
-def rank(candidates: list[Candidate], is_higher_better: bool) -> list[Candidate]:
-    """Return the candidates, best first."""
-    sign = -1 if is_higher_better else 1
-
-    def key(candidate: Candidate):
-        is_odd = not math.isfinite(candidate.value)
-        return is_odd, 0.0 if is_odd else sign * candidate.value, candidate.cost.flops, candidate.tokens
-
-    return sorted(candidates, key=key)
 
 
 def to_csv(candidates: list[Candidate]) -> str:

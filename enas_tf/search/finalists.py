@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import scipy.stats
 
-from enas_tf.search.derive import Candidate, rank
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.ledger import Ledger
+from enas_tf.search.objective import Objective
 from enas_tf.search.states import States
 from enas_tf.search.trials import Failure, Measurement, Outcome, Trial
 
@@ -41,7 +42,7 @@ class Finals:
       ledger: what was trained; the trials of a run that was stopped are not trained again.
       states: of the trainings that may be prolonged.
       budgets: in epochs, ascending.
-      is_higher_better: whether more of the metric is better.
+      objective: what they are ranked by.
       report: called with a finalist, its trial and its outcome, when each is known; at once where the ledger knows it.
     """
 
@@ -49,7 +50,7 @@ class Finals:
     ledger: Ledger
     states: States
     budgets: tuple[int, ...]
-    is_higher_better: bool
+    objective: Objective
     report: Callable[[Candidate, Trial, Outcome], None]
 
     def run(self, candidates: Sequence[Candidate], num: int) -> list[list[Candidate]]:
@@ -79,7 +80,7 @@ class Finals:
             for candidate, value in zip(candidates, values, strict=True)
         ]
         by_value = [dataclasses.replace(c, value=value) for c, value in zip(trained, values, strict=True)]
-        places = {c.tokens: place for place, c in enumerate(rank(by_value, self.is_higher_better))}
+        places = {c.tokens: place for place, c in enumerate(self.objective.rank(by_value))}
         return sorted(trained, key=lambda candidate: places[candidate.tokens])
 
     def _train(self, candidates: list[Candidate], trials: list[Trial]) -> list[Outcome]:

@@ -14,7 +14,6 @@ from enas_tf.runtime.stopping import Budget
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.outlook import find_collapse, show
-from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
@@ -63,7 +62,7 @@ class SearchTrainer(Trainer):
         config, reporter = self.config, self.reporter
         updates, is_learning = self._num_updates, epoch >= config.num_warm_up
         if not updates:
-            sampler = self.searcher if is_learning else RandomSearcher(self.searcher.space)
+            sampler = self.searcher if is_learning else self.searcher.uniform()
             metrics = self.evaluator.prepare(sampler, epoch, first_step, advance)
             if self.failure:
                 return
@@ -92,10 +91,11 @@ class SearchTrainer(Trainer):
         """Return how far proposals of the policy are ahead of uniform ones by one batch; nothing without a policy."""
         if not self.searcher.learns_from_batches or not self.evaluator.rewards_drift:
             return {}
-        seed, space = seed_for(self.seed, "compared_proposals", epoch), self.searcher.space
-        ours = cluster.agree(self.searcher.propose(tf.constant(_COMPARED), seed)).numpy()
-        others = space.random_tokens(_COMPARED, np.random.default_rng(seed.numpy().astype(np.uint32)))
-        means = [np.mean([self.evaluator.score(row, 1) for row in rows]) for rows in (ours, others)]
+        seed = seed_for(self.seed, "compared_proposals", epoch)
+        both = [
+            cluster.agree(s.propose(tf.constant(_COMPARED), seed)) for s in (self.searcher, self.searcher.uniform())
+        ]
+        means = [np.mean([self.evaluator.score(row, 1) for row in rows.numpy()]) for rows in both]
         ahead = float(means[0] - means[1])
         return {"ahead_of_uniform": ahead if self.evaluator.is_higher_better else -ahead}
 

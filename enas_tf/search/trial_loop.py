@@ -22,8 +22,8 @@ from enas_tf.search.ledger import Entry, Ledger
 from enas_tf.search.outlook import show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
-from enas_tf.search.trials import Failure, Measurement, Outcome, Trial
-from enas_tf.spaces.space import Architecture
+from enas_tf.search.trials import REFUSED, Failure, Measurement, Outcome, Trial
+from enas_tf.spaces.space import Architecture, Space
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ class TrialSearch:
       seed: the seed of the run.
       reporter: where results are reported.
       budget: the time that the search may take.
+      refuse: says why a proposal is not to be trained; None where it is.
     """
 
     def __init__(
@@ -79,7 +80,9 @@ class TrialSearch:
         seed: int,
         reporter: Reporter,
         budget: Budget | None = None,
+        refuse: Callable[[Space, Sequence[int]], str | None] = lambda space, tokens: None,
     ):
+        self._refuse = refuse
         self._budget = budget or Budget()
         self.searcher, self.plan, self.executor, self.ledger = searcher, plan, executor, ledger
         self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
@@ -158,6 +161,8 @@ class TrialSearch:
             same = self.ledger.find(trial)
             if same is not None and same.outcome is not None:
                 self.ledger.finish(entry, same.outcome)
+            elif reason := self._refuse(self.searcher.space, trial.tokens):
+                self.ledger.finish(entry, Failure(REFUSED, reason))
             elif trial not in self._submitted:  # Otherwise it is under way.
                 self._submitted.add(trial)
                 keeps_state = trial.budgets != self.plan.halving.budgets
@@ -231,6 +236,7 @@ class TrialSearch:
         """Raise `InputError` when too many trials in a row have failed alike."""
         if not isinstance(outcome, Failure):
             self._alike = ("", 0)
+        if not isinstance(outcome, Failure) or outcome.kind == REFUSED:
             return
         kind, num = self._alike
         self._alike = (outcome.kind, num + 1 if kind == outcome.kind else 1)

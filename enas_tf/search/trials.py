@@ -52,12 +52,16 @@ class Measurement:
     test: float | None = None
 
 
+#: The kind of a failure that took no time.
+REFUSED = "refused"
+
+
 @dataclasses.dataclass(frozen=True)
 class Failure:
     """Why a trial has no measurement.
 
     Attributes:
-      kind: "diverged", "memory" or "crashed".
+      kind: "diverged", "memory", "crashed", or `REFUSED` of one that was not begun, since it exceeds a limit.
       reason: one line.
     """
 

@@ -14,7 +14,8 @@ from enas_tf.errors import InputError
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.macro_config import MacroChildConfig
 from enas_tf.models.networks import NETWORKS
-from enas_tf.search.derive import DeriveConfig, derive, rank, to_csv, to_markdown
+from enas_tf.search.derive import DeriveConfig, derive, to_csv, to_markdown
+from enas_tf.search.objective import Objective
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.macro import MacroSpace
 
@@ -151,9 +152,9 @@ def test_a_row_of_the_table_is_read_back(candidates, tmp_path):
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("is_higher_better", [True, False])
 def test_a_score_that_is_no_number_comes_last_and_changes_no_other_place(candidates, odd, is_higher_better):
-    spoiled = [dataclasses.replace(candidates[0], value=odd), *candidates]
+    rank, spoiled = Objective(is_higher_better).rank, [dataclasses.replace(candidates[0], value=odd), *candidates]
     for order in itertools.permutations(spoiled):
-        assert rank(list(order), is_higher_better) == [*rank(candidates, is_higher_better), spoiled[0]]
+        assert rank(list(order)) == [*rank(candidates), spoiled[0]]
 
 
 def test_the_table_for_tensorboard_holds_the_best(candidates):

@@ -8,10 +8,11 @@ import scipy.stats
 
 from enas_tf.errors import InputError
 from enas_tf.ops.costs import Cost
+from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FinalistsConfig
-from enas_tf.search.derive import Candidate
 from enas_tf.search.finalists import Finals, agreement, budgets_for, order_all, stage_name
 from enas_tf.search.ledger import Ledger
+from enas_tf.search.objective import Objective
 from enas_tf.search.states import States
 from enas_tf.search.trials import Failure, Measurement
 from enas_tf.spaces.macro import MacroSpace
@@ -44,7 +45,7 @@ def run(place, executor, num=6, budgets=(2, 8), is_higher_better=True):
         Ledger(place / "trials.jsonl", {"space": "macro"}),
         States(place / "states"),
         budgets,
-        is_higher_better,
+        Objective(is_higher_better),
         lambda candidate, trial, outcome: reports.append((candidate.tokens, trial.budgets, outcome)),
     )
     return finals.run(candidates(), num), reports

@@ -88,6 +88,10 @@ class Searcher(tf.Module, abc.ABC):
         """Return `num` proposals for derive to rank at the end of a search, int32 [num, num_tokens]."""
         return self.propose(num, seed)
 
+    def uniform(self) -> "Searcher":
+        """Return the random searcher that proposes from the same architectures."""
+        return SEARCHERS["random"].build(self.space, Config({}))
+
     def carried_to(self, space: Space) -> "Searcher":
         """Return a searcher for another stage of the space, which goes on with what this one has learned."""
         raise NotImplementedError

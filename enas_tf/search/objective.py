@@ -1,0 +1,234 @@
+"""What a search is after: a metric, what it is weighed against, and limits that networks keep.
+
+Limits and objectives are about the child as it is retrained, for that is what a user gets: its trainable parameters,
+the FLOPs of one image or token, and its latency.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from enas_tf.errors import InputError, ref
+from enas_tf.options import Group, option, require
+from enas_tf.search.candidates import Candidate
+from enas_tf.spaces.space import Architecture
+
+#: What a network may cost: name -> how numbers of it are written.
+COSTS = {"parameters": "{:,.0f} parameters", "flops": "{:,.0f} FLOPs", "latency_ms": "{:.3g} ms"}
+_DIRECTIONS = ("max", "min")
+CHOICES = ("best", "knee")
+#: The column of candidates.csv that says which candidates are in the Pareto set.
+PARETO = "pareto"
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectiveConfig:
+    """Limits of the networks that a search may find, and what they are compared by."""
+
+    max_parameters: int | None = option(
+        None, "trainable parameters that a retrained child has at most; larger proposals are refused", most=10**15
+    )
+    max_flops: int | None = option(
+        None, "FLOPs of a retrained child for one image or token at most; larger proposals are refused", most=10**18
+    )
+    max_latency_ms: float | None = option(
+        None, "milliseconds at most that a retrained child takes for one image on this device, alone in a batch"
+    )
+    limit_penalty: float = option(
+        0.0,
+        "0 = refuse what exceeds a limit; above 0, its reward is multiplied by limit / value to this power instead "
+        "(MnasNet: 0.07)",
+    )
+    objective: tuple[str, ...] = option(
+        (),
+        "what candidates are compared by: the metric, then costs, such as accuracy:max,flops:min; those that none is "
+        "better than in all of them are the Pareto set. The metric alone by default",
+        stages=(),
+    )
+    choose: str = option(
+        "best",
+        "which of the Pareto set becomes the architecture: best = by the metric, knee = the nearest to the best of "
+        "each objective, all scaled to the set",
+        choices=CHOICES,
+        stages=(),
+    )
+
+    def __post_init__(self):
+        for name in ("max_parameters", "max_flops", "max_latency_ms"):
+            value = getattr(self, name)
+            require(value is None or value > 0, name, value, "above 0")
+        require(0 <= self.limit_penalty <= 100, "limit_penalty", self.limit_penalty, "a power in [0, 100]")
+        is_weighed = len(self.objective) != 1 and (bool(self.objective) or self.choose == "best")
+        named = ",".join(self.objective) or "(none)"
+        expected = f"the metric and at least one of {', '.join(f'{name}:min' for name in COSTS)}"
+        if not is_weighed:
+            name = "choose" if not self.objective else "objective"
+            with_more = f" with {ref('objective')} of {expected}" if name == "choose" else ""
+            require(False, name, self.choose if name == "choose" else named, with_more.strip() or expected)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Cost -> the most that is allowed, of the costs that have a limit."""
+        found = {"parameters": self.max_parameters, "flops": self.max_flops, "latency_ms": self.max_latency_ms}
+        return {name: float(value) for name, value in found.items() if value is not None}
+
+    @property
+    def weighed(self) -> tuple[str, ...]:
+        """The costs that the metric is weighed against."""
+        return tuple(term.partition(":")[0] for term in self.objective[1:])
+
+    @property
+    def needs_latency(self) -> bool:
+        return "latency_ms" in (*self.limits, *self.weighed)
+
+
+OBJECTIVE = Group(ObjectiveConfig(), stages=("search",))
+
+
+def check_objective(config: ObjectiveConfig, metric: str, is_higher_better: bool) -> None:
+    """Raise `InputError` unless `objective` is the task's metric in its direction, and then costs to be small."""
+    if not config.objective:
+        return
+    own = f"{metric}:{_DIRECTIONS[not is_higher_better]}"
+    able = [f"{name}:min" for name in COSTS]
+    first, *others = config.objective
+    require(first == own, "objective", ",".join(config.objective), f"{own} first, then some of {', '.join(able)}")
+    for term in others:
+        is_known = term in able and config.objective.count(term) == 1
+        require(is_known, "objective", ",".join(config.objective), f"{own}, then some of {', '.join(able)}, each once")
+
+
+class Objective:
+    """Ranks candidates, and says which architectures keep the limits.
+
+    Args:
+      is_higher_better: whether more of the metric is better.
+      config: limits and costs to weigh; neither by default.
+      measure: returns what the retrained child of an architecture costs, by the names of `COSTS`.
+    """
+
+    def __init__(
+        self,
+        is_higher_better: bool,
+        config: ObjectiveConfig | None = None,
+        measure: Callable[[Architecture], Mapping[str, float]] | None = None,
+    ):
+        self.is_higher_better, self.config = is_higher_better, config or ObjectiveConfig()
+        self.measure = measure or (lambda architecture: {})
+
+    @property
+    def refuses(self) -> bool:
+        """Whether there are architectures that are not to be trained."""
+        return bool(self.config.limits) and not self.config.limit_penalty
+
+    def excess(self, architecture: Architecture) -> str | None:
+        """Say which limit the architecture's child exceeds, whether that is refused or not; None if it keeps all."""
+        costs = self.measure(architecture) if self.config.limits else {}
+        for name, most in self.config.limits.items():
+            if costs[name] > most:
+                words = COSTS[name]
+                return f"{words.format(costs[name])}, more than {ref(f'max_{name}')}={words.format(most).split()[0]}"
+        return None
+
+    def factor(self, costs: Mapping[str, float]) -> float:
+        """Return what a reward is multiplied by: the product of (limit / cost)^limit_penalty over exceeded limits.
+
+        Source: Tan et al. 2019 (MnasNet), equation 2, with the power 0 below the limit.
+        """
+        config = self.config
+        shares = [most / costs[name] for name, most in config.limits.items() if costs[name] > most]
+        return math.prod(share**config.limit_penalty for share in shares)
+
+    def penalty(self, architecture: Architecture) -> float:
+        """Return the `factor` of an architecture."""
+        return self.factor(self.measure(architecture)) if self.config.limits else 1.0
+
+    def annotate(self, candidate: Candidate) -> Candidate:
+        """Return the candidate with the costs of its retrained child, where limits or objectives name any."""
+        if not (self.config.limits or self.config.weighed):
+            return candidate
+        costs = self.measure(candidate.architecture)
+        return candidate.with_more({f"child_{name}": float(value) for name, value in costs.items()})
+
+    def rank(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return the candidates, best first.
+
+        With several objectives those that none is better than in all of them come first, then those that none of the
+        others is better than, and so on; within these groups the metric decides. Of equals the one with fewer FLOPs
+        comes first. Values that are not finite come last.
+        """
+        keys = {id(c): (*self._key(c), c.cost.flops, c.tokens) for c in candidates}
+        found = sorted(candidates, key=lambda candidate: keys[id(candidate)])
+        if not self.config.weighed:
+            return found
+        ordered: list[Candidate] = []
+        left = [c for c in found if math.isfinite(c.value)]
+        while left:
+            is_best = self._undominated(left)
+            ordered += [c for c, is_in in zip(left, is_best, strict=True) if is_in]
+            left = [c for c, is_in in zip(left, is_best, strict=True) if not is_in]
+        return ordered + [c for c in found if not math.isfinite(c.value)]
+
+    def settle(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Return ranked candidates that compare with each other, the chosen one first, the Pareto set marked."""
+        if not self.config.weighed:
+            return list(candidates)
+        finite = [c for c in candidates if math.isfinite(c.value)]
+        is_best = {id(c): is_in for c, is_in in zip(finite, self._undominated(finite), strict=True)}
+        chosen = self._knee([c for c in finite if is_best[id(c)]]) if self.config.choose == "knee" and finite else None
+        marked = [(c is chosen, c.with_more({PARETO: "yes" if is_best.get(id(c), False) else ""})) for c in candidates]
+        return [c for is_first, c in marked if is_first] + [c for is_first, c in marked if not is_first]
+
+    def _key(self, candidate: Candidate) -> tuple[bool, float]:
+        is_odd = not math.isfinite(candidate.value)
+        return is_odd, 0.0 if is_odd else self._loss(candidate)
+
+    def _loss(self, candidate: Candidate) -> float:
+        """Return the metric with its penalty, such that less is better."""
+        factor = 1.0
+        if self.config.limit_penalty and self.config.limits:
+            factor = self.factor({name: float(candidate.more[f"child_{name}"]) for name in self.config.limits})
+        return -candidate.value * factor if self.is_higher_better else candidate.value / factor
+
+    def _losses(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        """Return float64 [n, objectives], of which less is better."""
+        rows = [[self._loss(c), *(float(c.more[f"child_{name}"]) for name in self.config.weighed)] for c in candidates]
+        return np.array(rows, np.float64).reshape(len(candidates), 1 + len(self.config.weighed))
+
+    def _undominated(self, candidates: Sequence[Candidate]) -> np.ndarray:
+        """Return bool [n]: whether no other candidate is as good in all objectives and better in one."""
+        losses = self._losses(candidates)
+        is_no_worse = (losses[:, None] <= losses[None]).all(axis=-1)
+        is_better = (losses[:, None] < losses[None]).any(axis=-1)
+        return np.logical_not((is_no_worse & is_better).any(axis=0))
+
+    def _knee(self, candidates: Sequence[Candidate]) -> Candidate:
+        losses = self._losses(candidates)
+        span = np.ptp(losses, axis=0)
+        scaled = (losses - losses.min(axis=0)) / np.where(span, span, 1.0)
+        return candidates[int(np.argmin(np.linalg.norm(scaled, axis=1)))]
+
+
+def in_words(config: ObjectiveConfig) -> dict[str, str]:
+    """Return rows about limits and objectives for the first block of a search; none where there are none."""
+    rows = {}
+    if config.limits:
+        most = [f"at most {COSTS[name].format(value)}" for name, value in config.limits.items()]
+        power = config.limit_penalty
+        what = "others are refused" if not power else f"others lose reward, (limit / value)^{power:g}"
+        rows["limits"] = f"{', '.join(most)} of the retrained child; {what}"
+    if config.objective:
+        rows["objectives"] = ", ".join(term.replace(":", " ") for term in config.objective)
+    return rows
+
+
+def no_room(objective: Objective, smallest: str) -> InputError:
+    """Return the error of limits that no random architecture keeps."""
+    named = " and ".join(f"{ref(f'max_{name}')}={value:g}" for name, value in objective.config.limits.items())
+    return InputError(
+        f"none of the random architectures that were tried keeps {named}: the smallest child among them has "
+        f"{smallest}. Raise the limit, or make the child smaller by the options of retraining (such as "
+        f"{ref('retrain_channels')} or {ref('retrain_units')})."
+    )
