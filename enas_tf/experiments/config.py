@@ -23,11 +23,11 @@ from enas_tf.search.objective import OBJECTIVE
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.space import SPACES, Space
 from enas_tf.tasks.task import TASKS, Task
-from enas_tf.training.child import RETRAIN
+from enas_tf.training.child import INHERIT, RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD
 
 #: The options of the stages themselves, whichever components a run has.
-_STAGE_GROUPS = (SEARCH, OBJECTIVE, DERIVE, RETRAIN, RETRAIN_SGD)
+_STAGE_GROUPS = (SEARCH, OBJECTIVE, DERIVE, RETRAIN, INHERIT, RETRAIN_SGD)
 
 
 class RunOptions(Config):

@@ -7,6 +7,7 @@ import keras
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
+from enas_tf.experiments.inheritance import check_inheritance, inherit
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.objectives import measure_latency
 from enas_tf.experiments.run import Run
@@ -20,7 +21,8 @@ from enas_tf.runtime.files import replacement, write_json, write_text
 from enas_tf.search.objective import COSTS, OBJECTIVE
 from enas_tf.spaces.space import Buildable
 from enas_tf.tasks.export import save_keras
-from enas_tf.training.child import RETRAIN, ChildTrainer
+from enas_tf.training.best import BestEpoch
+from enas_tf.training.child import INHERIT, RETRAIN, ChildTrainer
 from enas_tf.training.optimizers import RETRAIN_SGD
 
 
@@ -31,6 +33,8 @@ class RetrainStage:
         keras.utils.set_random_seed(run.seed)
         self.run, self.architecture = run, architecture
         self.cost = check_retraining(run, architecture)
+        if run.config[INHERIT].inherit:
+            check_inheritance(run, architecture)
         with enough_memory(f"the child: {self._size()}", "retrain", run.config), run.replicas.strategy.scope():
             self.child = self._build_child(dtype=run.config.run.precision, for_training=True)
             self.trainer = self._build_trainer()
@@ -51,7 +55,22 @@ class RetrainStage:
             run.replicas,
             run.seed,
             averaging_patience=task.averaging_patience(config),
+            best=self._build_best(),
         )
+
+    def _build_best(self) -> BestEpoch | None:
+        """Return what remembers the best epoch; None where no option asks for it."""
+        run, task, retrain = self.run, self.run.task, self.run.config[RETRAIN]
+        if not (retrain.keep_best or retrain.stop_patience):
+            return None
+        if not task.holds_out(run.config):
+            name = "retrain_keep_best" if retrain.keep_best else "retrain_stop_patience"
+            raise InputError(
+                f"{ref(name)} compares epochs by the validation part, and {ref('train_on')}=train+valid trains on it: "
+                f"leave it out, or train on the training part alone."
+            )
+        metric = f"valid_{task.judged_metric(run.config)}"
+        return BestEpoch(self.child.weights, metric, task.is_higher_better, retrain.keep_best, retrain.stop_patience)
 
     def open(self, is_overwriting: bool) -> None:
         """Claim the workdir for this child and write down what it is. A search there keeps its own files."""
@@ -85,6 +104,8 @@ class RetrainStage:
         run.reporter.block("retrain", self._summary())
         checkpoints = self.checkpoints()
         run.say_position("retrain", checkpoints, run.config[RETRAIN].epochs)
+        if run.config[INHERIT].inherit and checkpoints.latest_position() is None:
+            inherit(run, self.child, self.architecture)
         with enough_memory(f"a step of the child: {self._size()}", "retrain", run.config):
             num_epochs = self.trainer.run(run.reporter, checkpoints)
         child = task.keep(self._build_stock_child(), run.data)

@@ -16,6 +16,7 @@ from enas_tf.experiments.workdir import Workdir
 from enas_tf.reading import read_text
 from enas_tf.runtime.files import write_text
 from enas_tf.spaces.architectures import read_architecture
+from enas_tf.training.child import INHERIT, RETRAIN
 
 
 def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], object] = lambda run: None) -> Path:
@@ -38,6 +39,11 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
         raise InputError(
             f"{run.workdir} holds no candidates.csv: expected that of a search. `python -m enas_tf.launch.search` or "
             "`python -m enas_tf.launch.derive` leaves it."
+        )
+    if run.config[INHERIT].inherit:
+        raise InputError(
+            f"{ref('inherit')} is for one child: leave out {ref('top')}, and name it by {ref('architecture')}="
+            "DIR/candidates.csv#3, say."
         )
     space = run.space.name
     architectures = [read_architecture(f"{run.workdir.candidates}#{rank}", space) for rank in range(1, num + 1)]
@@ -64,11 +70,14 @@ def beside(run: Run, workdir: Path) -> Run:
 
 def _validation(run: Run) -> dict[str, float]:
     """Return the last metric of a retraining on the validation part; empty where it was trained on that."""
-    name, found = f"valid_{run.task.metric}", {}
+    name = f"valid_{run.task.judged_metric(run.config)}"
+    found: dict[str, float] = {}
+    best = max if run.task.is_higher_better else min
     lines = read_text(run.workdir.path / "metrics.jsonl", "the metrics of a retraining", "Retrain anew.").splitlines()
     for record in map(json.loads, lines):
         if record["phase"] == "retrain" and record.get(name) is not None:
-            found = {name: record[name]}
+            is_best_kept = found and run.config[RETRAIN].keep_best
+            found = {name: best(found[name], record[name]) if is_best_kept else record[name]}
     return found
 
 
@@ -87,7 +96,7 @@ def _to_csv(rows: list[dict[str, Any]]) -> str:
 
 def _say_best(run: Run, rows: list[dict[str, Any]]) -> Path:
     """Print all children, and say which is best; return its directory."""
-    name = f"valid_{run.task.metric}"
+    name = f"valid_{run.task.judged_metric(run.config)}"
     shown = {
         f"child_{row['rank']}": ", ".join(
             f"{key} {value:.4f}"

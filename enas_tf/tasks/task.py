@@ -48,6 +48,14 @@ class Task(abc.ABC):
     is_higher_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = False
 
+    def judged_metric(self, config: Config) -> str:
+        """Return the metric of the validation part that networks are compared by: `metric`, unless overridden."""
+        return self.metric
+
+    def holds_out(self, config: Config) -> bool:
+        """Return whether children are retrained without the validation part: yes, unless overridden."""
+        return True
+
     @abc.abstractmethod
     def load(self, config: Config) -> Any:
         """Read the data into memory."""

@@ -15,6 +15,7 @@ from enas_tf.runtime.reporting import Reporter
 from enas_tf.runtime.seeds import seed_of_attempt
 from enas_tf.tasks.problem import Problem
 from enas_tf.training.averaging import LateMean, MovingAverage, WeightAverage
+from enas_tf.training.best import BestEpoch
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
 from enas_tf.training.optimizers import ChildSgdConfig, SgdConfig
@@ -30,12 +31,36 @@ class RetrainConfig:
     )
     batch_size: int = option(100, "images (rows of text) of a step of retraining, over all devices", most=1_000_000)
 
+    keep_best: bool = option(
+        False, "keep the weights of the epoch whose validation metric is best (the paper: those of the last)"
+    )
+    stop_patience: int = option(
+        0,
+        "end retraining after so many epochs in a row whose validation metric is not better than the best; 0 = never",
+        most=1_000_000,
+    )
+
     def __post_init__(self):
+        require(self.stop_patience >= 0, "stop_patience", self.stop_patience, "0 or more")
         require(self.epochs >= 1, "epochs", self.epochs, "at least 1")
         require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
 
 
 RETRAIN = Group(RetrainConfig(), prefix="retrain_", stages=("retrain",))
+
+
+@dataclasses.dataclass(frozen=True)
+class InheritConfig:
+    """What a child begins with."""
+
+    inherit: bool = option(
+        False,
+        "begin with the shared weights of the search in the workdir, of a child of the searched size (the paper: with "
+        "random ones)",
+    )
+
+
+INHERIT = Group(InheritConfig(), stages=("retrain",))
 
 
 def build_average(variables: list, sgd: SgdConfig, patience: int | None, num_epochs: int) -> WeightAverage | None:
@@ -65,6 +90,7 @@ class ChildTrainer(Trainer):
       sgd: how the weights move.
       replicas: the devices that share a step.
       seed: the seed of the run.
+      best: what remembers the best epoch, and ends the training early; None for all epochs and the last weights.
       averaging_patience: patience of NT-ASGD (`training/averaging.py`); None for a task without it.
     """
 
@@ -79,6 +105,7 @@ class ChildTrainer(Trainer):
         replicas: Replicas,
         seed: int,
         averaging_patience: int | None = None,
+        best: BestEpoch | None = None,
     ):
         replicas.check_divides(f"{RETRAIN.prefix}batch_size", config.batch_size)
         self.problem, self.config, self._validate = problem, config, validate
@@ -86,6 +113,7 @@ class ChildTrainer(Trainer):
         self.averaging = build_average(problem.variables, sgd, averaging_patience, config.epochs)
         after_step = None if self.averaging is None else self.averaging.add
         self.step = TrainingStep(problem, sgd, replicas, config.epochs * self.steps_per_epoch, after_step)
+        self.best = best
         self._recovery, self._invalid = Recovery(self.stage), None
         self._reporter: Reporter | None = None
 
@@ -98,7 +126,8 @@ class ChildTrainer(Trainer):
     def tracked(self) -> dict[str, object]:
         """What a checkpoint holds: the child, what trains it, and how often the training went back."""
         averages = {} if self.averaging is None else {"averages": self.averaging.tracked}
-        return self.step.tracked | averages | {"recovery": self._recovery.tracked}
+        best = {} if self.best is None else {"best": self.best.tracked}
+        return self.step.tracked | averages | best | {"recovery": self._recovery.tracked}
 
     def run(self, reporter: Reporter, checkpoints: Checkpoints) -> int:
         """Run what the newest checkpoint has not done; leave the child trained, with mean weights if there are any.
@@ -111,7 +140,13 @@ class ChildTrainer(Trainer):
             end = run_epochs(self, self.config.epochs, reporter, checkpoints, self._recovery)
         if self.averaging is not None:
             self.averaging.finish()
+        if self.best is not None:
+            self.best.finish()
         return end.epoch
+
+    @property
+    def is_over(self) -> bool:
+        return self.best is not None and self.best.is_over
 
     @contextlib.contextmanager
     def _synchronized_normalization(self) -> Iterator[None]:
@@ -151,12 +186,20 @@ class ChildTrainer(Trainer):
     def _measure(self, epoch: int) -> dict[str, float]:
         """Return the metrics of the validation part, by the mean weights once there are any."""
         if self.averaging is None:
-            return self._validate()
+            return self._validate_and_remember()
         with self.averaging.applied():
-            metrics = self._validate()
+            metrics = self._validate_and_remember()
         loss = metrics["valid_loss"]
         # Averaging compares the losses of epochs, so each has to be a number.
         if not math.isfinite(loss):
             self._invalid = f"the validation loss of epoch {epoch + 1} is {loss}"
         self.averaging.decide(epoch, loss)
         return metrics | {"is_averaging": float(self.averaging.is_on)}
+
+    def _validate_and_remember(self) -> dict[str, float]:
+        assert self._validate is not None
+        metrics = self._validate()
+        # An epoch that has diverged is run again.
+        if self.best is not None and self.step.failure is None:
+            self.best.decide(metrics)
+        return metrics

@@ -24,6 +24,11 @@ class Trainer(abc.ABC):
     @abc.abstractmethod
     def failure(self) -> str | None: ...
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the training ends here, although not all its epochs are done. A checkpoint decides it."""
+        return False
+
     @abc.abstractmethod
     def start(self, position: Position, attempt: int) -> None:
         """Set all streams of data to where an unbroken run stands at `position`.
@@ -106,7 +111,7 @@ def run_epochs(
             budget.check()
 
         try:
-            while progress.position.epoch < num_epochs:
+            while progress.position.epoch < num_epochs and not trainer.is_over:
                 progress.run_epoch(advance)
         except StopEarly:
             progress.save()

@@ -85,6 +85,8 @@ def other_value(option, value):
         return next((choice for choice in option.choices if choice != value), value)
     if option.kind is bool:
         return not value
+    if option.name == "objective":
+        return ("accuracy:max", "flops:min")
     if option.kind is tuple:
         return value[:2] or ("2",)
     if option.name == "cell_merge":
