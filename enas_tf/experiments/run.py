@@ -220,6 +220,7 @@ def closing_block(run: Run) -> None:
         "SavedModel": workdir.saved_model,
         "metrics": workdir.child_metrics,
         "children": workdir.children,
+        "report": workdir.report,
     }
     rows = {name: str(path) for name, path in places.items() if path.exists()} | _input_in_words(workdir)
     run.reporter.block("done", rows | {"TensorBoard": f"tensorboard --logdir={workdir.path / 'tensorboard'}"})

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.report import write_report
 from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.workdir import Workdir
@@ -48,9 +49,11 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
             stage = RetrainStage(own, architecture)
             stage.open(is_overwriting)
             tested = stage.retrain()
+            write_report(own)
             then(own)
             rows.append({"rank": rank, **_validation(own), **_columns(tested)})
     write_text(run.workdir.children, _to_csv(rows))
+    write_report(run)
     return _say_best(run, rows)
 
 

@@ -16,7 +16,7 @@ _STYLE = (
     "h1{font-size:1.7em;line-height:1.2}h2{margin-top:2.2em;border-bottom:2px solid #eef0f2}h3{margin-bottom:.2em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border-bottom:1px solid #d5dade;padding:.2em .7em;"
     "text-align:right;vertical-align:top}td:first-child,th:first-child{text-align:left}"
-    ".words td{text-align:left}.wide{overflow-x:auto}code,pre{font-size:13px;background:#f4f6f7}"
+    ".words td,td.left,th.left{text-align:left}.wide{overflow-x:auto}code,pre{font-size:13px;background:#f4f6f7}"
     "code{overflow-wrap:anywhere}pre{padding:.8em 1em;overflow-x:auto}.note{color:#6b7580;font-style:italic}"
     "nav a{margin-right:1em}a{color:#0072b2}figure{margin:1em 0}figcaption{color:#6b7580;font-size:13px}"
     ".side{display:flex;flex-wrap:wrap;gap:1em 2em;align-items:flex-start}"
@@ -24,8 +24,8 @@ _STYLE = (
     ".matrix td,.matrix th{border:1px solid #fff;padding:.1em .35em;text-align:center;font-size:12px}"
     ".matrix th:first-child{text-align:right}.matrix thead th{max-width:8em;overflow-wrap:anywhere}"
 )
-#: What Matplotlib writes for readers of SVG files alone: the names of formats, its own name, a style for the whole page.
-_OVERHEAD = re.compile(r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>|\s(?:xmlns(?::\w+)?)="[^"]*"', re.S)
+#: What Matplotlib writes for readers of SVG files alone: the names of formats, its own name, a style of all elements.
+_OVERHEAD = re.compile(r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>|\sxmlns(?::\w+)?="[^"]*"', re.S)
 _REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
 
 
@@ -68,11 +68,28 @@ def code(text: str) -> str:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as a table with the columns of all of them."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{escape(name)}</th>" for name in names)
-    lines = ["<tr>" + "".join(f"<td>{escape(row.get(name, ''))}</td>" for name in names) + "</tr>" for row in rows]
+    """Return rows as a table with the columns of all of them; numbers stand below each other."""
+    columns = {
+        name: ' class="left"' if any(_is_text(row.get(name)) for row in rows) else ""
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
+    head = "".join(f"<th{side}>{escape(name)}</th>" for name, side in columns.items())
+    lines = [
+        "<tr>" + "".join(f"<td{side}>{escape(row.get(name, ''))}</td>" for name, side in columns.items()) + "</tr>"
+        for row in rows
+    ]
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def _is_text(value: Any) -> bool:
+    """Return whether a value is neither a number nor the text of one."""
+    if not isinstance(value, str) or not value:
+        return False
+    try:
+        float(value)
+        return False
+    except ValueError:
+        return True
 
 
 def facts(rows: Mapping[str, Any]) -> str:
@@ -92,7 +109,7 @@ def matrix(names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     for name, row in zip(names, counts, strict=True):
         cells = "".join(_cell(count / max(1, sum(row)), count) for count in row)
         lines.append(f"<tr><th>{escape(name)}</th>{cells}</tr>")
-    body = f"<thead><tr><th></th>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+    body = f"<thead><tr><th>is \\ taken for</th>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
     return f'<div class="wide"><table class="matrix">{body}</table></div>'
 
 
@@ -116,7 +133,7 @@ def picture(figure: "Figure", words: str, name: str, caption: str = "") -> str:
 
 
 def to_inline_svg(figure: "Figure", words: str, name: str) -> str:
-    """Return a figure as the element svg of a page. Its ids begin with `name`, and those that nothing needs are gone."""
+    """Return a figure as the element svg of a page, with ids that begin with `name`, where something needs them."""
     text = to_svg(figure)
     text = _OVERHEAD.sub("", text[text.index("<svg") :]).replace("xlink:href", "href")
     needed = {match[2] for match in _REFERENCE.finditer(text)}

@@ -1,6 +1,7 @@
 """Plots of numbers for pages: curves over epochs, points, and which of them no other one beats."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 #: Colours that people with any colour vision tell apart (Okabe and Ito), on white.
 BLUE, ORANGE, GREEN, PURPLE, PALE_GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a949e"
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, "#e69f00", "#56b4e9", GREY)
+#: Points of a curve up to which each is marked.
+_FEW = 40
+#: Room for labels at the left and at the bottom of axes, and at the other sides, in inches.
+_LEFT, _BOTTOM, _REST = 0.75, 0.5, 0.12
 #: From how many times the smallest value the largest one is drawn on a logarithmic axis.
 _WIDE = 20
 
@@ -62,14 +67,32 @@ def show_legend(axes: "Axes") -> None:
     axes.legend(prop=FontProperties(family=FONTS, size=8), frameon=False)
 
 
+def _new_grid(num: int, columns: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
+    """Return a figure with `num` axes of that size in inches, labels included.
+
+    Their margins are fixed: to measure all labels would take longer than to draw them.
+    """
+    from matplotlib.figure import Figure
+
+    rows = math.ceil(num / columns)
+    figure = Figure(figsize=(width * columns, height * rows))
+    found = []
+    for place in range(num):
+        row, column = divmod(place, columns)
+        left, bottom = (width * column + _LEFT, height * (rows - 1 - row) + _BOTTOM)
+        sizes = (width - _LEFT - _REST, height - _BOTTOM - _REST)
+        horizontal, vertical = width * columns, height * rows
+        box = (left / horizontal, bottom / vertical, sizes[0] / horizontal, sizes[1] / vertical)
+        found.append(figure.add_axes(box))
+    return figure, found
+
+
 def draw_panels(panels: Sequence[Panel], columns: int = 2) -> "Figure":
     """Return panels of curves, `columns` in a row."""
-    rows = math.ceil(len(panels) / columns)
-    figure = new_figure(4.4 * columns, 2.3 * rows)
-    for place, panel in enumerate(panels, start=1):
-        axes = figure.add_subplot(rows, columns, place)
-        for (name, (x, y)), colour in zip(panel.curves.items(), _repeated(len(panel.curves)), strict=True):
-            marker = "." if len(x) <= 40 else None
+    figure, grid = _new_grid(len(panels), columns, 4.6, 2.3)
+    for axes, panel in zip(grid, panels, strict=True):
+        for (name, (x, y)), colour in zip(panel.curves.items(), itertools.cycle(COLOURS), strict=False):
+            marker = "." if len(x) <= _FEW else None
             axes.plot(x, y, color=colour, linewidth=1.4, marker=marker, markersize=5, label=name)
         label(axes, panel.x, panel.y)
         _count_in_whole_numbers(axes)
@@ -78,21 +101,16 @@ def draw_panels(panels: Sequence[Panel], columns: int = 2) -> "Figure":
     return figure
 
 
-def _repeated(num: int) -> list[str]:
-    return [COLOURS[place % len(COLOURS)] for place in range(num)]
-
-
 def _count_in_whole_numbers(axes: "Axes") -> None:
     from matplotlib.ticker import MaxNLocator
 
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
 
 def draw_progress(groups: Mapping[str, Points], best: Points, x: str, y: str) -> "Figure":
     """Return points by their group, and the steps of the best so far."""
-    figure = new_figure(8.8, 3)
-    axes = figure.add_subplot()
-    for (name, (places, values)), colour in zip(groups.items(), _repeated(len(groups)), strict=True):
+    figure, (axes,) = _new_grid(1, 1, 9.2, 3)
+    for (name, (places, values)), colour in zip(groups.items(), itertools.cycle(COLOURS), strict=False):
         axes.plot(places, values, "o", color=colour, markersize=4, alpha=0.6, label=name)
     axes.step(*best, where="post", color=INK, linewidth=1.4, label="best so far")
     label(axes, x, y)
@@ -103,10 +121,9 @@ def draw_progress(groups: Mapping[str, Points], best: Points, x: str, y: str) ->
 
 def draw_agreement(groups: Mapping[str, Points], x: str, y: str) -> "Figure":
     """Return points of several groups, each with a marker of its own."""
-    figure = new_figure(5.5, 3.4)
-    axes = figure.add_subplot()
-    markers = zip(groups.items(), ("o", "s", "^", "v", "D", "P"), COLOURS, strict=False)
-    for (name, (places, values)), marker, colour in markers:
+    figure, (axes,) = _new_grid(1, 1, 5.5, 3.4)
+    styles = zip(groups.items(), itertools.cycle("os^vDP"), itertools.cycle(COLOURS), strict=False)
+    for (name, (places, values)), marker, colour in styles:
         axes.plot(places, values, marker, color=colour, markersize=7, alpha=0.8, label=name)
     label(axes, x, y)
     if len(groups) > 1:
@@ -123,15 +140,17 @@ def draw_fronts(costs: Mapping[str, Sequence[float]], values: Sequence[float], b
       best: "max" where more of the metric is better, else "min".
       y: name of the metric.
     """
-    figure = new_figure(4.4 * len(costs), 3.2)
-    for place, (name, cost) in enumerate(costs.items(), start=1):
-        axes = figure.add_subplot(1, len(costs), place)
+    from matplotlib.ticker import EngFormatter
+
+    figure, grid = _new_grid(len(costs), len(costs), 4.6, 3.2)
+    for axes, (name, cost) in zip(grid, costs.items(), strict=True):
         front = find_front(cost, values, best == "max")
         axes.plot(cost, values, "o", color=PALE_GREY, markersize=4, alpha=0.6, label="candidate")
         marked = [cost[i] for i in front], [values[i] for i in front]
         axes.plot(*marked, "o-", color=ORANGE, markersize=6, linewidth=1, label="no other is better and cheaper")
         if min(cost) > 0 and max(cost) > _WIDE * min(cost):
             axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         label(axes, name, y)
         show_legend(axes)
     return figure
