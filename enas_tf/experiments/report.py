@@ -38,12 +38,6 @@ def write_report(run: Run) -> None:
         run.reporter.say(f"report: {run.workdir.report} could not be written ({_reason(error)})")
 
 
-def say_report(run: Run) -> None:
-    """Print where the report is, if there is one."""
-    if run.workdir.report.exists():
-        run.reporter.say(f"report: {run.workdir.report}")
-
-
 def to_report(path: Path) -> str:
     """Return the page about the run in the directory `path`."""
     record = RunRecord(path)

@@ -91,7 +91,7 @@ def _show_confusion(record: RunRecord) -> str:
 
 def _classes(names: list[str], counts: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
     """Return a row for each class that the test part has; the worst ones alone where there are too many."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
         mine = {predicted: num for (row, predicted), num in counts.items() if row == name}
         if total := sum(mine.values()):

@@ -152,7 +152,8 @@ def show_trials(record: RunRecord) -> str:
         points = groups.setdefault(f"trial of {count_of(epochs, 'epoch')}", ([], []))
         points[0].append(number)
         points[1].append(value)
-    best, pick = [], max if task.is_higher_better else min
+    best: list[float] = []
+    pick = max if task.is_higher_better else min
     for _, value, _ in done:
         best.append(pick(value, best[-1]) if best else value)
     name = f"validation {task.metric}"

@@ -212,6 +212,7 @@ def derived_architecture(workdir: Workdir) -> Buildable:
 def closing_block(run: Run) -> None:
     """Print where everything is."""
     workdir = run.workdir
+    say_report(run)
     places = {
         "architecture": workdir.architecture,
         "picture": workdir.picture,
@@ -220,10 +221,15 @@ def closing_block(run: Run) -> None:
         "SavedModel": workdir.saved_model,
         "metrics": workdir.child_metrics,
         "children": workdir.children,
-        "report": workdir.report,
     }
     rows = {name: str(path) for name, path in places.items() if path.exists()} | _input_in_words(workdir)
     run.reporter.block("done", rows | {"TensorBoard": f"tensorboard --logdir={workdir.path / 'tensorboard'}"})
+
+
+def say_report(run: Run) -> None:
+    """Print where the page about the run is, if there is one."""
+    if run.workdir.report.exists():
+        run.reporter.say(f"report: {run.workdir.report}")
 
 
 def _input_in_words(workdir: Workdir) -> dict[str, str]:

@@ -1,10 +1,8 @@
 """The tables and pictures of a study: study.csv, children.csv and one page, study.html, which needs no network."""
 
-import csv
-import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from enas_tf.experiments.statistics import (
 )
 from enas_tf.experiments.study import Child, Search
 from enas_tf.experiments.study_designs import budget_rows, designs_of, replay, short_epochs_of
+from enas_tf.experiments.tables import to_csv
 from enas_tf.pictures.page import paragraph, picture, table, to_page
 from enas_tf.pictures.plots import BLUE, PALE_GREY, label, new_figure, show_legend
 
@@ -162,16 +161,6 @@ def children_csv(children: Sequence[Child], num_random: int) -> str:
         for child, origin in zip(children, origins, strict=True)
     ]
     return to_csv(rows)
-
-
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV, with the columns of all of them."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
