@@ -23,8 +23,7 @@ def compare_runs(paths: Sequence[Path]) -> list[Row]:
     Raises:
       InputError: a directory is not that of a run, or a file of it is damaged.
     """
-    found = [(_merit(record), _to_row(path, record)) for path in paths for record in [_open(path)]]
-    return [row for _, row in sorted(found, key=lambda pair: pair[0])]
+    return [row for _, row in sorted(map(_read, paths), key=lambda pair: pair[0])]
 
 
 def split_common(rows: Sequence[Row]) -> tuple[Row, list[Row]]:
@@ -52,12 +51,16 @@ def _open(path: Path) -> RunRecord:
     return record
 
 
-def _to_row(path: Path, record: RunRecord) -> Row:
+def _read(path: Path) -> tuple[tuple[bool, str, float], Row]:
+    """Return what a run is sorted by, and its row."""
+    record = _open(path)
     try:
-        return {"run": str(path), **_setting(record), **_found(record)}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, InputError):
+        return _merit(record), {"run": str(path), **_setting(record), **_found(record)}
+    except InputError as error:
+        if str(path.absolute()) in error.message:
             raise
+        raise InputError(f"the run {path.absolute()} cannot be read: {error.message}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             f"a file of the run {path.absolute()} holds other values than a run writes ({type(error).__name__}: "
             f"{shorten(error)}): expected what the run has left there. Leave the run out, or restore the file."
