@@ -122,6 +122,8 @@ def show_candidates(record: RunRecord) -> str:
         "the search; a child that is retrained is larger as a rule. The arc is the architecture as a text: the option "
         "architecture of the commands reads it."
     )
+    if _budgets(rows):
+        text += " Finalists come first, with their metric after some epochs of training."
     return paragraph(text) + table(shown) + _pictures(record)
 
 
@@ -133,7 +135,7 @@ def _columns(row: Mapping[str, str]) -> list[str]:
 def _heading(name: str) -> str:
     match = _BUDGET.fullmatch(name)
     if match:
-        return f"{_in_words(match['metric'])} after {_epochs(int(match['epochs']))}"
+        return f"after {_epochs(int(match['epochs']))}"
     return {"flops": "FLOPs"}.get(name, _in_words(name))
 
 

@@ -4,18 +4,23 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from enas_tf.errors import count_of, render
 from enas_tf.experiments.run import size_in_words
 from enas_tf.experiments.run_record import RunRecord
 from enas_tf.pictures.page import facts, paragraph, picture, table
-from enas_tf.pictures.plots import Panel, draw_panels, draw_progress
+from enas_tf.pictures.plots import Panel, draw_panels, draw_progress, draw_shares
 from enas_tf.reading import read_text
 from enas_tf.search.config import SEARCH
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.evaluators.scratch import SCRATCH
 from enas_tf.search.searchers.searcher import SEARCHERS
+from enas_tf.spaces.decisions import PickOp
 
 _PARTS = {"train": "training", "valid": "validation"}
+#: Epochs of a policy that are drawn, at most.
+_MOST_POINTS = 100
 #: Options that the table of facts shows.
 _SHOWN = {"space", "searcher", "evaluator", "seed"}
 
@@ -113,25 +118,49 @@ def show_curves(record: RunRecord) -> str:
 
 def _panel(record: RunRecord, phase: str, name: str, words: str) -> Panel | None:
     x, y = record.curve(phase, name)
-    unit = "update" if EVALUATORS[record.options.run.evaluator].has_trials and phase == "controller" else "epoch"
-    return Panel(unit, words, {name: (x, y)}) if any(map(math.isfinite, y)) else None
+    return Panel(_unit(record, phase), words, {name: (x, y)}) if any(map(math.isfinite, y)) else None
+
+
+def _unit(record: RunRecord, phase: str) -> str:
+    """Return what the records of a phase are counted in."""
+    has_trials = EVALUATORS[record.options.run.evaluator].has_trials
+    return "update" if has_trials and phase == "controller" else "epoch"
 
 
 def show_policy(record: RunRecord) -> str:
-    """Return how sure the policy is of its decisions."""
+    """Return how sure the policy is of its decisions, and what it thinks of each."""
     panels = [
         panel
         for name, words in {"entropy": "entropy (nats)", "skip_rate": "share of skips that are set"}.items()
         if (panel := _panel(record, "controller", name, words))
     ]
-    if not panels:
-        return ""
     text = (
         "The entropy says how open the policy is, over all decisions. It falls as the policy makes up its mind: near "
-        "its first value the policy has learnt little, near 0 it proposes one architecture only. The probabilities of "
-        "each decision are in TensorBoard."
+        "its first value the policy has learnt little, near 0 it proposes one architecture only."
     )
-    return paragraph(text) + picture(draw_panels(panels), "entropy of the policy over the epochs", "policy")
+    curves = paragraph(text) + picture(draw_panels(panels), "entropy of the policy", "policy") if panels else ""
+    return curves + _show_decisions(record)
+
+
+def _show_decisions(record: RunRecord) -> str:
+    """Return how probable each operation was at each decision; empty where the run has not kept that."""
+    picks = [decision for decision in record.options.space.decisions if isinstance(decision, PickOp)]
+    # A space that grows has more decisions in the end; a policy of the beginning knows only some of them.
+    rows = [row for row in record.policy if all(pick.name in row for pick in picks)]
+    if not rows or not picks:
+        return ""
+    rows = [rows[place] for place in np.unique(np.linspace(0, len(rows) - 1, _MOST_POINTS).astype(int))]
+    bands = {
+        pick.name: {op: [row[pick.name][number] for row in rows] for number, op in enumerate(pick.choices)}
+        for pick in picks
+    }
+    text = (
+        "Each band is a decision on an operation, and a colour in it an operation. The wider a colour, the more "
+        "probable the policy finds the operation there. Where all colours are as wide, the decision is open; a band of "
+        "one colour is settled."
+    )
+    figure = draw_shares([row["epoch"] + 1 for row in rows], bands, _unit(record, "controller"))
+    return paragraph(text) + picture(figure, "probabilities of the operations at each decision", "decisions")
 
 
 def show_trials(record: RunRecord) -> str:

@@ -87,6 +87,11 @@ class RunRecord:
         return (max(times) - min(times)) / 60 if len(times) > 1 else None
 
     @functools.cached_property
+    def policy(self) -> list[dict[str, Any]]:
+        """What the policy thought of each decision: records of an epoch, and decision -> probabilities."""
+        return _read_lines(self.workdir.path / "policy.jsonl")
+
+    @functools.cached_property
     def candidates(self) -> list[dict[str, str]]:
         """The rows of candidates.csv, best first."""
         path = self.workdir.candidates

@@ -16,7 +16,8 @@ _STYLE = (
     "h1{font-size:1.7em;line-height:1.2}h2{margin-top:2.2em;border-bottom:2px solid #eef0f2}h3{margin-bottom:.2em}"
     "table{border-collapse:collapse;margin:1em 0}td,th{border-bottom:1px solid #d5dade;padding:.2em .7em;"
     "text-align:right;vertical-align:top}td:first-child,th:first-child{text-align:left}"
-    ".words td,td.left,th.left{text-align:left}.wide{overflow-x:auto}code,pre{font-size:13px;background:#f4f6f7}"
+    ".words td,td.left,th.left{text-align:left}td.long{min-width:18em}"
+    ".wide{overflow-x:auto}code,pre{font-size:13px;background:#f4f6f7}"
     "code{overflow-wrap:anywhere}pre{padding:.8em 1em;overflow-x:auto}.note{color:#6b7580;font-style:italic}"
     "nav a{margin-right:1em}a{color:#0072b2}figure{margin:1em 0}figcaption{color:#6b7580;font-size:13px}"
     ".side{display:flex;flex-wrap:wrap;gap:1em 2em;align-items:flex-start}"
@@ -24,6 +25,8 @@ _STYLE = (
     ".matrix td,.matrix th{border:1px solid #fff;padding:.1em .35em;text-align:center;font-size:12px}"
     ".matrix th:first-child{text-align:right}.matrix thead th{max-width:8em;overflow-wrap:anywhere}"
 )
+#: Letters of a text that has a wide column.
+_LONG = 24
 #: What Matplotlib writes for readers of SVG files alone: the names of formats, its own name, a style of all elements.
 _OVERHEAD = re.compile(r'<metadata>.*?</metadata>|<style type="text/css">.*?</style>|\sxmlns(?::\w+)?="[^"]*"', re.S)
 _REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
@@ -70,8 +73,7 @@ def code(text: str) -> str:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return rows as a table with the columns of all of them; numbers stand below each other."""
     columns = {
-        name: ' class="left"' if any(_is_text(row.get(name)) for row in rows) else ""
-        for name in dict.fromkeys(name for row in rows for name in row)
+        name: _side([row.get(name) for row in rows]) for name in dict.fromkeys(name for row in rows for name in row)
     }
     head = "".join(f"<th{side}>{escape(name)}</th>" for name, side in columns.items())
     lines = [
@@ -79,6 +81,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     ]
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(lines)}</table></div>'
+
+
+def _side(values: Sequence[Any]) -> str:
+    """Return the attribute of the cells of a column: numbers stand on the right, long texts have room."""
+    if not any(map(_is_text, values)):
+        return ""
+    return ' class="left long"' if any(isinstance(v, str) and len(v) > _LONG for v in values) else ' class="left"'
 
 
 def _is_text(value: Any) -> bool:

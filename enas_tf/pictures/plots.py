@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 
 #: Colours that people with any colour vision tell apart (Okabe and Ito), on white.
 BLUE, ORANGE, GREEN, PURPLE, PALE_GREY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a949e"
-COLOURS = (BLUE, ORANGE, GREEN, PURPLE, INK, "#e69f00", "#56b4e9", GREY)
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, "#e69f00", "#56b4e9", GREY, INK)
 #: Points of a curve up to which each is marked.
 _FEW = 40
 #: Room for labels at the left and at the bottom of axes, and at the other sides, in inches.
 _LEFT, _BOTTOM, _REST = 0.75, 0.5, 0.12
+#: The width of a letter of a label, in inches.
+_LETTER = 0.07
+#: How much of its row a band of shares fills.
+_BAND = 0.8
 #: From how many times the smallest value the largest one is drawn on a logarithmic axis.
 _WIDE = 20
 
@@ -61,16 +65,18 @@ def label(axes: "Axes", x: str, y: str) -> None:
 
 
 def show_legend(axes: "Axes") -> None:
-    """Name the curves and the points of `axes`."""
+    """Write what each curve and each kind of point of `axes` is."""
     from matplotlib.font_manager import FontProperties
 
     axes.legend(prop=FontProperties(family=FONTS, size=8), frameon=False)
 
 
-def _new_grid(num: int, columns: int, width: float, height: float) -> tuple["Figure", list["Axes"]]:
-    """Return a figure with `num` axes of that size in inches, labels included.
+def _new_grid(
+    num: int, columns: int, width: float, height: float, margin: float = _LEFT
+) -> tuple["Figure", list["Axes"]]:
+    """Return a figure with `num` axes of that size in inches, labels included, with room on the left for a `margin`.
 
-    Their margins are fixed: to measure all labels would take longer than to draw them.
+    The room for labels is fixed: to measure all of them would take longer than to draw them.
     """
     from matplotlib.figure import Figure
 
@@ -79,8 +85,8 @@ def _new_grid(num: int, columns: int, width: float, height: float) -> tuple["Fig
     found = []
     for place in range(num):
         row, column = divmod(place, columns)
-        left, bottom = (width * column + _LEFT, height * (rows - 1 - row) + _BOTTOM)
-        sizes = (width - _LEFT - _REST, height - _BOTTOM - _REST)
+        left, bottom = (width * column + margin, height * (rows - 1 - row) + _BOTTOM)
+        sizes = (width - margin - _REST, height - _BOTTOM - _REST)
         horizontal, vertical = width * columns, height * rows
         box = (left / horizontal, bottom / vertical, sizes[0] / horizontal, sizes[1] / vertical)
         found.append(figure.add_axes(box))
@@ -153,6 +159,41 @@ def draw_fronts(costs: Mapping[str, Sequence[float]], values: Sequence[float], b
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         label(axes, name, y)
         show_legend(axes)
+    return figure
+
+
+def draw_shares(x: Sequence[float], bands: Mapping[str, Mapping[str, Sequence[float]]], name: str) -> "Figure":
+    """Return a band for each of `bands`, whose colours are as wide as the shares of its choices.
+
+    Args:
+      x: where the shares are known.
+      bands: name of a band -> choice -> its share at each x; the shares of a band sum to 1.
+      name: label of the x-axis.
+    """
+    from matplotlib.collections import PolyCollection
+    from matplotlib.patches import Patch
+
+    margin = max(_LEFT, 0.2 + _LETTER * max(map(len, bands)))
+    figure, (axes,) = _new_grid(1, 1, 9.2, 1.0 + 0.4 * len(bands), margin)
+    choices = dict.fromkeys(choice for shares in bands.values() for choice in shares)
+    colours = dict(zip(choices, itertools.cycle(COLOURS), strict=False))
+    areas: dict[str, list[np.ndarray]] = {choice: [] for choice in choices}
+    for row, shares in enumerate(bands.values()):
+        lower = np.full(len(x), row + 0.0)
+        for choice, values in shares.items():
+            upper = lower + _BAND * np.asarray(values, float)
+            areas[choice].append(np.stack([np.append(x, x[::-1]), np.append(lower, upper[::-1])], axis=1))
+            lower = upper
+    for choice, colour in colours.items():
+        axes.add_collection(PolyCollection(areas[choice], facecolors=colour, linewidths=0))
+    axes.set_yticks([row + _BAND / 2 for row in range(len(bands))], list(bands))
+    axes.set(ylim=(len(bands), -0.5 * _BAND), xlim=(min(x), max(x)) if len(x) > 1 else None)
+    label(axes, name, "")
+    axes.grid(visible=False)
+    axes.tick_params(axis="y", length=0)
+    _count_in_whole_numbers(axes)
+    figure.legend(handles=[Patch(color=colour, label=choice) for choice, colour in colours.items()], loc="upper center",
+                  ncols=min(6, len(colours)), frameon=False, prop={"family": FONTS[0], "size": 8})  # fmt: skip
     return figure
 
 

@@ -78,7 +78,7 @@ def test_it_has_a_section_for_all_that_the_run_has(written):
     kind, _, text = written
     assert " ".join(Page(text).headings) == HEADINGS[kind]
     assert "left out" not in text
-    assert text.count("<svg") == {"classification": 8, "trials": 8, "language_modelling": 4}[kind]
+    assert text.count("<svg") == {"classification": 9, "trials": 8, "language_modelling": 4}[kind]
 
 
 def test_it_holds_the_numbers_of_the_files(written):
@@ -128,12 +128,14 @@ def test_the_same_files_make_the_same_page(written):
 )
 @pytest.mark.parametrize(
     "name",
-    ["run.flags", "environment.json", "metrics.jsonl", "candidates.csv", "trials.jsonl", "child/metrics.json",
-     "child/confusion.csv"],
+    ["run.flags", "environment.json", "metrics.jsonl", "policy.jsonl", "candidates.csv", "trials.jsonl",
+     "child/metrics.json", "child/confusion.csv"],
 )  # fmt: skip
 def test_a_damaged_file_costs_its_sections_alone(tmp_path, monkeypatch, name, content):
     for module in (report_search, report_finals, report_child):
-        for drawn in {"draw", "draw_panels", "draw_progress", "draw_agreement", "draw_fronts"} & set(vars(module)):
+        for drawn in {"draw", "draw_panels", "draw_progress", "draw_agreement", "draw_fronts", "draw_shares"} & set(
+            vars(module)
+        ):
             monkeypatch.setattr(module, drawn, lambda *arguments: None)
         monkeypatch.setattr(module, "picture", lambda *arguments: "<svg></svg>")
     path = write_run(tmp_path / "run", "trials")
@@ -155,7 +157,7 @@ def test_a_drawing_that_fails_costs_its_place_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("enas_tf.experiments.report_finals.draw", fail)
     text = to_report(write_run(tmp_path / "run"))
     assert text.count("cannot be drawn (ZeroDivisionError)") == 3
-    assert text.count("<svg") == 5
+    assert text.count("<svg") == 6
 
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)

@@ -13,6 +13,7 @@ FLAGS = {
     "trials": ["--space=macro", "--searcher=evolution", "--evaluator=scratch", "--num_layers=3", "--trials=4"],
     "language_modelling": ["--space=recurrent", "--cell_nodes=2", "--epochs=3"],
 }
+_PROBABILITIES = {f"layer_{layer}/op": [0.5, 0.1, 0.1, 0.1, 0.1, 0.1] for layer in (1, 2, 3)}
 #: A name of a class that would be a part of the page, if it were not escaped, and more that a folder may be called.
 CLASSES = ["<b>&\"'", "cat", "dög $x$"]
 #: Numbers that stand nowhere else.
@@ -39,6 +40,8 @@ def write_run(path: Path, kind: str = "classification") -> Path:
     metric = "perplexity" if kind == "language_modelling" else "accuracy"
     (path / "environment.json").write_text(json.dumps(_environment(kind)))
     (path / "metrics.jsonl").write_text(_lines(_records(kind, metric)))
+    if kind == "classification":
+        (path / "policy.jsonl").write_text(_lines([{"epoch": epoch, **_PROBABILITIES} for epoch in range(3)]))
     child = CHILD | ({} if metric == "accuracy" else {"test_perplexity": 87.5, "input": {}})
     if metric == "perplexity":
         del child["test_accuracy"]
