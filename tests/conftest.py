@@ -135,6 +135,17 @@ def launch(own_flags, monkeypatch, tmp_path, capsys) -> Callable[..., Outcome]:
     return run
 
 
+@pytest.fixture(autouse=True, scope="session")
+def pages_without_pictures():
+    """Runs of tests in this process write a page that is empty: a real one takes as long as some of these runs.
+
+    Tests of the page draw it themselves, and so do the runs of the stories, which are processes of their own.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("enas_tf.experiments.report.to_report", lambda path: "")
+        yield
+
+
 @pytest.fixture(scope="session")
 def unused_ports() -> tuple[int, int]:
     """Two neighbouring ports that are free just now."""

@@ -9,6 +9,7 @@ import keras
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.memory import is_out_of_memory
+from enas_tf.experiments.report import write_report
 from enas_tf.experiments.run import Run
 from enas_tf.options import shorten
 from enas_tf.runtime.chief import is_chief
@@ -120,5 +121,6 @@ def export(run: Run) -> float:
         difference = run.task.export(child, aside, run.data)
     write_json(run.workdir.child_metrics, metrics | {"export_max_difference": difference})
     same, other = "are equal to the Keras model's", f"differ from the Keras model's by up to {difference:.2g}"
+    write_report(run)
     run.reporter.say(f"export: {run.workdir.saved_model}, its numbers {other if difference else same}")
     return difference

@@ -31,20 +31,24 @@ _FILES = (
     "checkpoints/search/flags.json",
     "child/architecture.json",
     "child/child.keras",
+    "child/confusion.csv",
     "child/labels.txt",
     "child/metrics.json",
     "child/run.flags",
+    "child/sample.txt",
     "child/vocabulary.json",
     "children.csv",
     "environment.json",
     "latency.json",
     "metrics.jsonl",
+    "policy.jsonl",
+    "report.html",
     "run.flags",
     "trials.jsonl",
 )
 #: What the option `overwrite` of a stage removes before it starts anew. Nothing else in a workdir is ever removed.
 #: Results go first and checkpoints last: a run that is stopped in between is not taken for one that has finished.
-_RETRAIN_OUTPUTS = ("child", "tensorboard/retrain", "tensorboard/test", "checkpoints/retrain")
+_RETRAIN_OUTPUTS = ("report.html", "child", "tensorboard/retrain", "tensorboard/test", "checkpoints/retrain")
 _SEARCH_OUTPUTS = (
     *_RETRAIN_OUTPUTS,
     "architecture.json",
@@ -53,6 +57,7 @@ _SEARCH_OUTPUTS = (
     "children.csv",
     "latency.json",
     "metrics.jsonl",
+    "policy.jsonl",
     "run.flags",
     "tensorboard/search",
     "tensorboard/controller",

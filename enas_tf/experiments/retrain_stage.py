@@ -109,11 +109,11 @@ class RetrainStage:
         with enough_memory(f"a step of the child: {self._size()}", "retrain", run.config):
             num_epochs = self.trainer.run(run.reporter, checkpoints)
         child = task.keep(self._build_stock_child(), run.data)
-        tested = task.test(child, run.data)
+        tested, details = task.test_in_detail(child, run.data)
         with replacement(workdir.child_keras) as aside:
             save_keras(child, aside)
-        name, text = task.names(run.data)
-        write_text(workdir.child / name, text)
+        for name, text in (details | dict([task.names(run.data)])).items():
+            write_text(workdir.child / name, text)
         run.reporter.record_result("test", tested, num_epochs, self.cost.sizes)
         run.reporter.options(run.config.option_values())
         if not math.isfinite(tested["loss"]):

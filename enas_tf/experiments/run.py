@@ -218,6 +218,7 @@ def derived_architecture(workdir: Workdir) -> Buildable:
 def closing_block(run: Run) -> None:
     """Print where everything is."""
     workdir = run.workdir
+    say_report(run)
     places = {
         "architecture": workdir.architecture,
         "picture": workdir.picture,
@@ -229,6 +230,12 @@ def closing_block(run: Run) -> None:
     }
     rows = {name: str(path) for name, path in places.items() if path.exists()} | _input_in_words(workdir)
     run.reporter.block("done", rows | {"TensorBoard": f"tensorboard --logdir={workdir.path / 'tensorboard'}"})
+
+
+def say_report(run: Run) -> None:
+    """Print where the page about the run is, if there is one."""
+    if run.workdir.report.exists():
+        run.reporter.say(f"report: {run.workdir.report}")
 
 
 def _input_in_words(workdir: Workdir) -> dict[str, str]:

@@ -19,11 +19,13 @@ from enas_tf.experiments.objectives import ChildCosts
 from enas_tf.experiments.recipes import check_executor
 from enas_tf.experiments.run import Run, size_in_words
 from enas_tf.experiments.run_config import AUTO
+from enas_tf.experiments.run_record import RunRecord
 from enas_tf.experiments.schedule import epochs_in_words, times_in_words, unended_schedule
 from enas_tf.experiments.warm_start import WarmStart
 from enas_tf.ops.costs import Cost
 from enas_tf.pictures.drawing import draw, to_pixels, to_svg
 from enas_tf.runtime.checkpoints import Checkpoints, Position
+from enas_tf.runtime.chief import is_chief
 from enas_tf.runtime.devices import device_names, peak_memory
 from enas_tf.runtime.files import write_json, write_text
 from enas_tf.runtime.stopping import Budget
@@ -253,7 +255,9 @@ class SearchStage:
             f"mean_{best.metric}": values.mean(),
             f"worst_{best.metric}": ends[1],
         }
-        run.reporter.record_result("derive", summary | metrics, num_epochs)
+        reward = RunRecord(run.workdir.path).best_reward if is_chief() else None
+        rewards = {} if reward is None else {"best_reward": reward}
+        run.reporter.record_result("derive", summary | metrics, num_epochs, rewards)
         width = run.networks.size_in_words(best.architecture, run.networks.as_child(run.config[run.networks.network]))
         run.reporter.say(f"derive: {run.workdir.candidates}, with parameters and FLOPs at the searched width: {width}")
         run.reporter.tensorboard.image("derive", "architecture", to_pixels(figure), num_epochs)

@@ -5,6 +5,7 @@ A stage is built first and claims the workdir then, so that wrong input changes 
 
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
+from enas_tf.experiments.report import write_report
 from enas_tf.experiments.retrain_stage import RetrainStage, check_retraining
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.search_stage import SearchStage
@@ -55,6 +56,7 @@ def search_and_derive(run: Run, is_overwriting: bool, is_retraining: bool) -> No
         run.reporter.say(f"derive: finished, {run.workdir.architecture} is there already")
     else:
         stage.derive(num_epochs)
+    write_report(run)
     cluster.barrier()
 
 
@@ -62,4 +64,6 @@ def retrain(run: Run, architecture: Buildable, is_overwriting: bool) -> dict:
     """Train the child of `architecture`, and test it; return its metrics."""
     stage = RetrainStage(run, architecture)
     stage.open(is_overwriting)
-    return stage.retrain()
+    metrics = stage.retrain()
+    write_report(run)
+    return metrics

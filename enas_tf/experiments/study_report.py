@@ -1,12 +1,8 @@
 """The tables and pictures of a study: study.csv, children.csv and one page, study.html, which needs no network."""
 
-import base64
-import csv
-import html
-import io
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +18,9 @@ from enas_tf.experiments.statistics import (
 )
 from enas_tf.experiments.study import Child, Search
 from enas_tf.experiments.study_designs import budget_rows, designs_of, replay, short_epochs_of
+from enas_tf.experiments.tables import to_csv
+from enas_tf.pictures.page import paragraph, picture, table, to_page
+from enas_tf.pictures.plots import BLUE, PALE_GREY, label, new_figure, show_legend
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,11 +31,6 @@ _COSTS = (2, 4, 8, 16, 32)
 _FARTHEST = 16.0
 #: Draws of a mean best of several random children.
 _DRAWS = 2000
-_STYLE = (
-    "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}"
-    "table{border-collapse:collapse;margin:1em 0}td,th{border-bottom:1px solid #ccc;padding:.2em .7em;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}img{max-width:100%}"
-)
 
 
 class Summary:
@@ -169,16 +163,6 @@ def children_csv(children: Sequence[Child], num_random: int) -> str:
     return to_csv(rows)
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV, with the columns of all of them."""
-    text = io.StringIO()
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
     """Return the page of a study."""
     about = (
@@ -196,83 +180,51 @@ def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
         "weights; nothing where the design needs more architectures than there are. Each is replayed 2,000 times."
     )
     parts = [
-        f"<h1>{html.escape(title)}</h1><p>{html.escape(task)}</p>",
-        f"<h2>Searches</h2><p>{about}</p>",
-        _table(summary.kinds()),
-        _picture(_strip(summary, metric), "found architectures among random ones"),
-        _picture(_curve(summary, metric), "cost and quality"),
-        f"<h2>How well scores rank random children</h2><p>{ranks}</p>",
-        _table(summary.baselines()),
-        f"<h2>What a budget buys</h2><p>{budgets}</p>",
-        _table(summary.budgets()),
+        paragraph(task),
+        f"<h2>Searches</h2>{paragraph(about)}",
+        table(summary.kinds()),
+        picture(_strip(summary, metric), "found architectures among random ones", "places"),
+        picture(_curve(summary, metric), "cost and quality", "costs"),
+        f"<h2>How well scores rank random children</h2>{paragraph(ranks)}",
+        table(summary.baselines()),
+        f"<h2>What a budget buys</h2>{paragraph(budgets)}",
+        table(summary.budgets()),
         "<h2>Every search</h2>",
-        _table(summary.rows()),
+        table(summary.rows()),
     ]
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style>'
-    return "\n".join([f'<!doctype html><html lang="en">{head}', *parts, "</html>\n"])
-
-
-def shown(value: Any) -> str:
-    """Return a value of a table in words."""
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.4g}"
-    return str(value)
-
-
-def _table(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-    lines = [
-        "<tr>" + "".join(f"<td>{html.escape(shown(row.get(name, '')))}</td>" for name in names) + "</tr>"
-        for row in rows
-    ]
-    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
-
-
-def _picture(figure: "Figure", words: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f'<p><img alt="{html.escape(words)}" src="data:image/png;base64,{data}"></p>'
-
-
-def _figure(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
+    return to_page(title, parts)
 
 
 def _strip(summary: Summary, metric: str) -> "Figure":
     """Return a row of points for random children, and one for each kind of search."""
     names = list(dict.fromkeys(search.name for search in summary.searches))
-    figure = _figure(8, 1.2 + 0.4 * len(names))
+    figure = new_figure(8, 1.2 + 0.4 * len(names))
     axes = figure.add_subplot()
-    axes.plot(summary.test, np.zeros(len(summary.test)), "|", markersize=14, color="#8a949e")
+    axes.plot(summary.test, np.zeros(len(summary.test)), "|", markersize=14, color=PALE_GREY)
     for row, name in enumerate(names, start=1):
         found = [summary.found(search) for search in summary.searches if search.name == name]
-        axes.plot(found, np.full(len(found), row), "o", color="#0072b2", alpha=0.7)
+        axes.plot(found, np.full(len(found), row), "o", color=BLUE, alpha=0.7)
     axes.set_yticks(range(len(names) + 1), ["random children", *names])
-    axes.set_xlabel(f"test {metric}")
+    label(axes, f"test {metric}", "")
     return figure
 
 
 def _curve(summary: Summary, metric: str) -> "Figure":
     """Return the quality of the best of so many random children, and of each search at its cost."""
-    figure = _figure(8, 4)
+    figure = new_figure(8, 4)
     axes = figure.add_subplot()
     most = max([*(search.cost for search in summary.searches), _FARTHEST])
     costs = np.unique(np.geomspace(1, max(2, min(most, len(summary.random))), 12).round(1))
     for design, style in zip(designs_of(summary.random, summary.epochs), itertools.cycle(("-", "--", ":", "-."))):
         found = [replay(design, summary.random, cost, summary.is_higher_better) for cost in costs]
         known = [(cost, values.mean()) for cost, values in zip(costs, found, strict=True) if len(values)]
-        axes.plot(*zip(*known, strict=True), style, color="#8a949e", label=f"random children, {design.name}")
+        axes.plot(*zip(*known, strict=True), style, color=PALE_GREY, label=f"random children, {design.name}")
     for name in dict.fromkeys(search.name for search in summary.searches):
         mine = [search for search in summary.searches if search.name == name]
         axes.plot([s.cost for s in mine], [summary.found(s) for s in mine], "o", label=name, alpha=0.8)
     axes.set_xscale("log")
     for axis_format in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
         axis_format("{x:g}")
-    axes.set_xlabel("cost, in full trainings")
-    axes.set_ylabel(f"test {metric}")
-    axes.legend(fontsize="small")
+    label(axes, "cost, in full trainings", f"test {metric}")
+    show_legend(axes)
     return figure

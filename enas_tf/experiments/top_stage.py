@@ -1,8 +1,6 @@
 """The retraining of the best few candidates, each in a directory of its own, and which of them is best."""
 
 import copy
-import csv
-import io
 import json
 import math
 from collections.abc import Callable
@@ -10,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.report import write_report
 from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run
+from enas_tf.experiments.tables import to_csv
 from enas_tf.experiments.workdir import Workdir
 from enas_tf.reading import read_text
 from enas_tf.runtime.files import write_text
@@ -54,9 +54,11 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
             stage = RetrainStage(own, architecture)
             stage.open(is_overwriting)
             tested = stage.retrain()
+            write_report(own)
             then(own)
             rows.append({"rank": rank, **_validation(own), **_columns(tested)})
-    write_text(run.workdir.children, _to_csv(rows))
+    write_text(run.workdir.children, to_csv(rows))
+    write_report(run)
     return _say_best(run, rows)
 
 
@@ -84,14 +86,6 @@ def _validation(run: Run) -> dict[str, float]:
 def _columns(tested: dict[str, Any]) -> dict[str, Any]:
     names = [name for name in tested if name.startswith("test_") and name != "test_loss"]
     return {name: tested[name] for name in (*names, "parameters", "flops", "arc")}
-
-
-def _to_csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _say_best(run: Run, rows: list[dict[str, Any]]) -> Path:

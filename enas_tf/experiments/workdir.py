@@ -80,6 +80,14 @@ class Workdir:
         return self.child / "metrics.json"
 
     @property
+    def confusion(self) -> Path:
+        return self.child / "confusion.csv"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
+    @property
     def child_flags(self) -> Path:
         return self.child / "run.flags"
 

@@ -67,6 +67,7 @@ def run(
     flagfiles: tuple[str, ...] = (RUN_FLAGS,),
     prefix: str = "",
     reads: Mapping[str, str] | None = None,
+    arguments: list[str] | None = None,
 ) -> None:
     """Parse flags and run `main`.
 
@@ -75,7 +76,9 @@ def run(
       flagfiles: the first of them that the workdir holds gives the defaults.
       prefix: in the command line `--name` means `--{prefix}name` where there is such a flag.
       reads: the stages whose options the launcher reads (`experiments/stages.py`), each with the heading of its section
-        in the help where that is not the stage's own; None for all options.
+        in the help where that is not the stage's own; None for all options. A launcher that reads no stage has no
+        options.
+      arguments: is filled with the arguments that are no flags; None where there may be none.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -88,14 +91,17 @@ def run(
         _show_in_help(argv[0])
         return FLAGS([argv[0], *given, *write_out(argv[1:], prefix)])
 
-    app.run(lambda argv: _guard(main, argv), flags_parser=lambda argv: parse_or_exit(parse, argv))
+    app.run(lambda argv: _guard(main, argv, arguments), flags_parser=lambda argv: parse_or_exit(parse, argv))
 
 
-def _guard(main: Callable[[], None], argv: list[str]) -> None:
+def _guard(main: Callable[[], None], argv: list[str], arguments: list[str] | None) -> None:
     """Run `main` and turn errors into messages and exit codes."""
     logging.set_verbosity(logging.WARNING)
     try:
-        check_nothing_is_left(argv)
+        if arguments is None:
+            check_nothing_is_left(argv)
+        else:
+            arguments[:] = argv[1:]
         with handled_signals(), named_failures(), short_warnings():
             main()
     except Interrupted as interruption:

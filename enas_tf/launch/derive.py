@@ -3,6 +3,7 @@
 Ranks proposals of a finished or stopped search anew, and writes candidates.csv, architecture.json and its picture.
 """
 
+from enas_tf.experiments.report import write_report
 from enas_tf.experiments.run import closing_block
 from enas_tf.experiments.starting import build_stage
 from enas_tf.launch import app
@@ -15,6 +16,7 @@ def main() -> None:
         run.lock()
         stage = build_stage(run)
         stage.derive(stage.restore().epoch)
+        write_report(run)
         closing_block(run)
 
 

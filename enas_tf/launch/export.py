@@ -5,6 +5,7 @@ Writes the SavedModel of a retrained child and compares it with the Keras model.
 
 from enas_tf.experiments.export_stage import export
 from enas_tf.experiments.retrain_stage import check_is_architecture_of
+from enas_tf.experiments.run import say_report
 from enas_tf.launch import app
 
 
@@ -15,6 +16,7 @@ def main() -> None:
         run.lock()
         check_is_architecture_of(run.workdir, architecture)
         export(run)
+        say_report(run)
 
 
 def command() -> None:

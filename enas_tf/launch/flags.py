@@ -47,9 +47,9 @@ class _ComponentParser(flags.EnumParser):
 def define_options(reads: Mapping[str, str] | None = None, prefix: str = "", opening: str = "") -> None:
     """Define a flag for every option of every registered component, and the help that groups them.
 
-    The arguments are those of `HelpFlag`.
+    The arguments are those of `HelpFlag`. A launcher that reads no stage has the help alone.
     """
-    for name, offers in every_option().items():
+    for name, offers in every_option().items() if reads is None or reads else ():
         if name in FLAGS:
             owner = next((f"the {entry.kind} {entry.name}" for entry, _ in offers if entry is not None), "a component")
             raise InputError(

@@ -51,7 +51,7 @@ def in_sections(opening: str, columns: int, reads: Mapping[str, str] | None = No
     own = sorted(set(_launcher_flags()) - offers.keys() - {"help", "?"})
     yield from _section("This command", [*map(_row, own), _FLAGFILE], columns)
     sections: dict[str, dict[str, list[str]]] = {words: {} for words in _STAGES.values()}
-    for name, offered in offers.items():
+    for name, offered in offers.items() if reads is None or reads else ():
         option = offered[0][1]
         heading = _STAGES[option.stages] if reads is None else _heading(name, option, reads)
         if heading is not None:

@@ -17,8 +17,10 @@ from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import from_flagfile, to_flagfile
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.study import Child, Search, Study, read_truth, seeds_in_words
-from enas_tf.experiments.study_report import Summary, children_csv, shown, to_csv, to_html
+from enas_tf.experiments.study_report import Summary, children_csv, to_html
+from enas_tf.experiments.tables import to_csv
 from enas_tf.launch import app
+from enas_tf.pictures.page import shown
 from enas_tf.runtime.files import write_text
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.searchers.searcher import SEARCHERS

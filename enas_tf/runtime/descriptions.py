@@ -20,6 +20,7 @@ _DESCRIPTIONS = {
     "trial/seconds": "How long the trial took, or what was left of it to train.",
     "trial/parameters": "Number of trainable parameters of the trial's child, at the searched size.",
     "trial/flops": "FLOPs of the trial's child, at the searched size.",
+    "derive/best_reward": "Largest reward of the search: the mean of an epoch's proposals, or that of a trial.",
     "derive/num_candidates": "Number of different proposals that were ranked.",
     "derive/num_finalists": "Number of architectures that were trained from scratch in derive, controls among them.",
     "derive/mean_place_of_random": "Mean place of two random architectures among the finalists; 1 is the best.",

@@ -130,6 +130,18 @@ class Reporter:
         self.tensorboard.scalars(phase, shown, num_epochs, _describe(phase, shown))
         self._say_numbers(phase, "", numbers)
 
+    def keep_policy(self, epoch: int, probabilities: Mapping[str, Sequence[float]]) -> None:
+        """Write what a policy thinks of each decision at the end of an epoch, counted from 0, to `policy.jsonl`.
+
+        What is there of this epoch and of later ones is replaced: a run that was killed reports them again.
+        """
+        if not probabilities:
+            return
+        path = self._workdir / "policy.jsonl"
+        content = read_text(path, "what a policy thought of each decision", _CURE) if path.exists() else ""
+        kept = "".join(line for line in content.splitlines(keepends=True) if _is_before(line, epoch))
+        files.write_text(path, kept + json.dumps({"epoch": epoch, **probabilities}) + "\n")
+
     def options(self, options: Mapping[str, Any]) -> None:
         """Show the options of the run with its results, in the tab HParams of TensorBoard; call it after a result."""
         self.tensorboard.options(RESULTS, options, self._name)
@@ -241,6 +253,14 @@ def _records(path: Path, content: str) -> list[dict[str, Any]]:
                     f"epoch, as this program writes it. Remove the line, or start afresh with {ref('overwrite')}."
                 ) from error
     return records
+
+
+def _is_before(line: str, epoch: int) -> bool:
+    """Return whether a line of `policy.jsonl` is whole and of an epoch before `epoch`."""
+    try:
+        return json.loads(line)["epoch"] < epoch
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
 
 
 def _describe(phase: str, names: Mapping[str, Any]) -> dict[str, str]:

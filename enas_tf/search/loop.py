@@ -13,7 +13,7 @@ from enas_tf.runtime.seeds import seed_for, seed_of_attempt
 from enas_tf.runtime.stopping import Budget
 from enas_tf.search.config import SearchConfig
 from enas_tf.search.evaluators.evaluator import Evaluator
-from enas_tf.search.outlook import find_collapse, show
+from enas_tf.search.outlook import find_collapse, probabilities, show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.training.health import Recovery
 from enas_tf.training.loop import Trainer, run_epochs
@@ -84,6 +84,7 @@ class SearchTrainer(Trainer):
         outlook = self.searcher.outlook(seed_for(self.seed, "report", epoch))
         if outlook is not None:
             show(outlook, self.searcher.space, epoch, config.epochs, reporter.tensorboard)
+            reporter.keep_policy(epoch, probabilities(outlook))
             if collapse := find_collapse(outlook, self.searcher.space):
                 reporter.say(collapse)
 

@@ -36,6 +36,13 @@ def show(outlook: Outlook, space: Space, epoch: int, num_epochs: int, board: Ten
         board.image(_PHASE, "most_probable", to_pixels(draw(space.decode(outlook.tokens))), step, text)
 
 
+def probabilities(outlook: Outlook) -> dict[str, list[float]]:
+    """Return decision -> probabilities of its operations; nothing of a policy with more decisions than can be read."""
+    if not _is_readable(outlook):
+        return {}
+    return {name: [round(float(p), 4) for p in values] for name, values in outlook.op_probabilities.items()}
+
+
 def _show_decisions(outlook: Outlook, space: Space, step: int, board: TensorBoard) -> None:
     """Show the probabilities of each decision: a histogram, and a curve for each operation."""
     choices = _choices(space)

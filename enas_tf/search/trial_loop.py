@@ -19,7 +19,7 @@ from enas_tf.runtime.stopping import Budget
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.halving import Halving, Levels, expected_number
 from enas_tf.search.ledger import Entry, Ledger
-from enas_tf.search.outlook import show
+from enas_tf.search.outlook import probabilities, show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
 from enas_tf.search.trials import REFUSED, Failure, Measurement, Outcome, Trial
@@ -231,6 +231,7 @@ class TrialSearch:
         outlook = self.searcher.outlook(seed_for(self._seed, "report", self._num_updates))
         if outlook is not None:
             show(outlook, self.searcher.space, self._num_updates, total, self._reporter.tensorboard)
+            self._reporter.keep_policy(self._num_updates, probabilities(outlook))
 
     def _count_failures(self, outcome: Outcome | None) -> None:
         """Raise `InputError` when too many trials in a row have failed alike."""

@@ -1,6 +1,11 @@
 """The task of classifying images."""
 
+import csv
 import dataclasses
+import io
+from collections.abc import Sequence
+
+import numpy as np
 
 from enas_tf.data.augmentation import AUGMENTATION
 from enas_tf.data.fingerprint import fingerprint
@@ -163,6 +168,12 @@ class Classification(Task):
     def test(self, child, data):
         return compile_measure(child)(evaluation_batches(data.test, _TEST_BATCH))
 
+    def test_in_detail(self, child, data):
+        """Return the metrics, and the counts of each pair of a class and the class that images of it are taken for."""
+        counts = np.zeros([data.num_classes] * 2, np.int64)
+        metrics = compile_measure(child)(evaluation_batches(data.test, _TEST_BATCH), counts)
+        return metrics, {"confusion.csv": confusion_csv(counts, data.class_names)}
+
     def find_mismatch(self, child, data, place):
         if child.input_shape[1:] == data.image_shape and child.output_shape[-1] == data.num_classes:
             return None
@@ -203,6 +214,18 @@ class Classification(Task):
             "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
             "values": dataclasses.asdict(data.values),
         }
+
+
+def confusion_csv(counts: np.ndarray, names: Sequence[str]) -> str:
+    """Return a table of the class of test images, the class that they are taken for, and how many there are.
+
+    Pairs without images are left out: a thousand classes have a million pairs.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["class", "predicted", "images"])
+    writer.writerows([names[row], names[column], counts[row, column]] for row, column in np.argwhere(counts))
+    return text.getvalue()
 
 
 def _is_valid_held_out(config: Config) -> bool:

@@ -140,11 +140,12 @@ def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Ten
         return [(tf.constant(split.images[part]), tf.constant(split.labels[part])) for part in order]
 
 
-def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str, float]]:
+def compile_measure(child: keras.Model) -> Callable[..., dict[str, float]]:
     """Return a function of batches to the loss (mean cross-entropy, nats) and the accuracy of `child` in inference.
 
     The batches are (images uint8 [b, height, width, channels], labels int32 [b]) of any sizes, which are converted to
-    what the child takes. One trace serves all.
+    what the child takes. One trace serves all. A second argument of the function, int64 [classes, classes], is
+    increased by how many images of each class (row) are taken for each (column).
     """
     image = tf.TensorSpec([None, *child.input_shape[1:]], child.inputs[0].dtype)
 
@@ -152,12 +153,19 @@ def compile_measure(child: keras.Model) -> Callable[[tf.data.Dataset], dict[str,
     def measure_batch(images, labels):
         logits = child(images, training=False)
         size = tf.cast(tf.shape(labels)[0], tf.float32)
-        return tf.stack([cross_entropy(labels, logits) * size, count_correct(labels, logits), size])
+        sums = tf.stack([cross_entropy(labels, logits) * size, count_correct(labels, logits), size])
+        return sums, tf.argmax(logits, axis=-1)
 
-    def measure(batches: tf.data.Dataset) -> dict[str, float]:
+    def measure(batches: tf.data.Dataset, confusion: np.ndarray | None = None) -> dict[str, float]:
         # Without a copy where the child takes bytes.
         given = batches if values_of(child).is_bytes else ((inputs_for(child, x.numpy()), y) for x, y in batches)
-        loss, correct, size = sum(measure_batch(images, labels).numpy() for images, labels in given)
+        total = np.zeros(3, np.float32)
+        for images, labels in given:
+            sums, predicted = measure_batch(images, labels)
+            total += sums.numpy()
+            if confusion is not None:
+                np.add.at(confusion, (np.asarray(labels), predicted.numpy()), 1)
+        loss, correct, size = total
         return {"loss": float(loss / size), "accuracy": float(correct / size)}
 
     return measure

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import warnings
 
 import numpy as np
@@ -31,6 +32,8 @@ from enas_tf.tasks.task import TASKS, Task
 
 #: Rows and columns of the text whose scores are compared when a child is exported.
 _COMPARED = 4, 16
+#: Tokens of the text that a child writes when it is tested.
+_SAMPLED = 50
 #: How many unknown words of a prompt a warning names, and how many characters of each.
 _NAMED, _CHARACTERS = 5, 30
 
@@ -116,6 +119,13 @@ class LanguageModelling(Task):
 
     def test(self, child, data):
         return measure_text(child, data.test, "test")
+
+    def test_in_detail(self, child, data):
+        """Return the metrics, and some words that the child writes."""
+        metrics = self.test(child, data)
+        if not math.isfinite(metrics["loss"]):
+            return metrics, {}  # A child that has diverged writes nothing.
+        return metrics, {"sample.txt": self.sample(child, data, "", _SAMPLED, seed=0) + "\n"}
 
     def find_mismatch(self, child, data, place):
         name, text = self.names(data)

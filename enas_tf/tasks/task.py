@@ -153,6 +153,10 @@ class Task(abc.ABC):
     def test(self, child: keras.Model, data: Any) -> dict[str, float]:
         """Return the metric and the loss of a child on the test part."""
 
+    def test_in_detail(self, child: keras.Model, data: Any) -> tuple[dict[str, float], dict[str, str]]:
+        """Return what `test` does, and texts about the test by the names of the files to keep them in."""
+        return self.test(child, data), {}
+
     @abc.abstractmethod
     def find_mismatch(self, child: keras.Model, data: Any, place: Path) -> str | None:
         """Say how `child`, which lies in the directory `place`, does not fit the data; None if it fits."""

@@ -11,8 +11,12 @@ import pytest
 import rich.console
 import tensorflow as tf
 from google.protobuf import json_format
+from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.context import RequestContext
+from tensorboard.plugins import base_plugin
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 
 from enas_tf.errors import InputError, ref
@@ -147,6 +151,61 @@ class TestResult:
                 "rate": 0.2, "ops": "a,b", "is_on": True, "num": 3.0
             }  # fmt: skip
             assert len(reader.Tensors("_hparams_/session_start_info")) == 1
+
+
+def test_the_policy_of_each_epoch_is_kept_once(tmp_path):
+    """A run that was killed while it wrote reports the epoch again; what it had cut off does not stay."""
+    path = tmp_path / "policy.jsonl"
+    with Reporter(tmp_path) as reporter:
+        for epoch in range(3):
+            reporter.keep_policy(epoch, {"layer_1/op": [0.25, 0.75]})
+        reporter.keep_policy(3, {})
+        with path.open("a") as file:
+            file.write('{"epoch": 0, "lay')
+        reporter.keep_policy(1, {"layer_1/op": [0.5, 0.5]})
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"epoch": 0, "layer_1/op": [0.25, 0.75]},
+        {"epoch": 1, "layer_1/op": [0.5, 0.5]},
+    ]
+
+
+def rows_of_hparams(logdir):
+    """What the tab HParams of TensorBoard shows below a directory: run -> (its options, its metrics)."""
+    runs = plugin_event_multiplexer.EventMultiplexer()
+    runs.AddRunsFromDirectory(str(logdir))
+    runs.Reload()
+    provider = data_provider.MultiplexerDataProvider(runs, str(logdir))
+    backend = backend_context.Context(base_plugin.TBContext(data_provider=provider))
+    asked = api_pb2.ListSessionGroupsRequest(
+        allowed_statuses=api_pb2.Status.values(), aggregation_type=api_pb2.AGGREGATION_AVG, slice_size=10
+    )
+    found = list_session_groups.Handler(RequestContext(), backend, "", asked).run().session_groups
+    return {
+        group.name: (
+            {name: json_format.MessageToDict(value) for name, value in group.hparams.items()},
+            {metric.name.tag: pytest.approx(metric.value) for metric in group.metric_values},
+        )
+        for group in found
+    }
+
+
+def test_tensorboard_compares_runs_by_their_options_and_results(tmp_path):
+    """A run that was searched and retrained, and one that was retrained alone: all final numbers are its metrics."""
+    numbers = {"best_valid_accuracy": 0.75}, {"accuracy": 0.5, "loss": 1.5}, {"parameters": 7, "flops": 8}
+    for name, rate in (("first", 0.1), ("second", 0.2)):
+        with Reporter(tmp_path / name) as reporter:
+            reporter.record("search", 0, {"loss": 9.0}, 1)
+            if name == "first":
+                reporter.record_result("derive", numbers[0], 3, {"best_reward": 0.625})
+                reporter.options({"rate": rate})
+            reporter.record_result("test", numbers[1], 5, numbers[2])
+            reporter.options({"rate": rate})
+    tested = {"test/accuracy": 0.5, "test/loss": 1.5, "test/parameters": 7, "test/flops": 8}
+    searched = {"derive/best_valid_accuracy": 0.75, "derive/best_reward": 0.625}
+    assert rows_of_hparams(tmp_path) == {
+        f"first ({tmp_path})": ({"rate": 0.1}, tested | searched),
+        f"second ({tmp_path})": ({"rate": 0.2}, tested),
+    }
 
 
 def test_charts_of_several_curves_are_found_by_the_beginning_of_their_tags(tmp_path):

@@ -13,7 +13,8 @@ import pytest
 def results(workdir):
     """What two runs are compared by: the architecture, the candidates and the child's weights, statistics included."""
     weights = keras.models.load_model(workdir / "child/child.keras").get_weights()
-    return (workdir / "architecture.json").read_text(), (workdir / "candidates.csv").read_text(), weights
+    texts = [(workdir / name).read_text() for name in ("architecture.json", "candidates.csv", "policy.jsonl")]
+    return *texts, weights
 
 
 def numbers(workdir):

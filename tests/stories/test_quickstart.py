@@ -29,6 +29,7 @@ def test_every_file_is_there(finished):
         run.flags environment.json metrics.jsonl candidates.csv architecture.json architecture.svg
         tensorboard/search tensorboard/controller tensorboard/retrain checkpoints/search checkpoints/retrain
         child/child.keras child/labels.txt child/metrics.json child/saved_model/saved_model.pb
+        child/confusion.csv report.html
     """
     assert [name for name in expected.split() if not (finished / name).exists()] == []
     assert not [path.name for path in finished.rglob("*") if "aside" in path.name or path.suffix == ".new"]
@@ -106,6 +107,19 @@ def test_models_load_where_enas_tf_is_not(finished, load_elsewhere):
         np.testing.assert_allclose(logits[name], expected, atol=1e-5, err_msg=name)
 
 
+def test_the_report_has_the_test_and_the_confusion_of_the_child(finished):
+    """It was written last after the export, by processes of their own: pictures and all."""
+    page = (finished / "report.html").read_text()
+    metrics = read_json(finished / "child/metrics.json")
+    assert f"{metrics['test_accuracy']:.4g}" in page
+    assert "child/saved_model" in page
+    assert "left out" not in page
+    rows = list(csv.DictReader((finished / "child/confusion.csv").open()))
+    right, every = (sum(int(row["images"]) for row in some) for some in (
+        [row for row in rows if row["class"] == row["predicted"]], rows))  # fmt: skip
+    assert metrics["test_accuracy"] == pytest.approx(right / every, abs=1e-6)
+
+
 def content(directory):
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
@@ -137,7 +151,8 @@ def test_retraining_something_else_leaves_the_search_alone(finished, launch, tmp
     assert outcome.code == 0
     after = content(workdir)
     kept = [name for name in before if not name.startswith(("child/", "checkpoints/retrain", "tensorboard/"))]
-    assert [name for name in kept if name != "metrics.jsonl" and before[name] != after[name]] == []
+    changed = ("metrics.jsonl", "report.html")
+    assert [name for name in kept if name not in changed and before[name] != after[name]] == []
     assert read_json(workdir / "child/metrics.json")["arc"] == "0 3 0 0 1 0"
 
 

@@ -1,5 +1,10 @@
 """The task of classification: which images a child sees, what a run is told, and which input is refused."""
 
+import collections
+import csv
+import dataclasses
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -179,3 +184,15 @@ def test_trials_are_trained_as_a_search_trains():
     assert config[AUGMENTATION] == AugmentationConfig(augment="crop")
     assert config[IMAGE_RETRAIN] == ImageRetrainConfig()
     assert TASK.validate(given, None, None, 8) is None
+
+
+def test_the_test_in_detail_names_the_classes_that_are_confused():
+    """Names are those of the data, commas and quotes included; pairs without images are left out."""
+    names = ('a,"b"', "<b>", "ö", "d")
+    data, child = dataclasses.replace(DATA, class_names=names), make_dense_child()
+    metrics, files = TASK.test_in_detail(child, data)
+    assert metrics == TASK.test(child, data)
+    rows = list(csv.DictReader(io.StringIO(files["confusion.csv"])))
+    predicted = child(data.test.images, training=False).numpy().argmax(axis=1)
+    pairs = collections.Counter((names[i], names[j]) for i, j in zip(data.test.labels, predicted, strict=True))
+    assert {(row["class"], row["predicted"]): int(row["images"]) for row in rows} == pairs

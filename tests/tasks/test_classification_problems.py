@@ -94,3 +94,14 @@ def test_a_measure_is_the_mean_over_images_whatever_the_batches():
     expected = -np.mean(log_probs[np.arange(32), data.train.labels])
     assert whole["loss"] == pytest.approx(float(expected), rel=1e-5)
     assert parts["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+
+
+def test_a_measure_counts_what_each_class_is_taken_for():
+    data, child = make_images(32, 8, num_classes=4), make_dense_child()
+    found = np.zeros((4, 4), np.int64)
+    metrics = compile_measure(child)(evaluation_batches(data.train, 12), found)
+    predicted = child(data.train.images, training=False).numpy().argmax(axis=1)
+    expected = [[np.sum((data.train.labels == row) & (predicted == column)) for column in range(4)] for row in range(4)]
+    np.testing.assert_array_equal(found, expected)
+    assert metrics["accuracy"] == np.trace(found) / 32
+    assert (found != found.T).any(), "else rows and columns could be the other way round"

@@ -153,3 +153,15 @@ def test_patience():
 def test_trials_are_trained_by_the_windows_of_the_search():
     given = Config({WINDOW: WindowConfig(bptt=7), RETRAIN_WINDOW: WindowConfig(bptt=9, activation_penalty=0.7)})
     assert TASK.as_search(given)[RETRAIN_WINDOW] == WindowConfig(bptt=7)
+
+
+def test_the_test_in_detail_has_a_sample_of_a_child_that_is_sound(child):
+    metrics, files = TASK.test_in_detail(child, DATA)
+    assert metrics == TASK.test(child, DATA)
+    assert len(files["sample.txt"].split()) > 20
+    assert files == TASK.test_in_detail(child, DATA)[1], "the same child writes the same"
+
+
+def test_a_child_that_has_diverged_writes_nothing(child, monkeypatch):
+    monkeypatch.setattr(type(TASK), "test", lambda self, child, data: {"loss": float("nan"), "perplexity": 1.0})
+    assert TASK.test_in_detail(child, DATA)[1] == {}

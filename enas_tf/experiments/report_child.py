@@ -1,0 +1,166 @@
+"""The sections of report.html about the retrained child: its curves, its test, the classes it confuses, its use."""
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from enas_tf.experiments.run_record import RunRecord
+from enas_tf.pictures.page import code, facts, matrix, note, paragraph, picture, table
+from enas_tf.pictures.plots import Panel, draw_panels
+from enas_tf.reading import read_text
+
+#: Classes up to which a confusion matrix is drawn, and rows of the tables that stand in its place.
+_MOST_CLASSES = 50
+
+
+def show_result(record: RunRecord) -> str:
+    """Return what came out, in a few rows."""
+    child, rows = record.child, record.candidates
+    minutes = record.minutes
+    found: dict[str, Any] = {
+        **{_in_words(name): value for name, value in child.items() if name.startswith("test_")},
+        "parameters of the child": child.get("parameters"),
+        "FLOPs of the child": f"{child['flops']:,} per {record.options.task.unit}" if child else None,
+        "trained on": child.get("trained_on"),
+        "architecture": child.get("arc") or (rows[0]["arc"] if rows else None),
+        "time": f"{minutes:.1f} minutes from the first record to the last, pauses included" if minutes else None,
+    }
+    text = "" if child else note("No child was retrained yet: the architecture is what the search would keep.")
+    return (text + facts(found)) if child or rows else note("Nothing is finished yet.")
+
+
+def _in_words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def show_curves(record: RunRecord) -> str:
+    """Return the curves of retraining, on training data and on the validation part."""
+    metric, panels = record.child_options.task.metric, []
+    for name, unit in (("loss", " (nats)"), (metric, "")):
+        curves = {
+            words: (x, y)
+            for words, (x, y) in {
+                "training": record.curve("retrain", name),
+                "validation": record.curve("retrain", f"valid_{name}"),
+            }.items()
+            if any(map(math.isfinite, y))
+        }
+        if curves:
+            panels.append(Panel("epoch", f"{name}{unit}", curves))
+    if not panels:
+        return ""
+    text = (
+        "The child was trained from scratch. Training is measured with dropout and augmentation while the weights "
+        "change, validation without them at the end of each epoch. A validation loss that rises while the training "
+        "loss falls means that the child learns its training data by heart."
+    )
+    return paragraph(text) + picture(draw_panels(panels), "loss and metric of the child over its epochs", "child")
+
+
+def show_test(record: RunRecord) -> str:
+    """Return the metrics on the test part, and which classes the child confuses; or what it writes."""
+    child = record.child
+    if not child:
+        return ""
+    metrics = {_in_words(name): value for name, value in child.items() if name.startswith("test_")}
+    text = paragraph("The test part was read once, after the last epoch. Nothing was chosen by it.") + facts(metrics)
+    sample = record.workdir.child / "sample.txt"
+    if sample.exists():
+        words = read_text(sample, "what a language model has written", "Remove it.")
+        text += paragraph("What the child writes when it begins with nothing:") + code(words)
+    return text + _show_confusion(record)
+
+
+def _show_confusion(record: RunRecord) -> str:
+    counts = record.confusion
+    if not counts:
+        return ""
+    names = record.environment.get("data", {}).get("class_names") or list(dict.fromkeys(row for row, _ in counts))
+    text = table(_classes(names, counts))
+    if len(names) > _MOST_CLASSES:
+        return paragraph(f"The {_MOST_CLASSES} classes with the lowest accuracy:") + text
+    cells = [[counts.get((row, column), 0) for column in names] for row in names]
+    how = (
+        "The confusion matrix: a row has the test images of one class, a column those that the child takes for one. "
+        "What is right lies on the diagonal; a dark cell beside it is a pair of classes that the child confuses."
+    )
+    return paragraph("The accuracy of each class:") + text + paragraph(how) + matrix(names, cells)
+
+
+def _classes(names: list[str], counts: dict[tuple[str, str], int]) -> list[dict[str, Any]]:
+    """Return a row for each class that the test part has; the worst ones alone where there are too many."""
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        mine = {predicted: num for (row, predicted), num in counts.items() if row == name}
+        if total := sum(mine.values()):
+            wrong = {predicted: num for predicted, num in mine.items() if predicted != name}
+            most = max(wrong, key=lambda predicted: wrong[predicted], default="")
+            share = f"{most} ({wrong[most]})" if wrong else ""
+            accuracy = mine.get(name, 0) / total
+            rows.append({"class": name, "test images": total, "accuracy": accuracy, "most often taken for": share})
+    if len(rows) > _MOST_CLASSES:
+        rows = sorted(rows, key=lambda row: row["accuracy"])[:_MOST_CLASSES]
+    return rows
+
+
+def show_children(record: RunRecord) -> str:
+    """Return the children of several candidates."""
+    path = record.workdir.children
+    if not path.exists():
+        return ""
+    rows = list(csv.DictReader(io.StringIO(read_text(path, "the children of a run", "Restore it from a copy."))))
+    text = "The best candidates were retrained, each in a directory child_1, child_2, ... with a report of its own."
+    return paragraph(text) + table(rows)
+
+
+def show_loading(record: RunRecord) -> str:
+    """Return a program that loads the child."""
+    if not record.workdir.child_keras.exists():
+        return ""
+    text = "Run this in the directory of this page, where keras is installed. Paths are relative to that directory."
+    parts = [paragraph(text), code(to_program(record))]
+    if record.workdir.saved_model.exists():
+        serving = (
+            "The SavedModel in child/saved_model needs neither Keras nor enas_tf: "
+            'tf.saved_model.load("child/saved_model").signatures["serving_default"].'
+        )
+        parts.append(paragraph(serving))
+    return "".join(parts)
+
+
+def to_program(record: RunRecord) -> str:
+    """Return a Python program that loads the child of a run and asks it something."""
+    if record.child_options.task.writes_text:
+        return _PROGRAM_FOR_TEXT
+    given = record.child["input"]
+    shape = ", ".join(map(str, given["shape"]))
+    low, high = (f"{given[end]:g}" for end in ("low", "high"))
+    return _PROGRAM_FOR_IMAGES.format(shape=shape, dtype=json.dumps(given["dtype"]), low=low, high=high)
+
+
+_PROGRAM_FOR_IMAGES = """\
+import keras
+import numpy as np
+
+model = keras.models.load_model("child/child.keras")  # enas_tf need not be installed
+names = open("child/labels.txt", encoding="utf-8").read().splitlines()
+images = np.zeros([1, {shape}], {dtype})  # yours: [number, height, width, channels], values of {low} to {high}
+logits = model.predict(images, verbose=0)  # [number, classes]
+print(names[logits[0].argmax()])
+"""
+_PROGRAM_FOR_TEXT = """\
+import json
+
+import enas_tf.models  # knows the layers of the child
+import keras
+import numpy as np
+
+entries = json.load(open("child/vocabulary.json", encoding="utf-8"))["entries"]
+model = keras.models.load_model("child/child.keras")
+state = np.zeros([1, model.input_shape[1][-1]], "float32")
+ids = np.array([[0]], "int32")  # yours: [number, time], places in entries
+logits, state = model([ids, state])  # [number, time, entries]: scores of what comes next
+print(entries[int(np.argmax(logits[0, -1]))])
+"""
