@@ -8,6 +8,7 @@ from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.data.report import describe
 from enas_tf.data.sources import DATA, load_images
+from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.models.images import ImageConfig
 from enas_tf.options import Config, Group, option, require
@@ -97,8 +98,14 @@ class Classification(Task):
         """Return the shape and the number of classes that are recorded, else those of CIFAR."""
         height, width, channels = recorded.get("image_shape", (32, 32, 3))
         num_classes = recorded.get("num_classes") or len(recorded.get("class_names", range(10)))
-        image = ImageConfig(height, width, channels, num_classes, (0.0,) * channels, (1.0,) * channels)
+        mean, variance = recorded.get("channel_mean", ()), recorded.get("channel_variance", ())
+        if not len(mean) == len(variance) == channels:
+            mean, variance = (0.0,) * channels, (1.0,) * channels
+        image = ImageConfig(height, width, channels, num_classes, tuple(mean), tuple(variance))
         return image, f"{height}x{width}x{channels} images of {count_of(num_classes, 'class')}"
+
+    def keep_as_recorded(self, child, recorded):
+        return take_values(child, ValueRange(**recorded.get("values", {})))
 
     def replica_options(self, config):
         device = config[IMAGE_DEVICE]
@@ -202,6 +209,8 @@ class Classification(Task):
             "class_names": list(data.class_names),
             "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
             "values": dataclasses.asdict(data.values),
+            "channel_mean": data.channel_mean.tolist(),
+            "channel_variance": data.channel_variance.tolist(),
         }
 
 

@@ -74,6 +74,10 @@ class Task(abc.ABC):
           recorded: what `record` has left of the data of an earlier run; empty without one.
         """
 
+    def keep_as_recorded(self, child: keras.Model, recorded: dict[str, Any]) -> keras.Model:
+        """Return what `keep` returns, by what `record` has left of the data: the child itself, unless overridden."""
+        return child
+
     def replica_options(self, config: Config) -> dict[str, Any]:
         """Return the arguments of `runtime.Replicas` that this task has options for."""
         return {}
