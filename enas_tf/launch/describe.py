@@ -42,7 +42,7 @@ def define_flags() -> None:
 def main() -> None:
     """Print the description, and draw the picture that is asked for."""
     architecture = _read()
-    config = app.config_for(architecture, stage="retrain")
+    config = app.config_for(architecture, stage="describe")
     recorded = Workdir(app.existing_workdir()).recorded_data if FLAGS.workdir else {}
     is_of_run, shape = not FLAGS.architecture, _given_shape()
     description = describe(architecture, config, recorded, is_of_run, **shape)
@@ -116,7 +116,7 @@ def _given_shape() -> dict[str, Any]:
 def command() -> None:
     """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
-    app.run(main, prefix=app.RETRAIN, reads={"retrain": ""})
+    app.run(main, prefix=app.RETRAIN, reads={"describe": ""})
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import numpy as np
+
 from enas_tf.data.augmentation import AUGMENTATION
 from enas_tf.data.fingerprint import fingerprint
 from enas_tf.data.images import ImageData, Split
@@ -18,12 +20,14 @@ from enas_tf.tasks.classification_problems import (
     ImageSupernetProblem,
     compile_measure,
 )
-from enas_tf.tasks.export import export_classifier
+from enas_tf.tasks.export import export_classifier, signature_of_classifier
 from enas_tf.tasks.image_values import inputs_for, take_values, values_of
 from enas_tf.tasks.task import TASKS, Limit, Task
 
 #: Images of a test batch, and images whose logits are compared when a child is exported.
 _TEST_BATCH, _NUM_COMPARED = 256, 64
+#: Training images that show which ranges 8 bits have to span; LiteRT's guide advises some hundred.
+_NUM_CALIBRATING = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,8 +192,19 @@ class Classification(Task):
         return "labels.txt", "\n".join(data.class_names) + "\n"
 
     def export(self, child, directory, data):
-        images = inputs_for(child, data.test.images[:_NUM_COMPARED])
-        return export_classifier(child, directory, images, data.class_names)
+        return export_classifier(child, directory, self.examples(child, data)["images"], data.class_names)
+
+    def signature(self, child):
+        return signature_of_classifier(child)
+
+    def examples(self, child, data):
+        return {"images": inputs_for(child, data.test.images[:_NUM_COMPARED])}
+
+    def calibration(self, child, data):
+        """Return images from all over the training part, which may be in the order of the classes."""
+        num = len(data.train)
+        places = np.unique(np.linspace(0, num - 1, min(num, _NUM_CALIBRATING)).astype(int))
+        return {"images": inputs_for(child, data.train.images[places])}
 
     def summary(self, config, data):
         return {"data": data.name, **describe(data)}

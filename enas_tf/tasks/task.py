@@ -11,6 +11,7 @@ from enas_tf.models.trainee import Trainee
 from enas_tf.options import Config, Group
 from enas_tf.registry import Registry
 from enas_tf.tasks.problem import Judge, Problem, Supernet
+from enas_tf.tasks.signature import Arrays, Signature
 
 
 class Limit(NamedTuple):
@@ -168,6 +169,18 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def export(self, child: keras.Model, directory: Path, data: Any) -> float:
         """Write the SavedModel to `directory`; return the largest difference of its numbers from the child's."""
+
+    @abc.abstractmethod
+    def signature(self, child: keras.Model) -> Signature:
+        """Return the function of a child that LiteRT and ONNX files hold."""
+
+    @abc.abstractmethod
+    def examples(self, child: keras.Model, data: Any) -> Arrays:
+        """Return inputs of that function, by which its files are compared with the child."""
+
+    def calibration(self, child: keras.Model, data: Any) -> Arrays | None:
+        """Return inputs of that function out of the training part; None where it is not to be computed in 8 bits."""
+        return None
 
     def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int, temperature: float = 1.0) -> str:
         """Return `prompt` and `num` tokens that the child adds to it; its logits are divided by `temperature`."""
