@@ -14,6 +14,8 @@ from enas_tf.tasks.signature import Arrays, Signature
 
 #: The version of ONNX's operations that the file is written in: programs of 2022 and later read it.
 _OPSET = 17
+#: What stands before the name of an output that an input has, too.
+_NEXT = "next_"
 _PACKAGES = ("onnx", "tf2onnx", "onnxruntime")
 
 
@@ -31,7 +33,8 @@ def to_onnx(signature: Signature, metadata: Mapping[str, str]) -> bytes:
     """Return a signature as the content of an ONNX file, with a batch of any size.
 
     Args:
-      signature: its inputs and outputs have the same names there.
+      signature: its inputs and outputs have the same names there, but for an output with the name of an input, such
+        as state: it is next_state, since names are unique in ONNX.
       metadata: texts that the file holds under their names (metadata_props).
 
     Raises:
@@ -39,7 +42,12 @@ def to_onnx(signature: Signature, metadata: Mapping[str, str]) -> bytes:
     """
     import tf2onnx  # Only this needs it, and it takes a second to import.
 
-    function = tf.function(lambda *given: signature.call(*given), autograph=False, input_signature=signature.specs)
+    inputs = {spec.name for spec in signature.specs}
+
+    def call(*given):
+        return {_NEXT + name if name in inputs else name: value for name, value in signature.call(*given).items()}
+
+    function = tf.function(call, autograph=False, input_signature=signature.specs)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     try:
         model, _ = tf2onnx.convert.from_function(function, input_signature=signature.specs, opset=_OPSET)
@@ -76,4 +84,5 @@ def run_onnx(content: bytes, examples: Arrays) -> dict[str, np.ndarray]:
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(examples)), strict=True))
+    found = dict(zip(names, session.run(names, dict(examples)), strict=True))
+    return {name.removeprefix(_NEXT) if name.removeprefix(_NEXT) in examples else name: found[name] for name in names}
