@@ -15,6 +15,8 @@ from enas_tf.errors import InputError
 _WIDTH = 120
 #: Arguments whose pair of equal numbers is written as one number.
 _PAIRS = {"kernel_size", "pool_size", "strides", "dilation_rate"}
+#: The variable of the cell of a recurrent layer.
+_CELL = "cell"
 _CURE = "Export the child, and load child.keras or the SavedModel."
 
 
@@ -22,7 +24,9 @@ def to_source(model: keras.Model, opening: str) -> str:
     """Return a module with a function `build_model`, which makes `model` anew: same layers, names and shapes.
 
     Args:
-      model: a functional model of layers and operations of Keras.
+      model: a functional model of layers and operations of Keras, and of layers that have a method `write_class`. That
+        returns a class of the same name as source of Keras alone, and the arguments that make the layer without its
+        name, None for those that its configuration says.
       opening: the docstring of the module, without quotes.
 
     Raises:
@@ -33,9 +37,10 @@ def to_source(model: keras.Model, opening: str) -> str:
     inputs, outputs = (_value(_renamed(tensors, names)) for tensors in (model.input, model.output))
     lines += _call("return keras.Model", [inputs, outputs, f"name={_quote(model.name)}"], "")
     docstring = "\n".join(textwrap.wrap(f'"""{opening}"""', _WIDTH))
+    classes = "".join(f"\n\n{text}" for text in _written_classes(model))
     body = textwrap.indent("\n".join(['"""Return the model, with new weights."""', *lines]), "    ")
     main = 'if __name__ == "__main__":\n    build_model().summary()'
-    return f"{docstring}\n\nimport keras\n\n\ndef build_model():\n{body}\n\n\n{main}\n"
+    return f"{docstring}\n\nimport keras\n{classes}\n\ndef build_model():\n{body}\n\n\n{main}\n"
 
 
 class _Name(str):
@@ -59,6 +64,8 @@ def _statements(model: keras.Model, names: dict[int, str]) -> Iterator[str]:
         given += [f"{key}={_value(value)}" for key, value in arguments[1].items() if not _is_default(key, value)]
         for place, tensor in enumerate(node.outputs):
             names[id(tensor)] = name if len(node.outputs) == 1 else f"{name}[{place}]"
+        if isinstance(operation, keras.layers.RNN):
+            yield from _call(f"{_CELL} = {_class(operation.cell)}", _layer_arguments(operation.cell), "")
         if not is_layer:
             function, more = _function(operation)
             yield from _call(f"{name} = {function}", [*given, *more], "")
@@ -104,7 +111,8 @@ def _origin(tensor: keras.KerasTensor) -> tuple[Any, Any]:
 def _free(name: str, names: dict[int, str]) -> str:
     """Return `name` as a variable that is not taken."""
     name = re.sub(r"\W", "_", name)
-    return name if name.isidentifier() and name not in names.values() and name != "keras" else f"input{len(names)}"
+    is_taken = name in (*names.values(), "keras", _CELL)
+    return name if name.isidentifier() and not is_taken else f"input{len(names)}"
 
 
 def _renamed(value: Any, names: dict[int, str]) -> Any:
@@ -113,11 +121,21 @@ def _renamed(value: Any, names: dict[int, str]) -> Any:
         return _Name(names[id(value)])
     if isinstance(value, list | tuple):
         return type(value)(_renamed(item, names) for item in value)
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
     return value
+
+
+def _written_classes(model: keras.Model) -> dict[str, None]:
+    """Return the classes that the source defines, in order, each once."""
+    layers = [part for layer in model.layers for part in (getattr(layer, "cell", None), layer)]
+    return dict.fromkeys(layer.write_class()[0] for layer in layers if hasattr(layer, "write_class"))
 
 
 def _class(layer: keras.layers.Layer) -> str:
     name = type(layer).__name__
+    if hasattr(layer, "write_class"):
+        return name
     if getattr(keras.layers, name, None) is not type(layer):
         raise InputError(
             f"the layer {layer.name} is a {type(layer).__module__}.{name}, so that its network cannot be written as a "
@@ -149,13 +167,16 @@ def _function(operation: Any) -> tuple[str, list[str]]:
 
 
 def _layer_arguments(layer: keras.layers.Layer) -> list[str]:
-    return [*_arguments(layer), f"name={_quote(layer.name)}"]
+    arguments = layer.write_class()[1] if hasattr(layer, "write_class") else None
+    return [*(_arguments(layer) if arguments is None else arguments), f"name={_quote(layer.name)}"]
 
 
 def _arguments(thing: Any) -> list[str]:
     """Return the arguments that make `thing`, which has a `get_config`, without those that are defaults."""
     parameters = inspect.signature(type(thing).__init__).parameters
     config = thing.get_config()
+    if isinstance(thing, keras.layers.RNN):
+        config["cell"] = thing.cell
     needed = [
         key
         for key, parameter in parameters.items()
@@ -172,7 +193,7 @@ def _arguments(thing: Any) -> list[str]:
 def _missing(thing: Any, config: dict[str, Any], kept: list[str]) -> list[str]:
     """Return the arguments without which another thing than `thing` would be made of those in `kept`."""
     found = type(thing)(**{key: config[key] for key in kept}).get_config()
-    return [key for key, value in config.items() if key not in (*kept, "name") and value != found.get(key)]
+    return [key for key, value in config.items() if key not in (*kept, "name", "cell") and value != found.get(key)]
 
 
 def _shortened(key: str, value: Any) -> Any:
@@ -193,6 +214,8 @@ def _value(value: Any) -> str:
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, tuple):
         return f"({', '.join(map(_value, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, keras.layers.Layer):
+        return _CELL  # Its statement stands just before.
     if isinstance(value, dict) and "class_name" in value:
         return _part(value)
     if value is None or isinstance(value, bool | int | float):

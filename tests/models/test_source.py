@@ -11,8 +11,11 @@ from enas_tf.errors import InputError
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.networks import NETWORKS
+from enas_tf.models.recurrent_child import RecurrentCell
 from enas_tf.models.source import to_source
 from enas_tf.spaces.architectures import read_architecture
+from enas_tf.spaces.recurrent import LstmBaseline
+from enas_tf.spaces.vocabulary import ACTIVATIONS
 from enas_tf.tasks.image_values import take_values
 
 IMAGE = ImageConfig(8, 8, 3, 10, (100.0, 101.5, 90.25), (3000.0, 2000.5, 1.0))
@@ -98,9 +101,51 @@ def test_arguments_that_are_defaults_are_left_out():
     ]
 
 
+LANGUAGE_MODELS = {
+    "cell": read_architecture("0 0 1 1 1 2 0 3 2", "recurrent"),
+    "lstm": LstmBaseline(nodes=4),
+    "tree": read_architecture("nas_cell"),
+}
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_the_source_of_a_language_model_defines_its_cell(name):
+    """As a class of a few lines, whose scores and states are those of the child."""
+    architecture = LANGUAGE_MODELS[name]
+    networks = NETWORKS[architecture.space_name]
+    child = networks.build_child(architecture, LanguageConfig(units=3), TextShape(7))
+    built = run(to_source(child, "A language model."))
+    rng = np.random.default_rng(0)
+    child.set_weights([rng.normal(size=weight.shape) for weight in child.get_weights()])
+    built.set_weights(child.get_weights())
+    assert [layer.name for layer in built.layers] == [layer.name for layer in child.layers]
+    assert [weight.path for weight in built.weights] == [weight.path for weight in child.weights]
+    ids, state = rng.integers(0, 7, (2, 5)), rng.normal(size=(2, child.input_shape[1][-1])).astype("float32")
+    for one, other in zip(built([ids, state]), child([ids, state]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+class OwnLayer(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
 def test_a_layer_that_is_not_of_keras_alone_is_refused():
-    child = NETWORKS["recurrent"].build_child(
-        read_architecture("0 0 1", "recurrent"), LanguageConfig(units=3), TextShape(7)
-    )
-    with pytest.raises(InputError, match=r"embedding is a .*TiedEmbedding, .* Export the child"):
-        to_source(child, "A language model.")
+    inputs = keras.Input((3,))
+    with pytest.raises(InputError, match=r"own is a .*OwnLayer, .* Export the child"):
+        to_source(keras.Model(inputs, OwnLayer(name="own")(inputs)), "Of my own.")
+
+
+@pytest.fixture
+def own_activation():
+    ACTIVATIONS.add("softsign")
+    yield "softsign"
+    ACTIVATIONS.remove("softsign")
+
+
+def test_an_activation_of_one_s_own_is_refused(own_activation):
+    cell = RecurrentCell(3, LANGUAGE_MODELS["cell"].to_json())
+    node = dataclasses.replace(cell.architecture.nodes[0], activation=own_activation)
+    cell.architecture = dataclasses.replace(cell.architecture, nodes=(node,))
+    with pytest.raises(InputError, match="the activation softsign, which is your own"):
+        cell.write_class()
