@@ -104,7 +104,7 @@ def siblings(folder: str, common: set[str]) -> list[str]:
         ),
         ("search/searchers", {"searcher", "history"}),
         ("search/evaluators", {"evaluator"}),
-        ("tasks", {"task", "problem", "losses", "export", "image_values"}),
+        ("tasks", {"task", "problem", "losses", "export", "image_values", "signature", "litert", "onnx"}),
     ],
 )
 def test_components_of_one_kind_do_not_know_each_other(folder, common):

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -209,11 +209,17 @@ class Search:
         with self._run(self._options_of_child({})) as run:
             return finite({f"test_{name}": value for name, value in measure_child(run).items()})
 
-    def export(self) -> Path:
-        """Write the SavedModel of the retrained network, compare it with the Keras model, and return its directory."""
-        with self._run(self._options_of_child({})) as run:
-            export(run)
-            return run.workdir.saved_model
+    def export(self, formats: str | Sequence[str] | None = None) -> Path:
+        """Write the retrained network in other forms, compare each with the Keras model, and return where the last is.
+
+        Args:
+          formats: names as in the option `export`, such as ("savedmodel", "litert"); those of the option for None, and
+            by default the SavedModel alone.
+        """
+        with as_written({"export": "formats"}):
+            options = self._options_of_child(option_values({"export": formats}))
+        with self._run(options) as run:
+            return export(run)[-1]
 
     def describe(self, architecture: Any = None) -> Description:
         """Return what an architecture is and what its child costs; `print` shows it, `to_json` has it as values.

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from enas_tf import registry
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.export_config import EXPORT
 from enas_tf.experiments.run_config import RUN, RunConfig
 from enas_tf.models.networks import NETWORKS, Networks
 from enas_tf.options import Config, Group, Option
@@ -27,7 +28,7 @@ from enas_tf.training.child import INHERIT, RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD
 
 #: The options of the stages themselves, whichever components a run has.
-_STAGE_GROUPS = (SEARCH, OBJECTIVE, DERIVE, RETRAIN, INHERIT, RETRAIN_SGD)
+_STAGE_GROUPS = (SEARCH, OBJECTIVE, DERIVE, RETRAIN, INHERIT, RETRAIN_SGD, EXPORT)
 
 
 class RunOptions(Config):

@@ -1,13 +1,19 @@
 """What an architecture is, in words and numbers: its layers, what its child costs, how large its space is."""
 
+import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+
+import keras
+import numpy as np
 
 from enas_tf import errors
 from enas_tf.errors import InputError
 from enas_tf.experiments.config import RunOptions
 from enas_tf.experiments.run import format_size, size_in_words
+from enas_tf.models.source import to_source
 from enas_tf.ops.costs import Cost
 from enas_tf.options import shorten
 from enas_tf.pictures.drawing import draw, render
@@ -26,6 +32,7 @@ class Description:
       size: how large the child is, in words.
       data: what costs are counted for, in words.
       unit: what FLOPs are per.
+      build: builds the child as it is kept.
     """
 
     architecture: Buildable
@@ -35,6 +42,7 @@ class Description:
     size: str
     data: str
     unit: str
+    build: Callable[[], keras.Model] = dataclasses.field(repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the description as one object for programs."""
@@ -49,6 +57,18 @@ class Description:
             "flops": self.cost and self.cost.flops,
             "space_size": self.space.size,
         }
+
+    def to_code(self) -> str:
+        """Return Python source that builds the child by Keras alone: the same layers, names and shapes, new weights.
+
+        Raises:
+          InputError: no child can be built, or its network has parts that are not of Keras alone.
+        """
+        if self.cost is None:
+            raise InputError(f"no child can be built of the architecture, so none can be written down: {self.problem}")
+        arc = f"{self.architecture.space_name}, {self.architecture.to_arc()}"
+        child = self.build()
+        return to_source(child, f"A network for {self.data}: {arc}.{_unknown_moments(child)}")
 
     def __str__(self) -> str:
         return errors.render("\n".join(self.in_words()))
@@ -98,13 +118,40 @@ def describe(
         problem = error.message
     space = _space(architecture, config, is_of_run)
     size = networks.size_in_words(architecture, child)
-    return Description(architecture, space, cost, problem, size, words, config.task.unit)
+
+    def build() -> keras.Model:
+        return _keep(config, networks.build_child(architecture, child, assumed), recorded)
+
+    return Description(architecture, space, cost, problem, size, words, config.task.unit, build)
+
+
+def _unknown_moments(child: keras.Model) -> str:
+    """Return a sentence about layers that would normalise images but have not been told their moments."""
+    names = [
+        layer.name
+        for layer in child.layers
+        if isinstance(layer, keras.layers.Normalization)
+        and not np.any(layer.get_config()["mean"])
+        and np.all(np.equal(layer.get_config()["variance"], 1))
+    ]
+    return f" The mean and the variance of the images are not known: set those of {', '.join(names)}." if names else ""
+
+
+def _keep(config: RunOptions, child: keras.Model, recorded: dict[str, Any]) -> keras.Model:
+    with _named_records():
+        return config.task.keep_as_recorded(child, recorded)
 
 
 def _assumed_shape(config: RunOptions, recorded: dict[str, Any]) -> tuple[Any, str]:
-    """Return what `Task.assumed_shape` does; raise `InputError` for records of the data that no run has written."""
-    try:
+    with _named_records():
         return config.task.assumed_shape(config, recorded)
+
+
+@contextlib.contextmanager
+def _named_records() -> Iterator[None]:
+    """Raise `InputError` for records of the data that no run has written."""
+    try:
+        yield
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         if isinstance(error, InputError):
             raise

@@ -8,12 +8,14 @@ import keras
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.data_record import check_data
+from enas_tf.experiments.export_config import EXPORT
+from enas_tf.experiments.formats import WRITERS, check_formats
 from enas_tf.experiments.memory import is_out_of_memory
 from enas_tf.experiments.report import write_report
 from enas_tf.experiments.run import Run
 from enas_tf.options import shorten
 from enas_tf.runtime.chief import is_chief
-from enas_tf.runtime.files import replace_directory, write_json
+from enas_tf.runtime.files import remove_leftovers
 
 
 def load_child(run: Run) -> keras.Model:
@@ -104,23 +106,20 @@ def write_sample(run: Run, prompt: str, num: int, temperature: float = 1.0) -> s
     return run.task.sample(load_child(run), run.data, prompt, num, run.seed, temperature)
 
 
-def export(run: Run) -> float:
-    """Write the SavedModel of the workdir's child; return the largest difference between the two models' numbers.
+def export(run: Run) -> list[Path]:
+    """Write the workdir's child in the forms of the option `export`, and compare each with the Keras model.
 
-    Of several processes the chief alone does it; the others return 0.
+    What is there already is not written again. Of several processes the chief alone does it.
+
+    Returns:
+      where each of them lies, in their order; nothing for the other processes.
     """
+    check_formats(run)
     if not is_chief():
-        return 0.0
+        return []
     run.lock()
-    child, metrics = load_child(run), run.workdir.child_record
-    # Noted after the SavedModel stands in its place.
-    if metrics["export_max_difference"] is not None and run.workdir.saved_model.exists():
-        run.reporter.say(f"export: {run.workdir.saved_model} is there already")
-        return metrics["export_max_difference"]
-    with replace_directory(run.workdir.saved_model) as aside:
-        difference = run.task.export(child, aside, run.data)
-    write_json(run.workdir.child_metrics, metrics | {"export_max_difference": difference})
-    same, other = "are equal to the Keras model's", f"differ from the Keras model's by up to {difference:.2g}"
+    child = load_child(run)
+    remove_leftovers(run.workdir.child)
+    places = [WRITERS[name](run, child) for name in run.asked[EXPORT].export]
     write_report(run)
-    run.reporter.say(f"export: {run.workdir.saved_model}, its numbers {other if difference else same}")
-    return difference
+    return places

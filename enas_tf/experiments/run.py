@@ -225,6 +225,9 @@ def closing_block(run: Run) -> None:
         "candidates": workdir.candidates,
         "Keras model": workdir.child_keras,
         "SavedModel": workdir.saved_model,
+        "LiteRT": workdir.litert,
+        "LiteRT, 8 bits": workdir.litert_int8,
+        "ONNX": workdir.onnx,
         "metrics": workdir.child_metrics,
         "children": workdir.children,
     }

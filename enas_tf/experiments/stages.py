@@ -19,8 +19,8 @@ def find_unread(names: Collection[str], stage: str, has_architecture: bool) -> s
 
     Args:
       names: what a user has given.
-      stage: "search" (and derive after it), "shared": what judges by its weights, "retrain", or "child": a child that
-        was trained before.
+      stage: "search" (and derive after it), "shared": what judges by its weights, "retrain" (and export after it),
+        "describe", "child": a child that was trained before, or "export": the same, to be exported.
       has_architecture: whether the user names an architecture, which the options of its space help to read.
     """
     of_spaces = {option.name for entry in SPACES.entries() for group in entry.groups for option in group.options}
@@ -34,8 +34,12 @@ def find_unread(names: Collection[str], stage: str, has_architecture: bool) -> s
 
 
 def _is_read(option: Option, stage: str) -> bool:
-    if stage == "child":
-        return option.stages == STAGES and option.name not in _TRAINING
+    if stage in ("child", "export"):
+        return (option.stages == STAGES and option.name not in _TRAINING) or stage in option.stages
+    if stage == "retrain":
+        return "retrain" in option.stages or "export" in option.stages
+    if stage == "describe":
+        return "retrain" in option.stages
     if stage == "shared":
         return "search" in option.stages
     # What belongs to no stage is of derive, which goes on from a search.
@@ -45,7 +49,7 @@ def _is_read(option: Option, stage: str) -> bool:
 def stage_of(name: str) -> str:
     """Return what reads the option `name`, in words."""
     stages = {stage for _, option in every_option()[name] for stage in option.stages or ("derive",)}
-    words = {"search": "a search", "retrain": "retraining", "derive": "derive"}
+    words = {"search": "a search", "retrain": "retraining", "derive": "derive", "export": "export"}
     return " and ".join(words[stage] for stage in words if stage in stages)
 
 
@@ -54,7 +58,9 @@ _ABOUT = {
     "search": "this works on searched weights",
     "shared": "this works on searched weights",
     "retrain": "this is about a child",
+    "describe": "this is about a child",
     "child": "this works on a child that was trained before",
+    "export": "this works on a child that was trained before",
 }
 
 

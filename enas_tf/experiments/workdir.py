@@ -76,6 +76,18 @@ class Workdir:
         return self.child / "saved_model"
 
     @property
+    def litert(self) -> Path:
+        return self.child / "child.tflite"
+
+    @property
+    def litert_int8(self) -> Path:
+        return self.child / "child_int8.tflite"
+
+    @property
+    def onnx(self) -> Path:
+        return self.child / "child.onnx"
+
+    @property
     def child_metrics(self) -> Path:
         return self.child / "metrics.json"
 

@@ -1,4 +1,4 @@
-"""python -m enas_tf.launch.describe --architecture=FILE|ARC|NAME [--picture=FILE.svg] [--json]
+"""python -m enas_tf.launch.describe --architecture=FILE|ARC|NAME [--picture=FILE.svg] [--json|--code]
 
 Says what an architecture is: its layers in words, what its child costs, how large its space is; and draws it.
 The child is one that is retrained: in the command line --channels=8 means --retrain_channels=8, and so on.
@@ -31,6 +31,7 @@ def define_flags() -> None:
     app.define_common_flags()
     app.define_architecture_flag()
     flags.DEFINE_bool("json", False, "print one object for programs")
+    flags.DEFINE_bool("code", False, "print Python source that builds the child by Keras alone, without enas_tf")
     flags.DEFINE_string("picture", None, "also draw the architecture to this file, .svg or .png")
     flags.DEFINE_list(
         "image_shape", None, "height,width,channels to count costs for; default: the workdir's, or 32,32,3"
@@ -41,13 +42,17 @@ def define_flags() -> None:
 def main() -> None:
     """Print the description, and draw the picture that is asked for."""
     architecture = _read()
-    config = app.config_for(architecture, stage="retrain")
+    config = app.config_for(architecture, stage="describe")
     recorded = Workdir(app.existing_workdir()).recorded_data if FLAGS.workdir else {}
     is_of_run, shape = not FLAGS.architecture, _given_shape()
     description = describe(architecture, config, recorded, is_of_run, **shape)
     if FLAGS.picture:
         write_picture(architecture, Path(FLAGS.picture))
-    if FLAGS.json:
+    if FLAGS.code and FLAGS.json:
+        raise InputError(f"{ref('code')} and {ref('json')} both say what is printed: leave one of them out.")
+    if FLAGS.code:
+        print(description.to_code(), end="")
+    elif FLAGS.json:
         print(json.dumps(description.to_json()))
     else:
         lines = [*description.in_words(), *_assumptions(description, config, recorded | shape)]
@@ -111,7 +116,7 @@ def _given_shape() -> dict[str, Any]:
 def command() -> None:
     """Run this launcher by the arguments of the process, and end the process."""
     define_flags()
-    app.run(main, prefix=app.RETRAIN, reads={"retrain": ""})
+    app.run(main, prefix=app.RETRAIN, reads={"describe": ""})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,13 @@ from enas_tf.registry import Entry
 
 FLAGS = flags.FLAGS
 #: Headings, by the stages that read an option.
-_STAGES = {STAGES: "Every stage", ("search",): "Search", (): "Derive", ("retrain",): "Retraining"}
+_STAGES = {
+    STAGES: "Every stage",
+    ("search",): "Search",
+    (): "Derive",
+    ("retrain",): "Retraining",
+    ("export",): "Export",
+}
 #: The one flag of absl that runs need.
 _FLAGFILE = "--flagfile=...: read flags from this file, one a line; a flag behind it in the command line wins over it"
 _PLACEHOLDERS = {int: "N", float: "X", tuple: "A,B"}

@@ -8,6 +8,7 @@ from absl import flags
 
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.export_stage import export
+from enas_tf.experiments.formats import check_formats
 from enas_tf.experiments.run import closing_block, derived_architecture
 from enas_tf.experiments.starting import retrain
 from enas_tf.experiments.top_stage import retrain_top
@@ -46,6 +47,8 @@ def main() -> None:
         architecture = derived_architecture(Workdir(app.existing_workdir()))
     with app.start_run(app.config_for(architecture, stage="retrain"), workdir, is_shared=True) as run:
         run.lock()
+        if then:
+            check_formats(run)
         retrain(run, architecture, FLAGS.overwrite)
         if then:
             export(run)
@@ -58,6 +61,8 @@ def _retrain_top(is_exporting: bool) -> None:
         raise InputError(f"{ref('top')}={FLAGS.top} trains candidates: leave out {ref('architecture')}.")
     with app.start_run(app.config_for(stage="retrain"), app.existing_workdir(), is_shared=True) as run:
         run.lock()
+        if is_exporting:
+            check_formats(run)
         retrain_top(run, FLAGS.top, FLAGS.overwrite, export if is_exporting else lambda run: None)
         cluster.barrier()
         closing_block(run)

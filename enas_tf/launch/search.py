@@ -12,6 +12,7 @@ from absl import flags
 from enas_tf.errors import InputError, ref
 from enas_tf.experiments.advice import advice_for
 from enas_tf.experiments.export_stage import export
+from enas_tf.experiments.formats import check_formats
 from enas_tf.experiments.run import Run, closing_block, derived_architecture
 from enas_tf.experiments.run_config import AUTO
 from enas_tf.experiments.starting import build_stage, retrain, search_and_derive
@@ -45,6 +46,8 @@ def main() -> None:
         return
     with _start(app.required_workdir()) as run:
         run.lock()
+        if "export" in then:
+            check_formats(run)
         search_and_derive(run, FLAGS.overwrite, is_retraining="retrain" in then)
         if "retrain" in then:
             retrain(run, derived_architecture(run.workdir), is_overwriting=False)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers.recurrence import multiply_last, run_over_time
+from enas_tf.models.cell_source import write_nas_recurrent_cell
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.recurrent_child import build_language_model
 from enas_tf.ops.activations import ACTIVATIONS
@@ -77,6 +78,10 @@ class NasRecurrentCell(keras.layers.Layer):
             value = ACTIVATIONS[node.activation].call(combined)
             values.append(_apply(architecture.inject, value, memory) if number == architecture.inject_at else value)
         return tf.concat([values[-1], next_memory], axis=1)
+
+    def write_class(self):
+        """Return what `models/source.py` asks for: the class as source, and the arguments that make this cell."""
+        return write_nas_recurrent_cell(self.architecture, self.init_scale), [str(self.units)]
 
     def get_config(self):
         config = {"units": self.units, "architecture": self.architecture.to_json(), "init_scale": self.init_scale}

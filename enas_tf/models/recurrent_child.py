@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers.recurrence import HighwayCell, multiply_last, run_cell, run_over_time
+from enas_tf.models.cell_source import LSTM_CELL, TIED_EMBEDDING, write_recurrent_cell
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.ops.activations import ACTIVATIONS
 from enas_tf.ops.costs import Cost
@@ -59,6 +60,10 @@ class RecurrentCell(keras.layers.Layer):
         states = tf.cast(run_cell(self._cell, products, state, kernels, mask), tf.float32)
         return states, states[:, -1]
 
+    def write_class(self):
+        """Return what `models/source.py` asks for: the class as source, and the arguments that make this cell."""
+        return write_recurrent_cell(self.architecture, self.init_scale), [str(self.units)]
+
     def get_config(self):
         config = {"units": self.units, "architecture": self.architecture.to_json(), "init_scale": self.init_scale}
         return super().get_config() | config
@@ -81,6 +86,10 @@ class LstmCell(keras.layers.LSTMCell):
         states, last = run_over_time(lambda state, x: self._step(x, state, mask), inputs, state)
         return states[:, :, : self.units], last
 
+    def write_class(self):
+        """Return the class as source; its arguments are those of the configuration."""
+        return LSTM_CELL, None
+
     def _step(self, x: tf.Tensor, state: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         output, memory = tf.split(state, 2, axis=1)
         _, parts = super().call(x, [output if mask is None else output * mask, memory])
@@ -95,6 +104,10 @@ class TiedEmbedding(keras.layers.Embedding):
         if _is_ids(inputs):
             return super().call(inputs)
         return multiply_last(tf.cast(inputs, tf.float32), self.embeddings, transpose_b=True)
+
+    def write_class(self):
+        """Return the class as source; its arguments are those of the configuration."""
+        return TIED_EMBEDDING, None
 
     def compute_output_spec(self, inputs):
         shape = (*inputs.shape, self.output_dim) if _is_ids(inputs) else (*inputs.shape[:-1], self.input_dim)

@@ -13,6 +13,7 @@ from enas_tf.data.images import ImageData, Split
 from enas_tf.data.pipeline import evaluation_batches, steps_per_epoch
 from enas_tf.data.report import describe
 from enas_tf.data.sources import DATA, load_images
+from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.models.images import ImageConfig
 from enas_tf.options import Config, Group, option, require
@@ -22,12 +23,14 @@ from enas_tf.tasks.classification_problems import (
     ImageSupernetProblem,
     compile_measure,
 )
-from enas_tf.tasks.export import export_classifier
+from enas_tf.tasks.export import export_classifier, signature_of_classifier
 from enas_tf.tasks.image_values import inputs_for, take_values, values_of
 from enas_tf.tasks.task import TASKS, Limit, Task
 
 #: Images of a test batch, and images whose logits are compared when a child is exported.
 _TEST_BATCH, _NUM_COMPARED = 256, 64
+#: Training images that show which ranges 8 bits have to span; LiteRT's guide advises some hundred.
+_NUM_CALIBRATING = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,8 +105,14 @@ class Classification(Task):
         """Return the shape and the number of classes that are recorded, else those of CIFAR."""
         height, width, channels = recorded.get("image_shape", (32, 32, 3))
         num_classes = recorded.get("num_classes") or len(recorded.get("class_names", range(10)))
-        image = ImageConfig(height, width, channels, num_classes, (0.0,) * channels, (1.0,) * channels)
+        mean, variance = recorded.get("channel_mean", ()), recorded.get("channel_variance", ())
+        if not len(mean) == len(variance) == channels:
+            mean, variance = (0.0,) * channels, (1.0,) * channels
+        image = ImageConfig(height, width, channels, num_classes, tuple(mean), tuple(variance))
         return image, f"{height}x{width}x{channels} images of {count_of(num_classes, 'class')}"
+
+    def keep_as_recorded(self, child, recorded):
+        return take_values(child, ValueRange(**recorded.get("values", {})))
 
     def replica_options(self, config):
         device = config[IMAGE_DEVICE]
@@ -192,8 +201,19 @@ class Classification(Task):
         return "labels.txt", "\n".join(data.class_names) + "\n"
 
     def export(self, child, directory, data):
-        images = inputs_for(child, data.test.images[:_NUM_COMPARED])
-        return export_classifier(child, directory, images, data.class_names)
+        return export_classifier(child, directory, self.examples(child, data)["images"], data.class_names)
+
+    def signature(self, child):
+        return signature_of_classifier(child)
+
+    def examples(self, child, data):
+        return {"images": inputs_for(child, data.test.images[:_NUM_COMPARED])}
+
+    def calibration(self, child, data):
+        """Return images from all over the training part, which may be in the order of the classes."""
+        num = len(data.train)
+        places = np.unique(np.linspace(0, num - 1, min(num, _NUM_CALIBRATING)).astype(int))
+        return {"images": inputs_for(child, data.train.images[places])}
 
     def summary(self, config, data):
         return {"data": data.name, **describe(data)}
@@ -213,6 +233,8 @@ class Classification(Task):
             "class_names": list(data.class_names),
             "images": {"train": len(data.train), "valid": len(data.valid), "test": len(data.test)},
             "values": dataclasses.asdict(data.values),
+            "channel_mean": data.channel_mean.tolist(),
+            "channel_variance": data.channel_variance.tolist(),
         }
 
 

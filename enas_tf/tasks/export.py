@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from enas_tf.tasks.signature import Signature
+
 
 def save_keras(child: keras.Model, path: Path) -> None:
     """Write `child` to the Keras file `path`.
@@ -40,15 +42,10 @@ def export_classifier(
     def serve(images):
         return child(images, training=False)
 
-    def name_outputs(images):
-        logits = child(images, training=False)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
-
-    archive = keras.export.ExportArchive()
+    archive, signature = keras.export.ExportArchive(), signature_of_classifier(child)
     archive.track(child)
-    given = [tf.TensorSpec([None, *child.input_shape[1:]], child.inputs[0].dtype, "images")]
-    archive.add_endpoint("serve", serve, input_signature=given)
-    archive.add_endpoint("serving_default", name_outputs, input_signature=given)
+    archive.add_endpoint("serve", serve, input_signature=list(signature.specs))
+    archive.add_endpoint(signature.name, signature.call, input_signature=list(signature.specs))
     archive.write_out(str(directory), verbose=False)
     if class_names:
         (directory / "assets.extra").mkdir()
@@ -56,6 +53,17 @@ def export_classifier(
     loaded = tf.saved_model.load(str(directory))  # Named, since its functions do not keep its variables alive.
     given = tf.cast(images, child.inputs[0].dtype)
     return float(tf.reduce_max(tf.abs(loaded.serve(given) - child(given, training=False))))
+
+
+def signature_of_classifier(child: keras.Model) -> Signature:
+    """Return the function of a classifier from images to `logits` and `probabilities`."""
+
+    def name_outputs(images):
+        logits = child(images, training=False)
+        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+
+    images = tf.TensorSpec([None, *child.input_shape[1:]], child.inputs[0].dtype, "images")
+    return Signature("serving_default", name_outputs, (images,), compared=("logits",))
 
 
 def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) -> float:
@@ -70,25 +78,30 @@ def export_language_model(child: keras.Model, directory: Path, ids: np.ndarray) 
       The largest absolute difference between the scores of the SavedModel, loaded again, and the child's on `ids`
       (int32 [n, time]).
     """
-    size = child.input_shape[1][-1]
 
     def score(ids):
         return {"log_probs": score_ids(child, ids)}
+
+    archive, step = keras.export.ExportArchive(), signature_of_step(child)
+    archive.track(child)
+    archive.add_endpoint("serving_default", score, input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")])
+    archive.add_endpoint(step.name, step.call, input_signature=list(step.specs))
+    archive.write_out(str(directory), verbose=False)
+    loaded = tf.saved_model.load(str(directory))
+    found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
+    return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
+
+
+def signature_of_step(child: keras.Model) -> Signature:
+    """Return the function of a language model from an id and a state to `log_probs` of the next id and its `state`."""
 
     def step(ids, state):
         with _unrolled(child):
             logits, state = child([ids[:, None], state], training=False)
         return {"log_probs": tf.nn.log_softmax(logits[:, 0]), "state": state}
 
-    archive = keras.export.ExportArchive()
-    archive.track(child)
-    rows, states = tf.TensorSpec([None, None], tf.int32, "ids"), tf.TensorSpec([None, size], tf.float32, "state")
-    archive.add_endpoint("serving_default", score, input_signature=[rows])
-    archive.add_endpoint("step", step, input_signature=[tf.TensorSpec([None], tf.int32, "ids"), states])
-    archive.write_out(str(directory), verbose=False)
-    loaded = tf.saved_model.load(str(directory))
-    found = loaded.signatures["serving_default"](tf.constant(ids, tf.int32))["log_probs"]
-    return float(tf.reduce_max(tf.abs(found - score_ids(child, tf.constant(ids, tf.int32)))))
+    states = tf.TensorSpec([None, child.input_shape[1][-1]], tf.float32, "state")
+    return Signature("step", step, (tf.TensorSpec([None], tf.int32, "ids"), states), compared=("log_probs", "state"))
 
 
 @contextlib.contextmanager

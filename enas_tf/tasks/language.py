@@ -17,7 +17,7 @@ from enas_tf.errors import count_of, ref
 from enas_tf.models.language import TextShape
 from enas_tf.options import Group, option, require
 from enas_tf.reading import read_json
-from enas_tf.tasks.export import export_language_model, sample_ids
+from enas_tf.tasks.export import export_language_model, sample_ids, signature_of_step
 from enas_tf.tasks.language_measures import compile_reader, mean_cross_entropy, measure_text, perplexity
 from enas_tf.tasks.language_problems import (
     RETRAIN_WINDOW,
@@ -144,8 +144,17 @@ class LanguageModelling(Task):
         return "vocabulary.json", json.dumps(dataclasses.asdict(data.vocabulary), ensure_ascii=False) + "\n"
 
     def export(self, child, directory, data):
-        rows, columns = _COMPARED
-        return export_language_model(child, directory, np.array(data.test[: rows * columns]).reshape(rows, -1))
+        return export_language_model(child, directory, _compared_rows(data))
+
+    def signature(self, child):
+        return signature_of_step(child)
+
+    def examples(self, child, data):
+        """Return ids, each with the state that the model has behind the ids before it."""
+        rows = _compared_rows(data)
+        state = np.zeros([len(rows), child.input_shape[1][-1]], np.float32)
+        _, state = child([rows[:, :-1], state], training=False)
+        return {"ids": rows[:, -1], "state": state.numpy()}
 
     def sample(self, child, data, prompt, num, seed, temperature=1.0):
         vocabulary = data.vocabulary
@@ -176,6 +185,14 @@ class LanguageModelling(Task):
             "vocab_size": data.vocab_size,
             "num_tokens": data.num_tokens,
         }
+
+
+def _compared_rows(data: TextData) -> np.ndarray:
+    """Return the ids, int32 [rows, columns], by which an exported child is compared."""
+    rows, columns = _COMPARED
+    rows = min(rows, len(data.test) // 2)
+    columns = min(columns, len(data.test) // rows)
+    return np.array(data.test[: rows * columns], np.int32).reshape(rows, columns)
 
 
 def _unknown_in_words(prompt: str, vocabulary: Vocabulary) -> str:

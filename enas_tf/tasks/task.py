@@ -11,6 +11,7 @@ from enas_tf.models.trainee import Trainee
 from enas_tf.options import Config, Group
 from enas_tf.registry import Registry
 from enas_tf.tasks.problem import Judge, Problem, Supernet
+from enas_tf.tasks.signature import Arrays, Signature
 
 
 class Limit(NamedTuple):
@@ -81,6 +82,10 @@ class Task(abc.ABC):
           config: the options of the run.
           recorded: what `record` has left of the data of an earlier run; empty without one.
         """
+
+    def keep_as_recorded(self, child: keras.Model, recorded: dict[str, Any]) -> keras.Model:
+        """Return what `keep` returns, by what `record` has left of the data: the child itself, unless overridden."""
+        return child
 
     def replica_options(self, config: Config) -> dict[str, Any]:
         """Return the arguments of `runtime.Replicas` that this task has options for."""
@@ -176,6 +181,18 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def export(self, child: keras.Model, directory: Path, data: Any) -> float:
         """Write the SavedModel to `directory`; return the largest difference of its numbers from the child's."""
+
+    @abc.abstractmethod
+    def signature(self, child: keras.Model) -> Signature:
+        """Return the function of a child that LiteRT and ONNX files hold."""
+
+    @abc.abstractmethod
+    def examples(self, child: keras.Model, data: Any) -> Arrays:
+        """Return inputs of that function, by which its files are compared with the child."""
+
+    def calibration(self, child: keras.Model, data: Any) -> Arrays | None:
+        """Return inputs of that function out of the training part; None where it is not to be computed in 8 bits."""
+        return None
 
     def sample(self, child: keras.Model, data: Any, prompt: str, num: int, seed: int, temperature: float = 1.0) -> str:
         """Return `prompt` and `num` tokens that the child adds to it; its logits are divided by `temperature`."""

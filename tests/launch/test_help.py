@@ -41,7 +41,7 @@ OWN = {
     "retrain": {"architecture", "overwrite", "then", "top"},
     "evaluate": {"architecture", "prompt", "sample", "sample_temperature", "weights"},
     "export": {"architecture"},
-    "describe": {"architecture", "image_shape", "json", "num_classes", "picture"},
+    "describe": {"architecture", "code", "image_shape", "json", "num_classes", "picture"},
 }
 
 

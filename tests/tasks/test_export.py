@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from enas_tf.data.values import ValueRange
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.language import LanguageConfig, TextShape
 from enas_tf.models.networks import NETWORKS
@@ -14,6 +15,7 @@ from enas_tf.runtime.files import replace_directory
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 from enas_tf.tasks.export import export_classifier, export_language_model, sample_ids, save_keras, score_ids
+from enas_tf.tasks.image_values import take_values
 
 VOCABULARY = 9
 ROWS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7), dtype=np.int32)
@@ -177,6 +179,46 @@ def test_a_classifier_converts_to_litert(tmp_path, space, arc, small):
     assert set(found) == {"logits", "probabilities"}
     np.testing.assert_allclose(found["logits"], logits, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found["probabilities"].sum(axis=1), 1.0, atol=1e-5)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A classifier of floats of 0..16, as it is loaded by Keras, and new images with labels."""
+    networks, keras_file = NETWORKS["macro"], tmp_path / "child.keras"
+    keras.utils.set_random_seed(5)
+    config = dataclasses.replace(networks.child.default, channels=4, dropout=0.5)
+    child = networks.build_child(
+        read_architecture("0 3 0 2 1 0", "macro"), config, ImageConfig(8, 8, 1, 10, (100.0,), (900.0,))
+    )
+    save_keras(take_values(child, ValueRange(0.0, 16.0, "float32")), keras_file)
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 16, (16, 8, 8, 1)).astype("float32")
+    return keras.models.load_model(keras_file), images, rng.integers(0, 3, 16)
+
+
+def test_a_loaded_child_is_fine_tuned_on_other_classes(kept):
+    """Its layers but the last are frozen, batch statistics too, and a new last one is trained."""
+    child, images, labels = kept
+    child.trainable = False
+    logits = keras.layers.Dense(3, name="new")(child.get_layer("pool").output)
+    model = keras.Model(child.input, logits)
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    before = child.get_weights(), model.get_layer("new").get_weights()
+    loss = model.fit(images, labels, batch_size=16, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()
+    for one, other in zip(before[0], child.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(before[1][0], model.get_layer("new").get_weights()[0])
+
+
+def test_a_loaded_child_is_trained_as_it_is(kept):
+    """As it was compiled: every weight moves, averages of batch statistics too, and dropout drops."""
+    child, images, labels = kept
+    assert not np.allclose(child(images, training=True), child(images, training=True))
+    before = [(variable.path, variable.numpy()) for variable in child.weights]
+    child.fit(images, labels, batch_size=16, verbose=0)
+    same = [path for (path, old), new in zip(before, child.get_weights(), strict=True) if np.array_equal(old, new)]
+    assert same == []
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
