@@ -109,10 +109,10 @@ class RetrainStage:
         with enough_memory(f"a step of the child: {self._size()}", "retrain", run.config):
             num_epochs = self.trainer.run(run.reporter, checkpoints)
         child = task.keep(self._build_stock_child(), run.data)
-        tested, details = task.test_in_detail(child, run.data)
+        tested, record, files = task.test_in_detail(child, run.data)
         with replacement(workdir.child_keras) as aside:
             save_keras(child, aside)
-        for name, text in (details | dict([task.names(run.data)])).items():
+        for name, text in (files | dict([task.names(run.data)])).items():
             write_text(workdir.child / name, text)
         run.reporter.record_result("test", tested, num_epochs, self.cost.sizes)
         run.reporter.options(run.config.option_values())
@@ -121,7 +121,7 @@ class RetrainStage:
                 "the training has diverged: the child's loss is not a number. A smaller "
                 f"{ref('retrain_learning_rate')} may help."
             )
-        metrics = finite(self._metrics(tested, child, num_epochs))
+        metrics = finite(self._metrics(tested, child, num_epochs)) | record
         write_json(workdir.child_metrics, metrics)
         return metrics
 
@@ -158,7 +158,7 @@ class RetrainStage:
         run, metric = self.run, self.run.task.metric
         return {
             f"test_{metric}": tested[metric],
-            "test_loss": tested["loss"],
+            **{f"test_{name}": value for name, value in tested.items() if name != metric},
             "parameters": self.cost.parameters,
             "flops": self.cost.flops,
             "export_max_difference": None,

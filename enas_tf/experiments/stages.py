@@ -8,7 +8,7 @@ from enas_tf.errors import InputError, ref
 from enas_tf.experiments.config import every_option
 from enas_tf.options import STAGES, Option
 from enas_tf.spaces.space import SPACES
-from enas_tf.tasks.classification import IMAGE_DEVICE
+from enas_tf.tasks.classification_config import IMAGE_DEVICE
 
 #: Options of both stages that only training reads: not what measures, exports or samples a child.
 _TRAINING = {option.name for group in (AUGMENTATION, IMAGE_DEVICE) for option in group.options} | {"precision"}

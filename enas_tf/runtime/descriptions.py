@@ -36,6 +36,8 @@ _DESCRIPTIONS = {
     "test/parameters": "Number of trainable parameters of the retrained child.",
     "test/flops": "FLOPs of the retrained child per image or token; a multiply-add is two.",
     "valid_loss": "Mean cross-entropy on the validation part, in nats, in inference mode.",
+    "valid_balanced_accuracy": "Mean over the classes of the share of their validation images classified correctly.",
+    "balanced_accuracy": "Mean over the classes of the share of their test images classified correctly.",
     "valid_accuracy": "Share of the validation part classified correctly, in inference mode.",
     "valid_perplexity": "Perplexity on the validation part, per token, in inference mode.",
     "images_per_second": "Training images per second.",

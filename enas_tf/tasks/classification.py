@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,8 @@ from enas_tf.data.sources import DATA, load_images
 from enas_tf.data.values import ValueRange
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.models.images import ImageConfig
-from enas_tf.options import Config, Group, option, require
+from enas_tf.options import Config
+from enas_tf.tasks.classification_config import CLASSES, IMAGE_DEVICE, IMAGE_RETRAIN, IMAGE_SEARCH, ImageRetrainConfig
 from enas_tf.tasks.classification_problems import (
     AccuracyJudge,
     ImageChildProblem,
@@ -25,60 +27,13 @@ from enas_tf.tasks.classification_problems import (
 )
 from enas_tf.tasks.export import export_classifier, signature_of_classifier
 from enas_tf.tasks.image_values import inputs_for, take_values, values_of
-from enas_tf.tasks.task import TASKS, Limit, Task
+from enas_tf.tasks.losses import accuracy_by_class, balance, balanced_accuracy
+from enas_tf.tasks.task import TASKS, Limit, Task, Tested
 
 #: Images of a test batch, and images whose logits are compared when a child is exported.
 _TEST_BATCH, _NUM_COMPARED = 256, 64
 #: Training images that show which ranges 8 bits have to span; LiteRT's guide advises some hundred.
 _NUM_CALIBRATING = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageSearchConfig:
-    """The number of children that share a step of a search."""
-
-    children_per_step: int = option(
-        1,
-        "M: each training step draws this many children; each takes its part of the batch",
-        most=1_000,
-    )
-
-    def __post_init__(self):
-        require(self.children_per_step >= 1, "children_per_step", self.children_per_step, "at least 1")
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageRetrainConfig:
-    """Target and data of a child's training."""
-
-    label_smoothing: float = option(0.0, "share of the target spread evenly over all classes")
-    train_on: str = option(
-        "train",
-        "train = keep the validation part to watch; train+valid = train on both, for final numbers as papers do",
-        choices=("train", "train+valid"),
-    )
-
-    def __post_init__(self):
-        require(0 <= self.label_smoothing < 1, "label_smoothing", self.label_smoothing, "a share in [0, 1)")
-
-
-@dataclasses.dataclass(frozen=True)
-class ImageDeviceConfig:
-    """The computation of networks for images on devices."""
-
-    sync_batch_norm: bool = option(
-        False, "statistics of batch normalisation in training are those of all devices that compute one child"
-    )
-    jit_compile: bool = option(
-        False,
-        "XLA compiles the gradients of a child that is retrained; for GPUs, on a CPU it is slower",
-        stages=("retrain",),
-    )
-
-
-IMAGE_SEARCH = Group(ImageSearchConfig(), stages=("search",), is_of_sharing=True)
-IMAGE_RETRAIN = Group(ImageRetrainConfig(), stages=("retrain",))
-IMAGE_DEVICE = Group(ImageDeviceConfig())
 
 
 class Classification(Task):
@@ -147,10 +102,12 @@ class Classification(Task):
                 f"{ref('batch_size')}={batch_size} does not split over {ref('children_per_step')}={children} children: "
                 "expected a multiple of it."
             )
-        return ImageSupernetProblem(supernet, data, batch_size, children, self.as_search(config)[AUGMENTATION])
+        augmentation, weights = self.as_search(config)[AUGMENTATION], _class_weights(config, data.train, data)
+        return ImageSupernetProblem(supernet, data, batch_size, children, augmentation, weights)
 
     def judge(self, config, supernet, data, batch_size, seed, replicas):
-        return AccuracyJudge(supernet, data.valid, batch_size, seed, replicas)
+        weights = _class_weights(config, data.valid, data)
+        return AccuracyJudge(supernet, data.valid, batch_size, seed, replicas, weights)
 
     def as_search(self, config):
         # Cutout is a regulariser of the final training only.
@@ -162,7 +119,8 @@ class Classification(Task):
 
     def child_problem(self, config, trainee, data, batch_size):
         split, smoothing = self._training_split(config, data), config[IMAGE_RETRAIN].label_smoothing
-        return ImageChildProblem(trainee, split, batch_size, config[AUGMENTATION], data.channel_mean, smoothing)
+        weights, augmentation = _class_weights(config, split, data), config[AUGMENTATION]
+        return ImageChildProblem(trainee, split, batch_size, augmentation, data.channel_mean, smoothing, weights)
 
     def _training_split(self, config: Config, data: ImageData) -> Split:
         """Return the images that a child is trained on."""
@@ -172,16 +130,39 @@ class Classification(Task):
         if not _is_valid_held_out(config):
             return None
         measure, batches = compile_measure(child), evaluation_batches(data.valid, batch_size)
-        return lambda: {f"valid_{name}": value for name, value in measure(batches).items()}
+
+        def validate() -> dict[str, float]:
+            if not _is_balanced(config):
+                return {f"valid_{name}": value for name, value in measure(batches).items()}
+            counts = np.zeros([data.num_classes] * 2, np.int64)
+            metrics = {f"valid_{name}": value for name, value in measure(batches, counts).items()}
+            return metrics | {"valid_balanced_accuracy": balanced_accuracy(counts)}
+
+        return validate
+
+    def judged_metric(self, config):
+        return "balanced_accuracy" if _is_balanced(config) else self.metric
+
+    def holds_out(self, config):
+        return _is_valid_held_out(config)
 
     def test(self, child, data):
-        return compile_measure(child)(evaluation_batches(data.test, _TEST_BATCH))
+        return self.test_in_detail(child, data).metrics
 
     def test_in_detail(self, child, data):
-        """Return the metrics, and the counts of each pair of a class and the class that images of it are taken for."""
+        """Return accuracies, of each class too, and which classes images are taken for."""
         counts = np.zeros([data.num_classes] * 2, np.int64)
         metrics = compile_measure(child)(evaluation_batches(data.test, _TEST_BATCH), counts)
-        return metrics, {"confusion.csv": confusion_csv(counts, data.class_names)}
+        shares = dict(zip(data.class_names, accuracy_by_class(counts).tolist(), strict=True))
+        return Tested(
+            metrics | {"balanced_accuracy": balanced_accuracy(counts)},
+            {
+                "accuracy_by_class": {
+                    name: share if math.isfinite(share) else None for name, share in shares.items()
+                }
+            },
+            {"confusion.csv": confusion_csv(counts, data.class_names)},
+        )
 
     def find_mismatch(self, child, data, place):
         if child.input_shape[1:] == data.image_shape and child.output_shape[-1] == data.num_classes:
@@ -250,6 +231,15 @@ def confusion_csv(counts: np.ndarray, names: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def _is_balanced(config: Config) -> bool:
+    return config[CLASSES].class_weights == "balanced"
+
+
+def _class_weights(config: Config, split: Split, data: ImageData) -> np.ndarray | None:
+    """Return how much an image of each class of `split` counts; None where all count alike."""
+    return balance(split.labels, data.num_classes) if _is_balanced(config) else None
+
+
 def _is_valid_held_out(config: Config) -> bool:
     """Return whether a child is not trained on the validation part."""
     return config[IMAGE_RETRAIN].train_on == "train"
@@ -257,6 +247,6 @@ def _is_valid_held_out(config: Config) -> bool:
 
 TASKS.register(
     Classification.name,
-    [DATA, AUGMENTATION, IMAGE_SEARCH, IMAGE_RETRAIN, IMAGE_DEVICE],
+    [DATA, AUGMENTATION, CLASSES, IMAGE_SEARCH, IMAGE_RETRAIN, IMAGE_DEVICE],
     help="to classify images",
 )(Classification())

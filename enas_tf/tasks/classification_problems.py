@@ -31,8 +31,9 @@ class ImageSupernetProblem(Problem):
         batch_size: int,
         children_per_step: int,
         augmentation: AugmentationConfig,
+        class_weights: np.ndarray | None = None,
     ):
-        self.supernet, self.children_per_step = supernet, children_per_step
+        self.supernet, self.children_per_step, self.class_weights = supernet, children_per_step, class_weights
         self.stream = ImageStream(data.train, batch_size, augmentation, data.channel_mean)
         self.variables = supernet.trainable_variables
         self.tracked = {"supernet": supernet}
@@ -41,7 +42,7 @@ class ImageSupernetProblem(Problem):
     def forward(self, batch, inputs):
         images, labels = batch
         logits, squares = self.supernet(images, inputs.tokens, inputs.seed)
-        loss = cross_entropy(labels, logits)
+        loss = cross_entropy(labels, logits, class_weights=self.class_weights)
         return Loss(loss, loss, squares, {"accuracy": count_correct(labels, logits)})
 
     def step_seed(self, seeds, epoch, step):
@@ -61,7 +62,9 @@ class ImageChildProblem(Problem):
         augmentation: AugmentationConfig,
         fill_color: np.ndarray,
         label_smoothing: float = 0.0,
+        class_weights: np.ndarray | None = None,
     ):
+        self.class_weights = class_weights
         self.trainee, self.split, self.label_smoothing = trainee, split, label_smoothing
         self.stream = ImageStream(split, batch_size, augmentation, fill_color)
         self.variables, self.tracked = trainee.trainable_variables, trainee.tracked
@@ -70,7 +73,7 @@ class ImageChildProblem(Problem):
     def forward(self, batch, inputs):
         images, labels = batch
         outputs = self.trainee.predict(images, inputs.progress, inputs.seed)
-        losses = [cross_entropy(labels, logits, self.label_smoothing) for logits, _ in outputs]
+        losses = [cross_entropy(labels, logits, self.label_smoothing, self.class_weights) for logits, _ in outputs]
         weighted = tf.add_n([weight * loss for loss, (_, weight) in zip(losses, outputs, strict=True)])
         squares = sum_of_squares([variable.value for variable in self.variables])
         return Loss(weighted, losses[0], squares, {"accuracy": count_correct(labels, outputs[0][0])})
@@ -89,15 +92,25 @@ class AccuracyJudge(Judge):
       batch_size: images of a batch of rewards.
       seed: the seed of the run, which decides the order of the images.
       replicas: the devices that share the proposals (`runtime.Replicas`).
+      class_weights: float32 [classes], how much an image of each class counts; all alike by default.
 
     Raises:
       InputError: the validation part does not fill one batch.
     """
 
-    metric, is_higher_better = "valid_accuracy", True
+    is_higher_better = True
 
-    def __init__(self, supernet: Supernet, valid: Split, batch_size: int, seed: int, replicas: Any):
-        self.supernet, self.valid, self.batch_size = supernet, valid, batch_size
+    def __init__(
+        self,
+        supernet: Supernet,
+        valid: Split,
+        batch_size: int,
+        seed: int,
+        replicas: Any,
+        class_weights: np.ndarray | None = None,
+    ):
+        self.supernet, self.valid, self.batch_size, self._weights = supernet, valid, batch_size, class_weights
+        self.metric = "valid_accuracy" if class_weights is None else "valid_balanced_accuracy"
         # Another order than that of the training batches.
         self._stream = functools.partial(training_batches, valid, batch_size, seed + 1)
         self._scoring = mixed_batches(valid, batch_size)
@@ -111,18 +124,23 @@ class AccuracyJudge(Judge):
     def reward(self, tokens, num_batches=1):
         batches, proposals = [next(self._rewarding) for _ in range(num_batches)], tf.unstack(tokens)
         counts = tf.stack(self._count((*batch, proposal) for proposal in proposals for batch in batches))
-        return tf.reduce_sum(tf.reshape(counts, [len(proposals), num_batches]), axis=1) / (
-            self.batch_size * num_batches
-        )
+        total = self.batch_size * num_batches if self._weights is None else self._weigh(batches)
+        return tf.reduce_sum(tf.reshape(counts, [len(proposals), num_batches]), axis=1) / total
 
     def score(self, tokens, num_batches=0):
         batches = self._scoring[: num_batches or None]
         correct = tf.add_n(self._count((*batch, tf.constant(tokens)) for batch in batches))
-        return float(correct) / sum(len(labels) for _, labels in batches)
+        return float(correct) / self._weigh(batches)
+
+    def _weigh(self, batches: list[tuple[tf.Tensor, tf.Tensor]]) -> float:
+        """Return how much all images of `batches` count together."""
+        if self._weights is None:
+            return sum(len(labels) for _, labels in batches)
+        return sum(float(self._weights[labels.numpy()].sum()) for _, labels in batches)
 
     def _count_correct(self, images: tf.Tensor, labels: tf.Tensor, tokens: tf.Tensor) -> tf.Tensor:
         logits, _ = self.supernet(images, tokens)
-        return count_correct(labels, logits)
+        return count_correct(labels, logits, self._weights)
 
 
 def mixed_batches(split: Split, batch_size: int) -> list[tuple[tf.Tensor, tf.Tensor]]:

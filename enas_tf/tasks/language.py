@@ -28,7 +28,7 @@ from enas_tf.tasks.language_problems import (
     TextSupernetProblem,
     validation_rows,
 )
-from enas_tf.tasks.task import TASKS, Task
+from enas_tf.tasks.task import TASKS, Task, Tested
 
 #: Rows and columns of the text whose scores are compared when a child is exported.
 _COMPARED = 4, 16
@@ -124,8 +124,8 @@ class LanguageModelling(Task):
         """Return the metrics, and some words that the child writes."""
         metrics = self.test(child, data)
         if not math.isfinite(metrics["loss"]):
-            return metrics, {}  # A child that has diverged writes nothing.
-        return metrics, {"sample.txt": self.sample(child, data, "", _SAMPLED, seed=0) + "\n"}
+            return Tested(metrics)  # A child that has diverged writes nothing.
+        return Tested(metrics, files={"sample.txt": self.sample(child, data, "", _SAMPLED, seed=0) + "\n"})
 
     def find_mismatch(self, child, data, place):
         name, text = self.names(data)

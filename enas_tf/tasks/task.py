@@ -32,6 +32,20 @@ class Limit(NamedTuple):
     multiple: str = ""
 
 
+class Tested(NamedTuple):
+    """What the test of a child has found.
+
+    Attributes:
+      metrics: name -> number, the task's metric and the loss among them.
+      record: what metrics.json holds beside, as JSON.
+      files: texts about the test by the names of the files to keep them in.
+    """
+
+    metrics: dict[str, float]
+    record: dict[str, Any] = {}  # noqa: RUF012
+    files: dict[str, str] = {}  # noqa: RUF012
+
+
 class Task(abc.ABC):
     """Everything of a run that its kind of data decides.
 
@@ -158,9 +172,9 @@ class Task(abc.ABC):
     def test(self, child: keras.Model, data: Any) -> dict[str, float]:
         """Return the metric and the loss of a child on the test part."""
 
-    def test_in_detail(self, child: keras.Model, data: Any) -> tuple[dict[str, float], dict[str, str]]:
-        """Return what `test` does, and texts about the test by the names of the files to keep them in."""
-        return self.test(child, data), {}
+    def test_in_detail(self, child: keras.Model, data: Any) -> Tested:
+        """Return what `test` does, and more about it; nothing more, unless overridden."""
+        return Tested(self.test(child, data))
 
     @abc.abstractmethod
     def find_mismatch(self, child: keras.Model, data: Any, place: Path) -> str | None:

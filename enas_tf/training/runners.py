@@ -181,7 +181,7 @@ class KerasRunner(Runner):
 
     def measure(self, tokens):
         assert self._validate is not None
-        return self._validate()[f"valid_{self.run.task.metric}"]
+        return self._validate()[f"valid_{self.run.task.judged_metric(self.run.config)}"]
 
     def test(self, tokens):
         return self.run.task.test(self._child, self.run.data)[self.run.task.metric]

@@ -19,7 +19,7 @@ from enas_tf.runtime.reporting import Reporter
 from enas_tf.search.evaluators.shared import SHARED, SharedTrainingConfig, SharedWeightsEvaluator
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.search.searchers.reinforce import ReinforceSearcher
-from enas_tf.tasks.classification import IMAGE_SEARCH, ImageSearchConfig
+from enas_tf.tasks.classification_config import IMAGE_SEARCH, ImageSearchConfig
 from enas_tf.tasks.language import AVERAGING, AveragingConfig
 from enas_tf.tasks.language_problems import RETRAIN_WINDOW, WINDOW, WindowConfig
 from enas_tf.tasks.task import TASKS

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from enas_tf.data.augmentation import AUGMENTATION, AugmentationConfig
+from enas_tf.data.images import Split
 from enas_tf.data.sources import DATA as DATA_OPTIONS
 from enas_tf.data.sources import DataConfig
 from enas_tf.errors import InputError, render
@@ -19,10 +20,12 @@ from enas_tf.models.trainee import ImageTrainee
 from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.spaces.macro import MacroSpace
-from enas_tf.tasks.classification import (
+from enas_tf.tasks.classification_config import (
+    CLASSES,
     IMAGE_DEVICE,
     IMAGE_RETRAIN,
     IMAGE_SEARCH,
+    ClassConfig,
     ImageDeviceConfig,
     ImageRetrainConfig,
     ImageSearchConfig,
@@ -190,9 +193,32 @@ def test_the_test_in_detail_names_the_classes_that_are_confused():
     """Names are those of the data, commas and quotes included; pairs without images are left out."""
     names = ('a,"b"', "<b>", "ö", "d")
     data, child = dataclasses.replace(DATA, class_names=names), make_dense_child()
-    metrics, files = TASK.test_in_detail(child, data)
+    metrics, record, files = TASK.test_in_detail(child, data)
     assert metrics == TASK.test(child, data)
     rows = list(csv.DictReader(io.StringIO(files["confusion.csv"])))
     predicted = child(data.test.images, training=False).numpy().argmax(axis=1)
     pairs = collections.Counter((names[i], names[j]) for i, j in zip(data.test.labels, predicted, strict=True))
     assert {(row["class"], row["predicted"]): int(row["images"]) for row in rows} == pairs
+    is_right, labels = predicted == data.test.labels, data.test.labels
+    hits = {name: is_right[labels == place].mean() if place in labels else None for place, name in enumerate(names)}
+    assert None in hits.values(), "one class has no test image"
+    assert record["accuracy_by_class"] == hits
+    assert metrics["balanced_accuracy"] == pytest.approx(np.mean([hit for hit in hits.values() if hit is not None]))
+
+
+BALANCED = Config({CLASSES: ClassConfig("balanced"), IMAGE_RETRAIN: ImageRetrainConfig()})
+
+
+def test_balanced_classes_weigh_alike_in_validation():
+    """Of 3 images of one class and 1 of another, all right in the first, half of the accuracy is 0."""
+    labels = np.array([0, 0, 0, 2], np.int32)
+    images = np.zeros((4, *DATA.valid.images.shape[1:]), np.uint8)
+    data = dataclasses.replace(DATA, valid=Split(images, labels))
+    child = make_dense_child()
+    child.set_weights([np.zeros_like(w) for w in child.get_weights()])  # Every image is taken for class 0.
+    found = TASK.validate(BALANCED, child, data, 2)()
+    assert (found["valid_accuracy"], found["valid_balanced_accuracy"]) == (0.75, 0.5)
+    assert TASK.judged_metric(BALANCED) == "balanced_accuracy"
+    unweighted = Config({CLASSES: ClassConfig(), IMAGE_RETRAIN: ImageRetrainConfig()})
+    assert "valid_balanced_accuracy" not in TASK.validate(unweighted, child, data, 2)()
+    assert TASK.judged_metric(unweighted) == "accuracy"

@@ -156,12 +156,12 @@ def test_trials_are_trained_by_the_windows_of_the_search():
 
 
 def test_the_test_in_detail_has_a_sample_of_a_child_that_is_sound(child):
-    metrics, files = TASK.test_in_detail(child, DATA)
+    metrics, _, files = TASK.test_in_detail(child, DATA)
     assert metrics == TASK.test(child, DATA)
     assert len(files["sample.txt"].split()) > 20
-    assert files == TASK.test_in_detail(child, DATA)[1], "the same child writes the same"
+    assert files == TASK.test_in_detail(child, DATA).files, "the same child writes the same"
 
 
 def test_a_child_that_has_diverged_writes_nothing(child, monkeypatch):
     monkeypatch.setattr(type(TASK), "test", lambda self, child, data: {"loss": float("nan"), "perplexity": 1.0})
-    assert TASK.test_in_detail(child, DATA)[1] == {}
+    assert TASK.test_in_detail(child, DATA).files == {}

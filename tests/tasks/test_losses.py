@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from enas_tf.tasks.losses import count_correct, cross_entropy
+from enas_tf.tasks.losses import accuracy_by_class, balance, balanced_accuracy, count_correct, cross_entropy
 
 LOGITS = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
 LABELS = np.array([0, 1, 2, 3, 0, 1, 2], np.int32)
@@ -35,3 +35,46 @@ def test_count_correct():
     assert float(found) == np.sum(LOGITS.argmax(axis=1) == LABELS)
     assert float(count_correct(tf.constant(LABELS), tf.one_hot(LABELS, 4))) == len(LABELS)
     assert float(count_correct(tf.constant(LABELS), tf.one_hot((LABELS + 1) % 4, 4))) == 0
+
+
+#: Of class 2 there is none.
+UNEVEN = np.array([0, 0, 0, 1, 3, 3], np.int32)
+SCORES = np.random.default_rng(1).normal(size=(6, 4)).astype(np.float32)
+WEIGHTS = np.array([0.5, 2.0, 9.0, 1.0], np.float32)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_weighted_cross_entropy(smoothing):
+    targets = (1 - smoothing) * np.eye(4)[UNEVEN] + smoothing / 4
+    losses = -(targets * log_softmax(SCORES)).sum(axis=1) * WEIGHTS[UNEVEN]
+    assert float(cross_entropy(UNEVEN, SCORES, smoothing, WEIGHTS)) == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_correct_ones_count_as_much_as_their_class():
+    is_correct = SCORES.argmax(axis=1) == UNEVEN
+    assert float(count_correct(UNEVEN, tf.constant(SCORES))) == is_correct.sum()
+    expected = (is_correct * WEIGHTS[UNEVEN]).sum()
+    assert float(count_correct(UNEVEN, tf.constant(SCORES), WEIGHTS)) == pytest.approx(expected)
+
+
+def test_balanced_classes_weigh_alike():
+    weights = balance(UNEVEN, 4)
+    per_class = [weights[UNEVEN][label == UNEVEN].sum() for label in range(4)]
+    np.testing.assert_allclose(per_class, [2, 2, 0, 2])
+    assert weights[UNEVEN].mean() == pytest.approx(1)
+    assert weights.dtype == np.float32
+
+
+def test_the_balanced_accuracy_is_that_of_the_classes_that_are_there():
+    confusion = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 2]])
+    np.testing.assert_array_equal(accuracy_by_class(confusion), [0.75, np.nan, 0.5])
+    assert balanced_accuracy(confusion) == 0.625
+
+
+def test_a_weighted_reward_over_a_whole_part_is_the_balanced_accuracy():
+    predicted = SCORES.argmax(axis=1)
+    confusion = np.zeros((4, 4), int)
+    np.add.at(confusion, (UNEVEN, predicted), 1)
+    weights = balance(UNEVEN, 4)
+    weighted = float(count_correct(UNEVEN, tf.constant(SCORES), weights)) / weights[UNEVEN].sum()
+    assert weighted == pytest.approx(balanced_accuracy(confusion), rel=1e-6)

@@ -12,7 +12,7 @@ from enas_tf.runtime.checkpoints import Checkpoints
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
 from enas_tf.spaces.recurrent import RecurrentArchitecture
-from enas_tf.tasks.classification import IMAGE_RETRAIN, ImageRetrainConfig
+from enas_tf.tasks.classification_config import IMAGE_RETRAIN, ImageRetrainConfig
 from enas_tf.tasks.language import AVERAGING, AveragingConfig
 from enas_tf.tasks.language_problems import RETRAIN_WINDOW, WindowConfig
 from enas_tf.tasks.task import TASKS

@@ -14,7 +14,7 @@ from enas_tf.options import Config
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
-from enas_tf.tasks.classification import IMAGE_SEARCH, ImageSearchConfig
+from enas_tf.tasks.classification_config import IMAGE_SEARCH, ImageSearchConfig
 from enas_tf.tasks.language_problems import WINDOW, WindowConfig
 from enas_tf.tasks.problem import StepInputs
 from enas_tf.tasks.task import TASKS

@@ -90,7 +90,7 @@ class ScratchEvaluator(Evaluator):
 
     def __init__(self, config: ScratchConfig, training: Training, task: Task, run):
         self.config, self.training, self._task, self._run = config, training, task, run
-        self.metric, self.is_higher_better = f"valid_{task.metric}", task.is_higher_better
+        self.metric, self.is_higher_better = f"valid_{task.judged_metric(run.config)}", task.is_higher_better
         self.halving = Halving(budgets_of(config.trial_epochs, config.halving), config.halving, task.is_higher_better)
         self._runner: Runner | None = None
 

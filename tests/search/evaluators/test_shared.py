@@ -20,7 +20,7 @@ from enas_tf.search.evaluators.shared import SHARED, SharedTrainingConfig, Share
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.spaces.macro import MacroSpace
 from enas_tf.spaces.recurrent import RecurrentSpace
-from enas_tf.tasks.classification import IMAGE_SEARCH, ImageSearchConfig
+from enas_tf.tasks.classification_config import IMAGE_SEARCH, ImageSearchConfig
 from enas_tf.tasks.language_problems import REWARD, WINDOW, RewardConfig, WindowConfig
 from enas_tf.tasks.task import TASKS
 from enas_tf.training.optimizers import SGD, SgdConfig
