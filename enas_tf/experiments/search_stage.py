@@ -4,6 +4,7 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -63,9 +64,10 @@ class SearchStage:
             self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, searched)
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
         self._costs, is_higher_better = ChildCosts(run), self.evaluator.is_higher_better
-        objective = Objective(is_higher_better, run.config[OBJECTIVE], self._costs)
+        merit = functools.partial(run.task.merit, run.config)
+        objective = Objective(is_higher_better, run.config[OBJECTIVE], self._costs, merit)
         self.limits = Limits(objective, self.searcher.space, options.seed)
-        if objective.config.limits:
+        if objective.config.limits or objective.shapes_rewards:
             self.searcher = LimitedSearcher(self.searcher, self.limits)
         self.recovery = Recovery("search")
         self._position: Position | None = None

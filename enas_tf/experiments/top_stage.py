@@ -33,18 +33,7 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
     Raises:
       InputError: there are fewer candidates.
     """
-    if num < 1:
-        raise InputError(f"{ref('top')}={num} is not valid: expected at least 1.")
-    if not run.workdir.candidates.exists():
-        raise InputError(
-            f"{run.workdir} holds no candidates.csv: expected that of a search. `python -m enas_tf.launch.search` or "
-            "`python -m enas_tf.launch.derive` leaves it."
-        )
-    if run.config[INHERIT].inherit:
-        raise InputError(
-            f"{ref('inherit')} is for one child: leave out {ref('top')}, and name it by {ref('architecture')}="
-            "DIR/candidates.csv#3, say."
-        )
+    _check_top(run, num)
     space = run.space.name
     architectures = [read_architecture(f"{run.workdir.candidates}#{rank}", space) for rank in range(1, num + 1)]
     rows = []
@@ -60,6 +49,22 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
     write_text(run.workdir.children, to_csv(rows))
     write_report(run)
     return _say_best(run, rows)
+
+
+def _check_top(run: Run, num: int) -> None:
+    """Raise `InputError` where the best `num` candidates cannot be retrained."""
+    if num < 1:
+        raise InputError(f"{ref('top')}={num} is not valid: expected at least 1.")
+    if not run.workdir.candidates.exists():
+        raise InputError(
+            f"{run.workdir} holds no candidates.csv: expected that of a search. `python -m enas_tf.launch.search` or "
+            "`python -m enas_tf.launch.derive` leaves it."
+        )
+    if run.config[INHERIT].inherit:
+        raise InputError(
+            f"{ref('inherit')} is for one child: leave out {ref('top')}, and name it by {ref('architecture')}="
+            "DIR/candidates.csv#3, say."
+        )
 
 
 def beside(run: Run, workdir: Path) -> Run:

@@ -93,7 +93,7 @@ class LimitedSearcher(Searcher):
     proposals are handed on as they are, and those beyond a limit fail as trials.
 
     With `limit_penalty` nothing is refused. The rewards of what exceeds a limit are lowered before the searcher learns
-    from them.
+    from them, and those of all proposals are what `reward_function` makes of them.
     """
 
     def __init__(self, inner: Searcher, limits: Limits):
@@ -144,9 +144,10 @@ class LimitedSearcher(Searcher):
 
     def update(self, tokens, rewards):
         objective = self.limits.objective
-        if objective.config.limit_penalty:
-            factors = [objective.penalty(self.space.decode(row)) for row in tokens.numpy()]
-            rewards = rewards * tf.constant(factors, rewards.dtype)
+        if objective.shapes_rewards:
+            pairs = zip(tokens.numpy(), rewards.numpy().tolist(), strict=True)
+            shaped = [objective.shaped(reward, objective.measure(self.space.decode(row))) for row, reward in pairs]
+            rewards = tf.constant(shaped, rewards.dtype)
         return self.inner.update(tokens, rewards)
 
     def uniform(self):

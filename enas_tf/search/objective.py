@@ -12,11 +12,23 @@ import numpy as np
 
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
+from enas_tf.registry import Registry
 from enas_tf.search.candidates import Candidate
 from enas_tf.spaces.space import Architecture
 
 #: What a network may cost: name -> how numbers of it are written.
 COSTS = {"parameters": "{:,.0f} parameters", "flops": "{:,.0f} FLOPs", "latency_ms": "{:.3g} ms"}
+#: Functions by name: of a reward (more is better) and of what the retrained child costs, by the names of `COSTS`. They
+#: return the reward which a searcher learns from.
+REWARDS: Registry[Callable[[float, Mapping[str, float]], float]] = Registry("reward function")
+
+
+@REWARDS.register("metric", help="the metric itself, or what the task makes of it")
+def metric_alone(reward: float, costs: Mapping[str, float]) -> float:
+    """Return the reward as it is."""
+    return reward
+
+
 _DIRECTIONS = ("max", "min")
 CHOICES = ("best", "knee")
 #: The column of candidates.csv that says which candidates are in the Pareto set.
@@ -40,6 +52,9 @@ class ObjectiveConfig:
         0.0,
         "0 = refuse what exceeds a limit; above 0, its reward is multiplied by limit / value to this power instead "
         "(MnasNet: 0.07)",
+    )
+    reward_function: str = option(
+        "metric", "what a searcher learns from; an imported file may register others", choices=REWARDS
     )
     objective: tuple[str, ...] = option(
         (),
@@ -107,6 +122,7 @@ class Objective:
       is_higher_better: whether more of the metric is better.
       config: limits and costs to weigh; neither by default.
       measure: returns what the retrained child of an architecture costs, by the names of `COSTS`.
+      merit: returns the reward of a value of the metric; the value itself by default.
     """
 
     def __init__(
@@ -114,9 +130,11 @@ class Objective:
         is_higher_better: bool,
         config: ObjectiveConfig | None = None,
         measure: Callable[[Architecture], Mapping[str, float]] | None = None,
+        merit: Callable[[float], float] = float,
     ):
         self.is_higher_better, self.config = is_higher_better, config or ObjectiveConfig()
-        self.measure = measure or (lambda architecture: {})
+        self.measure, self._merit = measure or (lambda architecture: {}), merit
+        self._reward = REWARDS[self.config.reward_function]
 
     @property
     def refuses(self) -> bool:
@@ -141,13 +159,32 @@ class Objective:
         shares = [most / costs[name] for name, most in config.limits.items() if costs[name] > most]
         return math.prod(share**config.limit_penalty for share in shares)
 
-    def penalty(self, architecture: Architecture) -> float:
-        """Return the `factor` of an architecture."""
-        return self.factor(self.measure(architecture)) if self.config.limits else 1.0
+    @property
+    def shapes_rewards(self) -> bool:
+        """Whether a searcher learns from something else than the rewards of an evaluator."""
+        has_penalty = bool(self.config.limits and self.config.limit_penalty)
+        return has_penalty or self._reward is not metric_alone
+
+    def shaped(self, reward: float, costs: Mapping[str, float]) -> float:
+        """Return what a searcher learns from, of a network that costs so much; NaN for a reward that is no number.
+
+        Raises:
+          InputError: the function of the option `reward_function` fails.
+        """
+        if not math.isfinite(reward):
+            return math.nan
+        try:
+            value = float(self._reward(reward, costs))
+        except Exception as error:  # It is a user's.
+            raise InputError(
+                f"the function of {ref('reward_function')}={self.config.reward_function} fails for a reward of "
+                f"{reward:.6g} and {dict(costs)} ({type(error).__name__}: {error}): expected a number. Mend it."
+            ) from error
+        return value * self.factor(costs)
 
     def annotate(self, candidate: Candidate) -> Candidate:
         """Return the candidate with the costs of its retrained child, where limits or objectives name any."""
-        if not (self.config.limits or self.config.weighed):
+        if not (self.config.limits or self.config.weighed or self.shapes_rewards):
             return candidate
         costs = self.measure(candidate.architecture)
         return candidate.with_more({f"child_{name}": float(value) for name, value in costs.items()})
@@ -186,11 +223,12 @@ class Objective:
         return is_odd, 0.0 if is_odd else self._loss(candidate)
 
     def _loss(self, candidate: Candidate) -> float:
-        """Return the metric with its penalty, such that less is better."""
-        factor = 1.0
-        if self.config.limit_penalty and self.config.limits:
-            factor = self.factor({name: float(candidate.more[f"child_{name}"]) for name in self.config.limits})
-        return -candidate.value * factor if self.is_higher_better else candidate.value / factor
+        """Return the metric, or the reward where that is shaped, such that less is better."""
+        if not self.shapes_rewards:
+            return -candidate.value if self.is_higher_better else candidate.value
+        costs = {name: float(candidate.more[f"child_{name}"]) for name in COSTS if f"child_{name}" in candidate.more}
+        value = self.shaped(self._merit(candidate.value), costs)
+        return -value if math.isfinite(value) else math.inf
 
     def _losses(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """Return float64 [n, objectives], of which less is better."""
@@ -219,6 +257,8 @@ def in_words(config: ObjectiveConfig) -> dict[str, str]:
         power = config.limit_penalty
         what = "others are refused" if not power else f"others lose reward, (limit / value)^{power:g}"
         rows["limits"] = f"{', '.join(most)} of the retrained child; {what}"
+    if config.reward_function != ObjectiveConfig.reward_function:
+        rows["reward"] = config.reward_function
     if config.objective:
         rows["objectives"] = ", ".join(term.replace(":", " ") for term in config.objective)
     return rows

@@ -8,7 +8,7 @@ import pytest
 from enas_tf.errors import InputError
 from enas_tf.ops.costs import Cost
 from enas_tf.search.candidates import Candidate
-from enas_tf.search.objective import OBJECTIVE, Objective, ObjectiveConfig, check_objective, in_words
+from enas_tf.search.objective import OBJECTIVE, REWARDS, Objective, ObjectiveConfig, check_objective, in_words
 
 #: FLOPs and accuracies of which d is worse than b in both, e as good as c and dearer, and f has no accuracy.
 POINTS = {"a": (10, 0.5), "b": (20, 0.7), "c": (40, 0.9), "d": (30, 0.6), "e": (50, 0.9), "f": (5, math.nan)}
@@ -70,9 +70,34 @@ def test_limits_refuse_what_exceeds_them():
 def test_a_penalty_refuses_nothing_and_takes_reward():
     objective = build(max_flops=20, limit_penalty=0.5)
     assert not objective.refuses
-    assert [objective.penalty(name) for name in "abc"] == pytest.approx([1, 1, math.sqrt(0.5)])
+    assert objective.shapes_rewards
+    assert [objective.shaped(2.0, measure(name)) for name in "abc"] == pytest.approx([2, 2, 2 * math.sqrt(0.5)])
+    assert math.isnan(objective.shaped(math.inf, measure("a"))), "no number moves a searcher"
     # c: 0.9 * 0.707 = 0.636 is below b.
     assert names(objective.rank(candidates(objective))).startswith("bc")
+
+
+@pytest.fixture
+def per_flop():
+    """The name of a reward function of a user's."""
+    REWARDS.register("per_flop")(lambda reward, costs: reward / costs["flops"])
+    yield "per_flop"
+    REWARDS.remove("per_flop")
+
+
+def test_a_reward_function_decides_what_is_learned_and_what_is_best(per_flop):
+    objective = build(reward_function=per_flop)
+    assert objective.shaped(0.8, {"flops": 40.0}) == pytest.approx(0.02)
+    # a has 0.05 a FLOP, b 0.035, c 0.0225, d 0.02, e 0.018.
+    assert names(objective.rank(candidates(objective))) == "abcdef"
+    # A perplexity is worth 80 / perplexity: c and e are worst.
+    perplexity = Objective(False, ObjectiveConfig(reward_function=per_flop), measure, merit=lambda value: 80 / value)
+    assert names(perplexity.rank(candidates(perplexity)))[0] == "a"
+
+
+def test_a_reward_function_that_fails_is_named(per_flop):
+    with pytest.raises(InputError, match=r"reward_function.*per_flop fails.*KeyError"):
+        build(reward_function=per_flop).shaped(0.5, {})
 
 
 @pytest.mark.parametrize(
