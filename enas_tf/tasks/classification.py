@@ -156,11 +156,7 @@ class Classification(Task):
         shares = dict(zip(data.class_names, accuracy_by_class(counts).tolist(), strict=True))
         return Tested(
             metrics | {"balanced_accuracy": balanced_accuracy(counts)},
-            {
-                "accuracy_by_class": {
-                    name: share if math.isfinite(share) else None for name, share in shares.items()
-                }
-            },
+            {"accuracy_by_class": {name: share if math.isfinite(share) else None for name, share in shares.items()}},
             {"confusion.csv": confusion_csv(counts, data.class_names)},
         )
 

@@ -95,7 +95,7 @@ def test_what_onnx_needs_is_said_before_anything_is_done(refuse, run_directory, 
         "enas_tf.tasks.onnx.importlib.util.find_spec",
         lambda name, *more: None if name == package else object() if name in there else find(name, *more),
     )
-    words = [f"--export=onnx needs the packages onnx, tf2onnx, onnxruntime, and {package} is not installed",
+    words = [f"--export=onnx needs the packages onnx, tf2onnx, onnxruntime; not installed: {package}. ",
              "pip install 'enas_tf[onnx]'"]  # fmt: skip
     refuse("search", ["--flagfile=run/run.flags", "--workdir=new", "--then=retrain,export", "--export=onnx"], words)
 
