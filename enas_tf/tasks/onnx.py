@@ -24,8 +24,8 @@ def check_onnx_is_installed() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"{ref('export')}=onnx needs the packages {', '.join(_PACKAGES)}, and {', '.join(missing)} is not "
-            "installed: run `pip install 'enas_tf[onnx]'` (in a clone: `pip install -e '.[onnx]'`), or leave onnx out."
+            f"{ref('export')}=onnx needs the packages {', '.join(_PACKAGES)}; not installed: {', '.join(missing)}. Run "
+            "`pip install 'enas_tf[onnx]'` (in a clone: `pip install -e '.[onnx]'`), or leave onnx out."
         )
 
 

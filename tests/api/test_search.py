@@ -73,6 +73,8 @@ def test_what_follows_a_search_takes_its_options_and_its_data_from_the_workdir(f
     assert other.describe().to_json() == search.describe().to_json()
     assert str(other.describe()).startswith("nodes:")
     assert f"arc: {search.architecture.to_arc()}" in str(other.describe())
+    assert other.describe().to_code() == search.describe().to_code()
+    assert "keras.layers.Normalization(mean=[" in search.describe().to_code()
 
 
 def test_a_candidate_is_retrained_beside_the_search_and_the_model_is_exported(finished, tmp_path, images):
@@ -86,6 +88,11 @@ def test_a_candidate_is_retrained_beside_the_search_and_the_model_is_exported(fi
     loaded = keras.layers.TFSMLayer(str(place), call_endpoint="serving_default")
     logits = loaded(images[0][:5, ..., np.newaxis])["logits"]
     np.testing.assert_allclose(logits, model(images[0][:5, ..., np.newaxis]), atol=1e-5)
+    # Other forms are named in the call; one that the command line does not know is refused in its words.
+    assert second.export(("savedmodel", "litert")) == tmp_path / "second/child/child.tflite"
+    assert 0 <= second.metrics["litert_max_difference"] < 1e-3
+    with pytest.raises(enas_tf.InputError, match="formats=tflite is not valid: expected names out of keras, savedm"):
+        second.export("tflite")
 
 
 def test_a_callback_ends_a_retraining_early_and_the_child_is_kept_as_it_is(finished, tmp_path):

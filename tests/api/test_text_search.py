@@ -1,5 +1,7 @@
 """A search for a language model from strings."""
 
+import pytest
+
 import enas_tf
 from tests.api.conftest import Recorder
 
@@ -35,3 +37,7 @@ def test_a_language_model_is_searched_and_writes(tmp_path):
     assert words.startswith("the value")
     assert set(words.split()) <= {*TEXT.split(), "<unk>"}
     assert again.sample("the value", num=6) == words
+    assert again.export("litert").name == "child.tflite"
+    assert again.metrics["litert_max_difference"] < 1e-4
+    with pytest.raises(enas_tf.InputError, match="formats=litert_int8 is for classifiers of images"):
+        again.export("litert_int8")

@@ -15,12 +15,13 @@ DIFFERENCE = re.compile(r"its numbers (?:are equal to|differ from) the Keras mod
 
 @pytest.fixture
 def exported(run_directory, launch):
-    """`exported("litert")`: what `export` prints, and metrics.json behind it."""
+    """`exported("litert")`: the lines of the export, and metrics.json behind it."""
 
     def run(formats: str):
         outcome = launch("export", "--workdir=run", f"--export={formats}")
         assert outcome.code == 0, outcome.err
-        return outcome.out.splitlines(), json.loads((run_directory / "child/metrics.json").read_text())
+        lines = [line for line in outcome.out.splitlines() if line.startswith("export: ")]
+        return lines, json.loads((run_directory / "child/metrics.json").read_text())
 
     return run
 
@@ -56,7 +57,7 @@ def test_litert_files_compute_what_the_child_does(run_directory, exported, image
     assert (run_directory / "child/labels.txt").read_text().split() == [str(digit) for digit in range(10)]
 
 
-def test_what_is_there_is_not_written_again(run_directory, exported, content):
+def test_what_is_there_is_not_written_again(run_directory, exported):
     """What was begun is: a file without its numbers is of an export that was killed, and so is a part of one."""
     child = run_directory / "child"
     (child / "child.tflite").write_bytes(b"a part")
@@ -68,7 +69,7 @@ def test_what_is_there_is_not_written_again(run_directory, exported, content):
     assert not list(child.glob(".*"))
 
 
-def test_the_second_export_says_what_is_there(run_directory, exported, content, monkeypatch):
+def test_the_second_export_says_what_is_there(run_directory, exported, content):
     path = run_directory / "child/metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"litert_max_difference": 0.25}))
     (run_directory / "child/child.tflite").write_bytes(b"whatever")
@@ -94,7 +95,7 @@ def test_what_onnx_needs_is_said_before_anything_is_done(refuse, run_directory, 
         "enas_tf.tasks.onnx.importlib.util.find_spec",
         lambda name, *more: None if name == package else object() if name in there else find(name, *more),
     )
-    words = [f"--export=onnx needs the packages onnx, tf2onnx, onnxruntime, and {package} is not installed",
+    words = [f"--export=onnx needs the packages onnx, tf2onnx, onnxruntime; not installed: {package}. ",
              "pip install 'enas_tf[onnx]'"]  # fmt: skip
     refuse("search", ["--flagfile=run/run.flags", "--workdir=new", "--then=retrain,export", "--export=onnx"], words)
 

@@ -16,6 +16,7 @@ from enas_tf.spaces.architectures import read_architecture
 from enas_tf.spaces.recurrent import LstmBaseline, RecurrentArchitecture
 from enas_tf.tasks.export import export_classifier, export_language_model, sample_ids, save_keras, score_ids
 from enas_tf.tasks.image_values import take_values
+from enas_tf.tasks.litert import run_litert, to_litert
 
 VOCABULARY = 9
 ROWS = np.random.default_rng(0).integers(0, VOCABULARY, (3, 7), dtype=np.int32)
@@ -110,13 +111,12 @@ def test_a_step_is_the_child_s(exported):
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_step_converts_to_litert(exported, saved_to, rows):
     """To its own operations alone, with the numbers of the SavedModel, for any number of rows."""
-    _, _, loaded = exported
-    model = tf.lite.TFLiteConverter.from_saved_model(str(saved_to), signature_keys=["step"]).convert()
-    step = tf.lite.Interpreter(model_content=model).get_signature_runner("step")
-    state = np.zeros([rows, step.get_input_details()["state"]["shape"][1]], np.float32)
+    child, _, loaded = exported
+    content = to_litert(saved_to, "step")
+    state = zeros(child, rows).numpy()
     for ids in ROWS[:rows].T:
         expected = loaded.signatures["step"](ids=tf.constant(ids), state=tf.constant(state))
-        found = step(ids=ids, state=state)
+        found = run_litert(content, "step", {"ids": ids, "state": state})
         np.testing.assert_allclose(found["log_probs"], expected["log_probs"], atol=1e-5)
         np.testing.assert_allclose(found["state"], expected["state"], atol=1e-5)
         state = found["state"]
@@ -173,9 +173,8 @@ def test_a_classifier_converts_to_litert(tmp_path, space, arc, small):
     child = networks.build_child(architecture, dataclasses.replace(networks.child.default, **small), shape)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
     export_classifier(child, tmp_path / "model", images)
-    model = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "model"), signature_keys=["serving_default"])
-    serve = tf.lite.Interpreter(model_content=model.convert()).get_signature_runner("serving_default")
-    found, logits = serve(images=images), child(images, training=False)
+    content = to_litert(tmp_path / "model", "serving_default")
+    found, logits = run_litert(content, "serving_default", {"images": images}), child(images, training=False)
     assert set(found) == {"logits", "probabilities"}
     np.testing.assert_allclose(found["logits"], logits, rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(found["probabilities"].sum(axis=1), 1.0, atol=1e-5)
