@@ -1,0 +1,25 @@
+"""The notebook of the documentation runs from its first cell to its last."""
+
+from pathlib import Path
+
+import nbclient
+import nbformat
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
+#: Seconds that a cell may take, on a machine that does something else too.
+MOST_SECONDS = 300
+
+
+def test_the_notebook_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))  # Where the package is not installed.
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    nbformat.validate(notebook)
+    client = nbclient.NotebookClient(
+        notebook, timeout=MOST_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+    )
+    client.execute()  # Raises the error of a cell that fails.
+    model, listing = notebook.cells[-6], notebook.cells[-1]
+    assert "array" in model.outputs[-1]["data"]["text/plain"]
+    assert "report.html" in listing.outputs[-1]["data"]["text/plain"]
+    assert {path.name for path in (tmp_path / "digits").iterdir()} >= {"child", "candidates.csv", "report.html"}
