@@ -112,7 +112,10 @@ def to_csv(candidates: list[Candidate]) -> str:
 
 
 def _shown(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:.6g}"
+    if isinstance(value, str):
+        return value
+    # FLOPs are counted to the last one.
+    return str(int(value)) if float(value).is_integer() else f"{value:.6g}"
 
 
 def to_markdown(candidates: list[Candidate], num: int = 20) -> str:

@@ -161,3 +161,8 @@ def test_the_table_for_tensorboard_holds_the_best(candidates):
     lines = to_markdown(candidates, num=2).splitlines()
     assert len(lines) == 4
     assert "`layers: 4 4 0 4 0 0`" in lines[2]
+
+
+def test_further_columns_are_written_whole(candidates):
+    (row,) = csv.DictReader(io.StringIO(to_csv([candidates[0].with_more({"child_flops": 1979008.0, "share": 0.25})])))
+    assert (row["child_flops"], row["share"]) == ("1979008", "0.25")
