@@ -15,7 +15,6 @@ from enas_tf.ops.costs import Cost
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
-from enas_tf.search.evaluators.shared import SHARED
 from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
 from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
@@ -23,7 +22,7 @@ from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
-from enas_tf.training.optimizers import SGD
+from enas_tf.training.optimizers import RETRAIN_SGD
 from enas_tf.training.scratch import Training
 
 #: Purpose of the random numbers that draw the random controls.
@@ -61,7 +60,8 @@ def choose_finalist(
         else:
             run.reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
 
-    training = Training(config[SHARED].batch_size, config[SGD])
+    # Small batches leave a plateau where large ones stay: finalists differ as early as children do.
+    training = Training(config[RETRAIN].batch_size, config[RETRAIN_SGD])
     with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
         states = States(run.workdir.checkpoints("trials"))
         finals = Finals(executor, ledger, states, budgets, limits.objective, report)

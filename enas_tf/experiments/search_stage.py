@@ -49,7 +49,8 @@ class SearchStage:
     """The searcher and the evaluator of a run, and how far they have come."""
 
     def __init__(self, run: Run):
-        run.check_limits("search")
+        has_finalists = FINALISTS in run.config.values and run.config[FINALISTS].finalists > 0
+        run.check_limits("search", *(["retrain"] if has_finalists else []))
         check_executor(run)
         options = run.config.run
         if SEARCHERS[options.searcher].proposes_levels and not EVALUATORS[options.evaluator].has_trials:

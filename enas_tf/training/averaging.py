@@ -10,6 +10,7 @@ it holds what is trained.
 import abc
 import contextlib
 from collections.abc import Iterator
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -21,6 +22,9 @@ class WeightAverage(abc.ABC):
     Args:
       variables: the weights.
     """
+
+    #: Whether the last weights are kept where they are better on the validation part.
+    competes: ClassVar[bool] = False
 
     def __init__(self, variables: list):
         self.variables = variables
@@ -70,11 +74,16 @@ class WeightAverage(abc.ABC):
 class LateMean(WeightAverage):
     """The mean of the weights of all steps since the validation loss stopped falling (NT-ASGD).
 
+    It competes with the last weights: where the loss stands still for some epochs and falls again, the mean is of
+    weights that were never good. (The paper keeps the mean in any case.)
+
     Args:
       variables: the weights.
       patience: the number of last epochs whose validation losses are left out of the minimum.
       num_epochs: epochs of the whole training.
     """
+
+    competes = True
 
     def __init__(self, variables: list, patience: int, num_epochs: int):
         super().__init__(variables)

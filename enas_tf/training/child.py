@@ -138,11 +138,27 @@ class ChildTrainer(Trainer):
         self._reporter = reporter
         with self._synchronized_normalization():
             end = run_epochs(self, self.config.epochs, reporter, checkpoints, self._recovery)
-        if self.averaging is not None:
+        if self.averaging is not None and not self._is_last_better(self.averaging):
             self.averaging.finish()
         if self.best is not None:
             self.best.finish()
         return end.epoch
+
+    def _is_last_better(self, averaging: WeightAverage) -> bool:
+        """Return whether the last weights are better than an average that competes with them; say so if they are."""
+        if not (averaging.competes and averaging.is_on and self._validate):
+            return False
+        last = self._validate()["valid_loss"]
+        with averaging.applied():
+            mean = self._validate()["valid_loss"]
+        if not last < mean:
+            return False
+        if self._reporter is not None:
+            self._reporter.say(
+                f"retrain: the last weights are kept, whose validation loss is {last:.4g}; that of their average is "
+                f"{mean:.4g}"
+            )
+        return True
 
     @property
     def is_over(self) -> bool:

@@ -116,3 +116,17 @@ def test_text_has_an_average_of_its_own():
     with pytest.raises(InputError, match=r"retrain_weight_average.*=0\.9 is for images"):
         build_average([], image_sgd(0.9), 10, 3)
     assert build_average([], image_sgd(0.0), None, 3) is None
+
+
+@pytest.mark.parametrize(("last", "mean"), [(0.5, 0.9), (0.9, 0.5), (0.5, 0.5), (float("nan"), 0.5)])
+def test_the_last_weights_are_kept_where_they_are_better_than_their_mean(last, mean, tmp_path):
+    """After a plateau the loss may fall again: a mean from there on is of weights that were never good."""
+    trainer = make_text_trainer(4, patience=1)
+    weights = spy_on_steps(trainer)
+    losses = iter([1.0, 2.0, 3.0, 3.0, last, mean])
+    trainer._validate = lambda: {"valid_loss": next(losses)}
+    said = run(trainer, tmp_path).said
+    assert trainer.averaging.is_on
+    is_last = all(np.array_equal(*pair) for pair in zip(weights_of(trainer), weights[-1], strict=True))
+    assert is_last == (last < mean)
+    assert any("the last weights are kept" in line for line in said) == is_last
