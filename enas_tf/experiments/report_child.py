@@ -24,11 +24,19 @@ def show_result(record: RunRecord) -> str:
         "parameters of the child": child.get("parameters"),
         "FLOPs of the child": f"{child['flops']:,} per {record.options.task.unit}" if child else None,
         "trained on": child.get("trained_on"),
+        **({} if child or not rows else best_candidate(rows[0])),
         "architecture": child.get("arc") or (rows[0]["arc"] if rows else None),
         "time": f"{minutes:.1f} minutes from the first record to the last, pauses included" if minutes else None,
     }
     text = "" if child else note("No child was retrained yet: the architecture is what the search would keep.")
     return (text + facts(found)) if child or rows else note("Nothing is finished yet.")
+
+
+def best_candidate(row: dict[str, str]) -> dict[str, float]:
+    """Return the metric that a candidate was ranked by: the column behind its arc."""
+    names = list(row)
+    name = names[names.index("arc") + 1]
+    return {f"{_in_words(name.replace('valid_', 'validation_'))} of the best candidate": float(row[name])}
 
 
 def _in_words(name: str) -> str:

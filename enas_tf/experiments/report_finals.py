@@ -116,11 +116,11 @@ def show_candidates(record: RunRecord) -> str:
     if not rows:
         return ""
     shown = [{_heading(name): _cell(name, row[name]) for name in _columns(row)} for row in rows[:_MOST_ROWS]]
-    num = f"the best {_MOST_ROWS} of {len(rows):,}" if len(rows) > _MOST_ROWS else f"all {len(rows)}"
+    others = f" of {len(rows):,}; candidates.csv has all" if len(rows) > _MOST_ROWS else ""
     text = (
-        f"This table has {num}, best first; candidates.csv has all. Parameters and FLOPs are counted at the size of "
-        "the search; a child that is retrained is larger as a rule. The arc is the architecture as a text: the option "
-        "architecture of the commands reads it."
+        f"These are the best {len(shown)}{others}. Parameters and FLOPs are counted at the size of the search; a child "
+        "that is retrained is larger as a rule. The arc is the architecture as a text: the option architecture of the "
+        "commands reads it."
     )
     if _budgets(rows):
         text += " Finalists come first, with their metric after some epochs of training."
@@ -174,10 +174,13 @@ def show_fronts(record: RunRecord) -> str:
     alike = [row for row in rows if (longest is None or int(row["epochs"]) == longest) and _is_finite(row[metric])]
     if len(alike) < 2:
         return ""
-    costs: Mapping[str, list[float]] = {
+    costs = {
         words: [float(row[name]) for row in alike]
         for name, words in {"flops": f"FLOPs per {record.options.task.unit}", "parameters": "parameters"}.items()
+        if len({row[name] for row in alike}) > 1
     }
+    if not costs:
+        return ""
     values = [float(row[metric]) for row in alike]
     by = "shared weights" if longest is None else f"trials of {_epochs(longest)}"
     text = (

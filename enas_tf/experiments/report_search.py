@@ -102,7 +102,7 @@ def show_curves(record: RunRecord) -> str:
         ("search", "loss"): "training loss (nats)",
         ("search", metric): f"training {metric}",
         ("controller", "reward"): "mean reward of proposals",
-        ("controller", "ahead_of_uniform"): "policy ahead of uniform",
+        ("controller", "ahead_of_uniform"): f"policy ahead of uniform ({metric})",
     }
     panels = [panel for (phase, name), words in names.items() if (panel := _panel(record, phase, name, words))]
     if not panels:
