@@ -93,6 +93,7 @@ def _found(record: RunRecord) -> Row:
         **metrics,
         "parameters": child.get("parameters"),
         "FLOPs": child.get("flops"),
+        "latency (ms)": child.get("latency_ms"),
         "minutes": None if record.minutes is None else round(record.minutes, 2),
     }
 

@@ -15,6 +15,7 @@ from enas_tf.reading import read_text
 from enas_tf.search.config import SEARCH
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.evaluators.scratch import SCRATCH
+from enas_tf.search.objective import OBJECTIVE, in_words
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.decisions import PickOp
 
@@ -60,6 +61,7 @@ def _search_in_words(record: RunRecord) -> dict[str, str]:
         "searcher": f"{run.searcher}: {searcher.help}" if searcher.help else run.searcher,
         "evaluator": f"{run.evaluator}: {evaluator.help}" if evaluator.help else run.evaluator,
         "length": length,
+        **in_words(options[OBJECTIVE]),
     }
 
 
