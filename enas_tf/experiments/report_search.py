@@ -21,7 +21,7 @@ from enas_tf.spaces.decisions import PickOp
 
 _PARTS = {"train": "training", "valid": "validation"}
 #: Epochs of a policy that are drawn, at most.
-_MOST_POINTS = 100
+_MOST_POINTS = 50
 #: Options that the table of facts shows.
 _SHOWN = {"space", "searcher", "evaluator", "seed"}
 
@@ -104,7 +104,7 @@ def show_curves(record: RunRecord) -> str:
         ("search", "loss"): "training loss (nats)",
         ("search", metric): f"training {metric}",
         ("controller", "reward"): "mean reward of proposals",
-        ("controller", "ahead_of_uniform"): f"policy ahead of uniform ({metric})",
+        ("controller", "ahead_of_uniform"): f"ahead of uniform ({metric})",
     }
     panels = [panel for (phase, name), words in names.items() if (panel := _panel(record, phase, name, words))]
     if not panels:
