@@ -46,8 +46,9 @@ def _in_words(name: str) -> str:
 
 def show_curves(record: RunRecord) -> str:
     """Return the curves of retraining, on training data and on the validation part."""
-    metric, panels = record.child_options.task.metric, []
-    for name, unit in (("loss", " (nats)"), (metric, "")):
+    options, panels = record.child_options, []
+    task = options.task
+    for name in dict.fromkeys(["loss", task.metric, task.judged_metric(options)]):
         curves = {
             words: (x, y)
             for words, (x, y) in {
@@ -57,7 +58,7 @@ def show_curves(record: RunRecord) -> str:
             if any(map(math.isfinite, y))
         }
         if curves:
-            panels.append(Panel("epoch", f"{name}{unit}", curves))
+            panels.append(Panel("epoch", _in_words(name) + " (nats)" * (name == "loss"), curves))
     if not panels:
         return ""
     text = (

@@ -187,11 +187,11 @@ def show_trials(record: RunRecord) -> str:
     pick = max if task.is_higher_better else min
     for _, value, _ in done:
         best.append(pick(value, best[-1]) if best else value)
-    name = f"validation {task.metric}"
-    figure = draw_progress(groups, ([n for n, *_ in done], best), "number of the trial", name)
+    metric = task.judged_metric(record.options).replace("_", " ")
+    figure = draw_progress(groups, ([n for n, *_ in done], best), "number of the trial", f"validation {metric}")
     how = (
         "Each point is an architecture that was trained from scratch; the line is the best so far, by the "
-        f"{task.metric} on the validation part. {'More' if task.is_higher_better else 'Less'} is better. A searcher "
+        f"{metric} on the validation part. {'More' if task.is_higher_better else 'Less'} is better. A searcher "
         "that learns has better points on the right than on the left."
     )
     return text + paragraph(how) + picture(figure, "metric of the trials and the best so far", "trials")
