@@ -58,7 +58,8 @@ def show_curves(record: RunRecord) -> str:
             if any(map(math.isfinite, y))
         }
         if curves:
-            panels.append(Panel("epoch", _in_words(name) + " (nats)" * (name == "loss"), curves))
+            only = f"{next(iter(curves))} " if len(curves) == 1 else ""
+            panels.append(Panel("epoch", only + _in_words(name) + " (nats)" * (name == "loss"), curves))
     if not panels:
         return ""
     text = (

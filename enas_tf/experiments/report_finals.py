@@ -126,18 +126,24 @@ def show_candidates(record: RunRecord) -> str:
     shown = [{_heading(name): _cell(name, row[name]) for name in _columns(row)} for row in rows[:_MOST_ROWS]]
     others = f" of {len(rows):,}; candidates.csv has all" if len(rows) > _MOST_ROWS else ""
     text = (
-        f"These are the best {len(shown)}{others}. Parameters and FLOPs are counted at the size of the search; a child "
-        "that is retrained is larger as a rule. The arc is the architecture as a text: the option architecture of the "
-        "commands reads it."
+        f"These are the best {len(shown)}{others}. {_about_costs(rows[0])} The arc is the architecture as a text: the "
+        "option architecture of the commands reads it."
     )
     if _budgets(rows):
         text += " Finalists come first, with their metric after some epochs of training."
     return paragraph(text) + table(shown) + _pictures(record)
 
 
+def _about_costs(row: Mapping[str, str]) -> str:
+    if "child_flops" in row:
+        return "Parameters and FLOPs are those of the retrained child."
+    return "Parameters and FLOPs are counted at the size of the search; a child that is retrained is larger as a rule."
+
+
 def _columns(row: Mapping[str, str]) -> list[str]:
-    """Return the columns of the table, the arc behind the numbers."""
-    return [*(name for name in row if name != "arc"), "arc"]
+    """Return the columns of the table, the arc behind the numbers; costs are those of the child, where it has them."""
+    left_out = {"arc", "parameters", "flops"} if "child_flops" in row else {"arc"}
+    return [*(name for name in row if name not in left_out), "arc"]
 
 
 def _heading(name: str) -> str:
