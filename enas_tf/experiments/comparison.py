@@ -11,7 +11,6 @@ from enas_tf.options import shorten
 from enas_tf.search.config import SEARCH
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.evaluators.scratch import SCRATCH
-from enas_tf.tasks.task import TASKS
 
 #: A row: column -> a text, a number, or None for what a run does not have.
 Row = dict[str, Any]
@@ -23,7 +22,10 @@ def compare_runs(paths: Sequence[Path]) -> list[Row]:
     Raises:
       InputError: a directory is not that of a run, or a file of it is damaged.
     """
-    return [row for _, row in sorted(map(_read, paths), key=lambda pair: pair[0])]
+    rows = [row for _, row in sorted(map(_read, paths), key=lambda pair: pair[0])]
+    # Runs of other tasks have other metrics.
+    names = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def split_common(rows: Sequence[Row]) -> tuple[Row, list[Row]]:
@@ -86,21 +88,27 @@ def _setting(record: RunRecord) -> Row:
 def _found(record: RunRecord) -> Row:
     taus = {name: value for name, value in record.derived.items() if name.startswith("tau_shared_")}
     child = record.child
-    metrics = {f"test {TASKS[name].metric}": child.get(f"test_{TASKS[name].metric}") for name in TASKS}
     return {
         "best reward": record.best_reward,
         "tau": next(iter(taus.values()), None),
-        **metrics,
+        **{f"test {name.replace('_', ' ')}": child.get(f"test_{name}") for name in _metrics(record)},
         "parameters": child.get("parameters"),
         "FLOPs": child.get("flops"),
+        "latency (ms)": child.get("latency_ms"),
         "minutes": None if record.minutes is None else round(record.minutes, 2),
     }
+
+
+def _metrics(record: RunRecord) -> list[str]:
+    """Return the metric of the task, and the one that its networks were judged by where that is another one."""
+    options = record.child_options
+    return list(dict.fromkeys([options.task.metric, options.task.judged_metric(options)]))
 
 
 def _merit(record: RunRecord) -> tuple[bool, str, float]:
     """Return what runs are sorted by: runs of one task together, the best first, those without a test last."""
     task = record.child_options.task
-    value = record.child.get(f"test_{task.metric}")
+    value = record.child.get(f"test_{_metrics(record)[-1]}")
     if not isinstance(value, int | float) or not math.isfinite(value):
         return True, task.name, 0.0
     return False, task.name, -value if task.is_higher_better else value

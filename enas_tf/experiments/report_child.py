@@ -23,12 +23,21 @@ def show_result(record: RunRecord) -> str:
         **{_in_words(name): value for name, value in child.items() if name.startswith("test_")},
         "parameters of the child": child.get("parameters"),
         "FLOPs of the child": f"{child['flops']:,} per {record.options.task.unit}" if child else None,
+        "latency of the child": f"{child['latency_ms']:.3g} ms, alone in a batch" if "latency_ms" in child else None,
         "trained on": child.get("trained_on"),
+        **({} if child or not rows else best_candidate(rows[0])),
         "architecture": child.get("arc") or (rows[0]["arc"] if rows else None),
         "time": f"{minutes:.1f} minutes from the first record to the last, pauses included" if minutes else None,
     }
     text = "" if child else note("No child was retrained yet: the architecture is what the search would keep.")
     return (text + facts(found)) if child or rows else note("Nothing is finished yet.")
+
+
+def best_candidate(row: dict[str, str]) -> dict[str, float]:
+    """Return the metric that a candidate was ranked by: the column behind its arc."""
+    names = list(row)
+    name = names[names.index("arc") + 1]
+    return {f"{_in_words(name.replace('valid_', 'validation_'))} of the best candidate": float(row[name])}
 
 
 def _in_words(name: str) -> str:
@@ -37,8 +46,9 @@ def _in_words(name: str) -> str:
 
 def show_curves(record: RunRecord) -> str:
     """Return the curves of retraining, on training data and on the validation part."""
-    metric, panels = record.child_options.task.metric, []
-    for name, unit in (("loss", " (nats)"), (metric, "")):
+    options, panels = record.child_options, []
+    task = options.task
+    for name in dict.fromkeys(["loss", task.metric, task.judged_metric(options)]):
         curves = {
             words: (x, y)
             for words, (x, y) in {
@@ -48,7 +58,8 @@ def show_curves(record: RunRecord) -> str:
             if any(map(math.isfinite, y))
         }
         if curves:
-            panels.append(Panel("epoch", f"{name}{unit}", curves))
+            only = f"{next(iter(curves))} " if len(curves) == 1 else ""
+            panels.append(Panel("epoch", only + _in_words(name) + " (nats)" * (name == "loss"), curves))
     if not panels:
         return ""
     text = (
@@ -121,13 +132,30 @@ def show_loading(record: RunRecord) -> str:
         return ""
     text = "Run this in the directory of this page, where keras is installed. Paths are relative to that directory."
     parts = [paragraph(text), code(to_program(record))]
-    if record.workdir.saved_model.exists():
-        serving = (
-            "The SavedModel in child/saved_model needs neither Keras nor enas_tf: "
-            'tf.saved_model.load("child/saved_model").signatures["serving_default"].'
-        )
-        parts.append(paragraph(serving))
+    if rows := _forms(record):
+        about = "The same model in forms for other programs; docs/export.md of enas_tf says what they take and return."
+        parts += [paragraph(about), table(rows)]
     return "".join(parts)
+
+
+def _forms(record: RunRecord) -> list[dict[str, Any]]:
+    """Return a row for each form that the child was exported in."""
+    workdir = record.workdir
+    forms = {
+        "export": ("SavedModel", workdir.saved_model),
+        "litert": ("LiteRT", workdir.litert),
+        "litert_int8": ("LiteRT in 8 bits", workdir.litert_int8),
+        "onnx": ("ONNX", workdir.onnx),
+    }
+    return [
+        {
+            "form": words,
+            "place": f"child/{path.name}",
+            "largest difference from the Keras model": record.child.get(f"{name}_max_difference"),
+        }
+        for name, (words, path) in forms.items()
+        if path.exists()
+    ]
 
 
 def to_program(record: RunRecord) -> str:

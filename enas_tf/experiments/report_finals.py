@@ -16,6 +16,14 @@ from enas_tf.spaces.architectures import read_architecture
 _MOST_ROWS, _MOST_DRAWN = 10, 3
 #: Tokens of an architecture above which the best one alone is drawn: a picture of it takes half a second.
 _LARGE = 400
+_WHOLE = ("parameters", "flops", "child_parameters", "child_flops")
+_HEADINGS = {
+    "flops": "FLOPs",
+    "child_parameters": "child's parameters",
+    "child_flops": "child's FLOPs",
+    "child_latency_ms": "child's latency (ms)",
+    "pareto": "Pareto set",
+}
 _BUDGET = re.compile(r"(?P<metric>\w+?)_(?P<epochs>\d+)_epochs?")
 
 
@@ -116,34 +124,41 @@ def show_candidates(record: RunRecord) -> str:
     if not rows:
         return ""
     shown = [{_heading(name): _cell(name, row[name]) for name in _columns(row)} for row in rows[:_MOST_ROWS]]
-    num = f"the best {_MOST_ROWS} of {len(rows):,}" if len(rows) > _MOST_ROWS else f"all {len(rows)}"
+    others = f" of {len(rows):,}; candidates.csv has all" if len(rows) > _MOST_ROWS else ""
     text = (
-        f"This table has {num}, best first; candidates.csv has all. Parameters and FLOPs are counted at the size of "
-        "the search; a child that is retrained is larger as a rule. The arc is the architecture as a text: the option "
-        "architecture of the commands reads it."
+        f"These are the best {len(shown)}{others}. {_about_costs(rows[0])} The arc is the architecture as a text: the "
+        "option architecture of the commands reads it."
     )
     if _budgets(rows):
         text += " Finalists come first, with their metric after some epochs of training."
     return paragraph(text) + table(shown) + _pictures(record)
 
 
+def _about_costs(row: Mapping[str, str]) -> str:
+    if "child_flops" in row:
+        return "Parameters and FLOPs are those of the retrained child."
+    return "Parameters and FLOPs are counted at the size of the search; a child that is retrained is larger as a rule."
+
+
 def _columns(row: Mapping[str, str]) -> list[str]:
-    """Return the columns of the table, the arc behind the numbers."""
-    return [*(name for name in row if name != "arc"), "arc"]
+    """Return the columns of the table, the arc behind the numbers; costs are those of the child, where it has them."""
+    left_out = {"arc", "parameters", "flops"} if "child_flops" in row else {"arc"}
+    return [*(name for name in row if name not in left_out), "arc"]
 
 
 def _heading(name: str) -> str:
     match = _BUDGET.fullmatch(name)
     if match:
         return f"after {_epochs(int(match['epochs']))}"
-    return {"flops": "FLOPs"}.get(name, _in_words(name))
+    return _HEADINGS.get(name, _in_words(name))
 
 
 def _cell(name: str, value: str) -> Any:
     """Return a value of candidates.csv as the page shows it."""
-    if name in ("parameters", "flops"):
-        return int(value)
-    return float(value) if value and (name.startswith("valid_") or _BUDGET.fullmatch(name)) else value
+    if name in _WHOLE and value:
+        return round(float(value))
+    is_number = name.startswith(("valid_", "child_")) or _BUDGET.fullmatch(name)
+    return float(value) if value and is_number else value
 
 
 def _pictures(record: RunRecord) -> str:
@@ -174,10 +189,9 @@ def show_fronts(record: RunRecord) -> str:
     alike = [row for row in rows if (longest is None or int(row["epochs"]) == longest) and _is_finite(row[metric])]
     if len(alike) < 2:
         return ""
-    costs: Mapping[str, list[float]] = {
-        words: [float(row[name]) for row in alike]
-        for name, words in {"flops": f"FLOPs per {record.options.task.unit}", "parameters": "parameters"}.items()
-    }
+    costs = _costs(alike, record.options.task.unit)
+    if not costs:
+        return ""
     values = [float(row[metric]) for row in alike]
     by = "shared weights" if longest is None else f"trials of {_epochs(longest)}"
     text = (
@@ -187,6 +201,21 @@ def show_fronts(record: RunRecord) -> str:
     )
     figure = draw_fronts(costs, values, "max" if is_higher_better else "min", _in_words(metric))
     return paragraph(text) + picture(figure, "metric of the candidates against their cost", "fronts")
+
+
+def _costs(rows: list[dict[str, str]], unit: str) -> dict[str, list[float]]:
+    """Return the costs in which candidates differ, by their names with units.
+
+    Where the search has counted those of the retrained children they are meant, else those at the size of the search.
+    """
+    of_child = any(name.startswith("child_") for name in rows[0])
+    start, owner = ("child_", " of the retrained child") if of_child else ("", "")
+    names = {"flops": f"FLOPs per {unit}", "parameters": "parameters", "latency_ms": "latency in ms"}
+    return {
+        words + owner: [float(row[start + name]) for row in rows]
+        for name, words in names.items()
+        if len({row.get(start + name) for row in rows}) > 1
+    }
 
 
 def _is_finite(text: str) -> bool:

@@ -15,12 +15,13 @@ from enas_tf.reading import read_text
 from enas_tf.search.config import SEARCH
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.evaluators.scratch import SCRATCH
+from enas_tf.search.objective import OBJECTIVE, in_words
 from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.spaces.decisions import PickOp
 
 _PARTS = {"train": "training", "valid": "validation"}
 #: Epochs of a policy that are drawn, at most.
-_MOST_POINTS = 100
+_MOST_POINTS = 50
 #: Options that the table of facts shows.
 _SHOWN = {"space", "searcher", "evaluator", "seed"}
 
@@ -60,6 +61,7 @@ def _search_in_words(record: RunRecord) -> dict[str, str]:
         "searcher": f"{run.searcher}: {searcher.help}" if searcher.help else run.searcher,
         "evaluator": f"{run.evaluator}: {evaluator.help}" if evaluator.help else run.evaluator,
         "length": length,
+        **in_words(options[OBJECTIVE]),
     }
 
 
@@ -102,7 +104,7 @@ def show_curves(record: RunRecord) -> str:
         ("search", "loss"): "training loss (nats)",
         ("search", metric): f"training {metric}",
         ("controller", "reward"): "mean reward of proposals",
-        ("controller", "ahead_of_uniform"): "policy ahead of uniform",
+        ("controller", "ahead_of_uniform"): f"ahead of uniform ({metric})",
     }
     panels = [panel for (phase, name), words in names.items() if (panel := _panel(record, phase, name, words))]
     if not panels:
@@ -185,11 +187,11 @@ def show_trials(record: RunRecord) -> str:
     pick = max if task.is_higher_better else min
     for _, value, _ in done:
         best.append(pick(value, best[-1]) if best else value)
-    name = f"validation {task.metric}"
-    figure = draw_progress(groups, ([n for n, *_ in done], best), "number of the trial", name)
+    metric = task.judged_metric(record.options).replace("_", " ")
+    figure = draw_progress(groups, ([n for n, *_ in done], best), "number of the trial", f"validation {metric}")
     how = (
         "Each point is an architecture that was trained from scratch; the line is the best so far, by the "
-        f"{task.metric} on the validation part. {'More' if task.is_higher_better else 'Less'} is better. A searcher "
+        f"{metric} on the validation part. {'More' if task.is_higher_better else 'Less'} is better. A searcher "
         "that learns has better points on the right than on the left."
     )
     return text + paragraph(how) + picture(figure, "metric of the trials and the best so far", "trials")

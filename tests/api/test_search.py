@@ -18,7 +18,7 @@ def test_a_model_predicts_for_the_images_as_the_caller_has_them(finished, images
     assert np.isfinite(logits).all()
     np.testing.assert_array_equal(search.best_model.predict(images[0], verbose=0), logits)
     assert search.metrics["input"]["dtype"] == "float32"
-    assert search.evaluate().keys() == {"test_accuracy", "test_loss"}
+    assert search.evaluate().keys() == {"test_accuracy", "test_balanced_accuracy", "test_loss"}
     assert search.evaluate()["test_loss"] == pytest.approx(search.metrics["test_loss"], rel=1e-6)
 
 

@@ -150,6 +150,28 @@ def test_a_run_that_has_left_nothing_has_a_page(tmp_path):
     assert page.headings
 
 
+def test_the_costs_of_retrained_children_are_drawn_where_they_are_known(tmp_path, monkeypatch):
+    """The search has counted them for its limits and objectives; in what candidates do not differ is no choice."""
+    path, seen = write_run(tmp_path / "run"), []
+    lines = (path / "candidates.csv").read_text().splitlines()
+    more = [
+        "child_parameters,child_flops,child_latency_ms,pareto",
+        *(f"1.5e+06,{n}e+06,0.{n},yes" for n in range(1, 7)),
+    ]
+    (path / "candidates.csv").write_text("".join(f"{line},{rest}\n" for line, rest in zip(lines, more, strict=True)))
+    draw = report_finals.draw_fronts
+    monkeypatch.setattr(report_finals, "draw_fronts", lambda costs, *rest: (seen.append(costs), draw(costs, *rest))[1])
+    text = to_report(path)
+    assert seen == [
+        {
+            "FLOPs per image of the retrained child": [n * 1e6 for n in range(1, 7)],
+            "latency in ms of the retrained child": [n / 10 for n in range(1, 7)],
+        }
+    ]
+    for word in ("child&#x27;s latency (ms)", "<td>1,500,000</td>", "Pareto set"):
+        assert word in text
+
+
 def test_a_drawing_that_fails_costs_its_place_alone(tmp_path, monkeypatch):
     def fail(architecture):
         raise ZeroDivisionError

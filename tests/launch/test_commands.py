@@ -19,7 +19,7 @@ def test_every_launcher_has_a_command():
         for path in Path(enas_tf.launch.__file__).parent.glob("*.py")
         if 'if __name__ == "__main__"' in path.read_text()
     ]
-    assert len(launchers) == 7
+    assert len(launchers) == 8
     assert {f"enas-{name}": f"enas_tf.launch.{name}:command" for name in launchers} == SCRIPTS
 
 

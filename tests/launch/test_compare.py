@@ -57,6 +57,20 @@ def test_a_perplexity_is_better_when_it_is_lower(launch, tmp_path):
     assert [(row["epochs"], row["trials"]) for row in rows[:2]] == [("", "4"), ("3", "")]
 
 
+def test_runs_that_are_judged_by_another_metric_are_sorted_by_it(launch, runs, tmp_path):
+    for name, value in (("run_0", 0.75), ("run_1", 0.5)):
+        for flags in ("run.flags", "child/run.flags"):
+            with (tmp_path / name / flags).open("a") as file:
+                file.write("--class_weights=balanced\n")
+        metrics = tmp_path / name / "child/metrics.json"
+        metrics.write_text(json.dumps(json.loads(metrics.read_text()) | {"test_balanced_accuracy": value}))
+    outcome = launch("compare", *runs[:2])
+    assert outcome.code == 0, outcome.err
+    head, *rows = (line.split() for line in outcome.out.split("\n\n")[1].splitlines())
+    assert head == ["run", "seed", "test", "accuracy", "test", "balanced", "accuracy"]
+    assert rows == [["run_0", "0", "0.25", "0.75"], ["run_1", "1", "0.875", "0.5"]]
+
+
 def test_one_run_is_told_about(launch, runs):
     outcome = launch("compare", "run_0")
     assert outcome.code == 0, outcome.err

@@ -221,7 +221,9 @@ def test_a_file_where_a_directory_is_to_be(run_directory, refuse, tmp_path, plac
         break
 
 
-@pytest.mark.parametrize("place", ["candidates.csv", "architecture.svg", "run.flags", "child/labels.txt"])
+@pytest.mark.parametrize(
+    "place", ["candidates.csv", "architecture.svg", "run.flags", "report.html", "child/labels.txt"]
+)
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]], ids=["", "overwrite"])
 def test_a_directory_where_a_file_is_to_be(run_directory, refuse, tmp_path, place, overwrite):
     (run_directory / "run.flags").rename(tmp_path / "mine.flags")

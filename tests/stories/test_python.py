@@ -28,6 +28,7 @@ search.export()
 #: Files that are equal to the last byte.
 EQUAL = [
     "candidates.csv",
+    "policy.jsonl",
     "architecture.json",
     "architecture.svg",
     "child/metrics.json",
@@ -55,6 +56,8 @@ def test_a_run_from_python_equals_that_of_the_command_line(finished, tmp_path):
     assert ran.stdout == "", "nothing is printed"
     for name in EQUAL:
         assert (workdir / name).read_bytes() == (finished / name).read_bytes(), name
+    pages = [(place / "report.html").read_text() for place in (workdir, finished)]
+    assert pages[0].count("<svg") == pages[1].count("<svg") > 5
     assert len(list(csv.reader((workdir / "candidates.csv").open()))) > 1
     assert records(workdir) == records(finished)
     ours, theirs = (keras.models.load_model(place / "child/child.keras") for place in (workdir, finished))
