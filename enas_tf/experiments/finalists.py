@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.recipes import build_executor, ledger_of
 from enas_tf.experiments.run import Run
 from enas_tf.ops.costs import Cost
+from enas_tf.options import Config
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
@@ -60,15 +62,27 @@ def choose_finalist(
         else:
             run.reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
 
-    # Small batches leave a plateau where large ones stay: finalists differ as early as children do.
-    training = Training(config[RETRAIN].batch_size, config[RETRAIN_SGD])
+    training = finalist_training(config)
     with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
         states = States(run.workdir.checkpoints("trials"))
-        finals = Finals(executor, ledger, states, budgets, limits.objective, report)
+        finals = Finals(executor, ledger, states, budgets, limits.objective, report, purpose_of(training))
         stages = finals.run(ranked, num)
     report_of = _report(run, stages, budgets)
     stages[-1] = _settle(limits.objective, stages[-1], stage_name(ranked[0].metric, budgets[-1]))
     return order_all(ranked, stages), report_of
+
+
+def finalist_training(config: Config) -> Training:
+    """Return how finalists are trained: by the batches and the rates of retraining.
+
+    A language model may need its small batches to leave the plateau of word frequencies at all.
+    """
+    return Training(config[RETRAIN].batch_size, config[RETRAIN_SGD])
+
+
+def purpose_of(training: Training) -> str:
+    """Return the purpose of finalists' trials: derive may be run again with other options of retraining."""
+    return f"finalist {zlib.crc32(repr((training.batch_size, training.sgd)).encode()):08x}"
 
 
 def _num_trainings(ranked: list[Candidate], num: int, budgets: tuple[int, ...]) -> int:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.advice import advice_of
 from enas_tf.experiments.data_record import check_data
-from enas_tf.experiments.finalists import choose_finalist
+from enas_tf.experiments.finalists import choose_finalist, finalist_training, purpose_of
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.objectives import ChildCosts
 from enas_tf.experiments.recipes import check_executor
@@ -219,6 +219,7 @@ class SearchStage:
         found = {"searched_epochs": num_epochs} | dataclasses.asdict(config[DERIVE]) | self._objectives()
         if num := config[FINALISTS].finalists * (FINALISTS in config.values):
             found |= {"finalists": num, "finalist_epochs": list(budgets_for(config[RETRAIN].epochs))}
+            found["finalist_training"] = purpose_of(finalist_training(config))
         return found
 
     def _objectives(self) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Finals:
       states: of the trainings that may be prolonged.
       budgets: in epochs, ascending.
       objective: what they are ranked by.
+      purpose: that of the trials; one for each way of training, for the ledger may hold those of another.
       report: called with a finalist, its trial and its outcome, when each is known; at once where the ledger knows it.
     """
 
@@ -52,6 +53,7 @@ class Finals:
     budgets: tuple[int, ...]
     objective: Objective
     report: Callable[[Candidate, Trial, Outcome], None]
+    purpose: str = "finalist"
 
     def run(self, candidates: Sequence[Candidate], num: int) -> list[list[Candidate]]:
         """Train the best `num` of `candidates` (best first) and all that are controls.
@@ -71,7 +73,7 @@ class Finals:
         return stages
 
     def _rank(self, candidates: list[Candidate], budgets: tuple[int, ...]) -> list[Candidate]:
-        trials = [Trial(candidate.tokens, budgets, "finalist") for candidate in candidates]
+        trials = [Trial(candidate.tokens, budgets, self.purpose) for candidate in candidates]
         outcomes = self._train(candidates, trials)
         name = stage_name(candidates[0].metric, budgets[-1])
         values = [o.value if isinstance(o, Measurement) else math.nan for o in outcomes]

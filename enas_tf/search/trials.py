@@ -18,7 +18,7 @@ class Trial:
       tokens: of the architecture, in its space.
       budgets: epochs at which the training ends a cycle of the learning rate, ascending. The last one is the budget of
         the trial. With (1, 3) a trial trains for an epoch, and for two more from there.
-      purpose: "search" or "finalist".
+      purpose: "search", or "finalist" and how finalists are trained.
     """
 
     tokens: tuple[int, ...]
