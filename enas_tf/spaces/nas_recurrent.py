@@ -219,6 +219,7 @@ SPACES.register(
         "retrain_epochs": 3000,
         "retrain_batch_size": 64,
         "retrain_learning_rate": 20.0,
+        "restart_epochs": 0,
         "retrain_restart_epochs": 0,
         "retrain_momentum": 0.0,
         "retrain_l2": 8e-7,

@@ -117,10 +117,15 @@ RETRAIN_SGD = Group(ChildSgdConfig(min_learning_rate=0.001, l2=2e-4), prefix="re
 
 
 class CosineCycle(keras.optimizers.schedules.LearningRateSchedule):
-    """A cosine from `rate` at the step `first` to 0 after `num` steps. Both can be set anew without another trace."""
+    """A cosine from `rate` at the step `first` to 0 after `num` steps. Both can be set anew without another trace.
 
-    def __init__(self, rate: float):
-        self.rate = rate
+    Args:
+      rate: the learning rate at first.
+      falls: whether it falls; it stays at `rate` if not.
+    """
+
+    def __init__(self, rate: float, falls: bool = True):
+        self.rate, self.falls = rate, falls
         self.first = tf.Variable(0.0, trainable=False, name="first")
         self.num = tf.Variable(1.0, trainable=False, name="num")
 
@@ -131,12 +136,14 @@ class CosineCycle(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """Return the rate of `step`, float32 scalar."""
+        if not self.falls:
+            return tf.constant(self.rate)
         progress = tf.clip_by_value((tf.cast(step, tf.float32) - self.first) / self.num, 0.0, 1.0)
         return self.rate * 0.5 * (1.0 + tf.cos(math.pi * progress))
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {"rate": self.rate}
+        return {"rate": self.rate, "falls": self.falls}
 
 
 def build_optimizer(

@@ -39,7 +39,9 @@ class Runner(abc.ABC):
 
     def __init__(self, run: TrialRun, training: Training):
         self.run, self.training = run, training
-        self.schedule = CosineCycle(training.sgd.learning_rate)
+        # Where no cycles are asked for, it stays in trials too: a language model that is trained for an epoch or two
+        # with a falling rate learns the frequencies of words alone.
+        self.schedule = CosineCycle(training.sgd.learning_rate, falls=training.sgd.has_cycles)
         #: About how many steps the last training had in an epoch.
         self.steps_per_epoch = 0
 

@@ -25,7 +25,7 @@ class Training:
 
     Attributes:
       batch_size: images (rows of text) of a step.
-      sgd: how the weights move. Its learning rate falls to zero within each cycle.
+      sgd: how the weights move. Its learning rate falls to zero within each cycle, unless it has none.
       num_measured: how many of the last epochs are measured; the best of them counts.
       model: one of `MODELS`.
       is_tested: whether the test part is measured too, at the end.
