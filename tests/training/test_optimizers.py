@@ -7,7 +7,15 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError
 from enas_tf.runtime.devices import build_strategy
-from enas_tf.training.optimizers import ChildSgdConfig, LossScale, SgdConfig, apply_clipped, build_optimizer, scaled
+from enas_tf.training.optimizers import (
+    ChildSgdConfig,
+    CosineCycle,
+    LossScale,
+    SgdConfig,
+    apply_clipped,
+    build_optimizer,
+    scaled,
+)
 
 STEPS = 50
 
@@ -30,6 +38,17 @@ def test_the_rate_falls_from_largest_to_smallest_in_each_cycle(factor):
         rates = [rate(step) for step in range(begin, begin + length, length // 10)]
         assert rates == sorted(rates, reverse=True)
         begin, length = begin + length, length * factor
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_the_rate_of_a_trial_falls_to_zero_or_stays(falls):
+    cycle = CosineCycle(0.05, falls)
+    for first, num in ((0, 40), (40, 10)):
+        cycle.begin(first, num)
+        rates = [float(cycle(first + step)) for step in (0, num // 2, num)]
+        np.testing.assert_allclose(rates, [0.05, 0.025, 0.0] if falls else [0.05] * 3, atol=1e-7)
+    again = CosineCycle.from_config(cycle.get_config())
+    assert float(again(0)) == pytest.approx(0.05)
 
 
 def test_gradients_are_scaled_to_the_global_norm():
