@@ -219,7 +219,8 @@ class Search:
         with as_written({"export": "formats"}):
             options = self._options_of_child(option_values({"export": formats}))
             with self._run(options) as run:
-                return export(run)[-1]
+                places = export(run)
+                return places[-1] if places else run.workdir.saved_model  # Written by the chief, of several processes.
 
     def describe(self, architecture: Any = None) -> Description:
         """Return what an architecture is and what its child costs; `print` shows it, `to_json` has it as values.

@@ -63,7 +63,13 @@ def write_litert_int8(run: Run, child: keras.Model) -> Path:
     name, path = run.task.signature(child).name, run.workdir.litert_int8
 
     def convert() -> bytes:
-        return _convert(run, child, run.task.calibration(child, run.data))
+        calibration = run.task.calibration(child, run.data)
+        if calibration is None:
+            raise InputError(
+                f"{ref('export')}=litert_int8: the task {run.task.name} has no examples to find ranges with: expected "
+                "litert, which has 32 bits."
+            )
+        return _convert(run, child, calibration)
 
     return _write(run, child, "litert_int8", path, convert, _runner(name), compares_classes=True)
 

@@ -3,6 +3,7 @@
 import keras
 
 from enas_tf.errors import InputError, ref
+from enas_tf.experiments.data_record import check_data
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.search_stage import SearchStage
 from enas_tf.search.evaluators.shared import SharedWeightsEvaluator
@@ -27,6 +28,17 @@ def check_inheritance(run: Run, architecture: Buildable) -> None:
             f"{ref('inherit')}: the child has {costs[1].parameters:,} parameters, and {costs[0].parameters:,} at the "
             f"size of the search, {networks.size_in_words(architecture, searched)}: expected equal sizes. Give the "
             "options of retraining the values of the search."
+        )
+
+
+def check_searched(run: Run) -> None:
+    """Raise `InputError` where the workdir holds no search of the run's options that could be inherited from."""
+    run.workdir.check_stage("search", run.stage_values("search"))
+    check_data(run, "search")
+    if not (run.workdir.checkpoints("search") / "checkpoint").exists():
+        raise InputError(
+            f"{run.workdir} holds no searched weights for {ref('inherit')}: expected checkpoints/search, as "
+            f"`python -m enas_tf.launch.search --workdir=...` leaves it. Leave out {ref('inherit')}."
         )
 
 

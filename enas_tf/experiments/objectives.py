@@ -24,16 +24,20 @@ _NUM_COMPARED = 3
 class ChildCosts:
     """What the retrained child of an architecture costs, by the names of `objective.COSTS`.
 
+    Args:
+      run: the run.
+      is_new: whether what an earlier search has measured does not count.
+
     Raises:
       InputError: the run has an objective that its task cannot have.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, is_new: bool = False):
         self._run, config = run, run.config[OBJECTIVE]
         check_objective(config, run.task.metric, run.task.is_higher_better)
         if config.needs_latency:
             _check_latency(run)
-        self._latencies = Latencies(run) if config.needs_latency else None
+        self._latencies = Latencies(run, is_new) if config.needs_latency else None
 
     def __call__(self, architecture: Architecture) -> Mapping[str, float]:
         run = self._run
@@ -71,23 +75,36 @@ class Latencies:
     So a run that resumes has the numbers that it began with, whatever else its machine does then.
     """
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, is_new: bool):
         self._run, self._path = run, run.workdir.path / "latency.json"
-        cure = f"Remove it, and start anew with {ref('overwrite')}."
+        self._table, self._is_kept = LatencyTable(), False
+        self._ratios: list[float] = []
+        if not is_new and self._path.exists():
+            self._read()
+
+    def _read(self) -> None:
+        cure = f"Start anew with {ref('overwrite')}."
         fields = {"device": (str,), "scale": (float,), "ratios": (list,), "parts": (dict,)}
-        what = "the latencies that a search has measured"
-        record = read_json(self._path, what, cure, fields) if self._path.exists() else {}
-        is_same = record.get("device") == device_names()
-        self._table = LatencyTable(record["parts"], record["scale"]) if is_same else LatencyTable()
-        self._ratios: list[float] = record["ratios"] if is_same else []
+        record = read_json(self._path, "the latencies that a search has measured", cure, fields)
+        if record["device"] != device_names():
+            raise InputError(
+                f"{self._path} holds the latencies of another device ({record['device']}, and this one is "
+                f"{device_names()}): expected the device that the search began on. {cure}"
+            )
+        self._table, self._ratios = LatencyTable(record["parts"], record["scale"]), record["ratios"]
 
     def of(self, cost: Cost) -> float:
         """Return the estimate of a child's latency in milliseconds; measure what is not known yet."""
         if self._table.scale is None:
             self._calibrate()
+        if cost.flops_of_pieces != cost.flops:
+            raise InputError(
+                "the latency of a network is the sum of its parts, and an operation of your own names none: expected "
+                "its `count` to return `Cost.convolution`, `separable`, `pooling` or `dense`, or their sum."
+            )
         num = len(self._table.known)
         latency = self._table.latency(cost)
-        if len(self._table.known) > num:
+        if self._is_kept and len(self._table.known) > num:
             self.save()
         return latency
 
@@ -100,7 +117,6 @@ class Latencies:
             child = run.networks.build_child(architecture, config, run.shape)
             networks.append((run.networks.count(architecture, config, run.shape), caller(child)))
         self._ratios = self._table.calibrate(networks)
-        self.save()
 
     @property
     def in_words(self) -> str:
@@ -113,8 +129,9 @@ class Latencies:
         )
 
     def save(self) -> None:
-        """Write the table, unless the workdir is not there yet or nothing was measured."""
-        if self._path.parent.is_dir() and self._table.scale is not None:
+        """Write the table, and from now on whatever is measured: the workdir is the run's."""
+        self._is_kept = True
+        if self._table.scale is not None:
             parts = dict(sorted(self._table.known.items()))
             record = {"device": device_names(), "scale": self._table.scale, "ratios": self._ratios, "parts": parts}
             write_json(self._path, record)

@@ -10,6 +10,7 @@ from enas_tf.experiments.run_record import RunRecord
 from enas_tf.pictures.page import code, facts, matrix, note, paragraph, picture, table
 from enas_tf.pictures.plots import Panel, draw_panels
 from enas_tf.reading import read_text
+from enas_tf.training.child import INHERIT
 
 #: Classes up to which a confusion matrix is drawn, and rows of the tables that stand in its place.
 _MOST_CLASSES = 50
@@ -62,8 +63,10 @@ def show_curves(record: RunRecord) -> str:
             panels.append(Panel("epoch", only + _in_words(name) + " (nats)" * (name == "loss"), curves))
     if not panels:
         return ""
+    is_inherited = record.child_options is not None and record.child_options[INHERIT].inherit
+    start = "from the shared weights of the search" if is_inherited else "from scratch"
     text = (
-        "The child was trained from scratch. Training is measured with dropout and augmentation while the weights "
+        f"The child was trained {start}. Training is measured with dropout and augmentation while the weights "
         "change, validation without them at the end of each epoch. A validation loss that rises while the training "
         "loss falls means that the child learns its training data by heart."
     )
@@ -130,7 +133,8 @@ def show_loading(record: RunRecord) -> str:
     """Return a program that loads the child."""
     if not record.workdir.child_keras.exists():
         return ""
-    text = "Run this in the directory of this page, where keras is installed. Paths are relative to that directory."
+    needed = "enas_tf" if record.options.task.writes_text else "keras"
+    text = f"Run this in the directory of this page, where {needed} is installed. Paths are relative to that directory."
     parts = [paragraph(text), code(to_program(record))]
     if rows := _forms(record):
         about = "The same model in forms for other programs; docs/export.md of enas_tf says what they take and return."

@@ -10,6 +10,7 @@ from enas_tf.experiments.run_record import RunRecord
 from enas_tf.pictures.drawing import draw
 from enas_tf.pictures.page import facts, note, paragraph, picture, table
 from enas_tf.pictures.plots import draw_agreement, draw_fronts
+from enas_tf.search.derive import DERIVE
 from enas_tf.spaces.architectures import read_architecture
 
 #: Rows of the table of candidates, and how many of them are drawn.
@@ -184,16 +185,13 @@ def show_fronts(record: RunRecord) -> str:
     if len(rows) < 2:
         return ""
     metric, is_higher_better = _metric(record), record.options.task.is_higher_better
-    longest = max((int(row["epochs"]) for row in rows if "epochs" in row), default=None)
-    # The metrics of trainings of another length are no rivals.
-    alike = [row for row in rows if (longest is None or int(row["epochs"]) == longest) and _is_finite(row[metric])]
+    alike, name, by = _rivals(record, rows, metric)
     if len(alike) < 2:
         return ""
     costs = _costs(alike, record.options.task.unit)
     if not costs:
         return ""
-    values = [float(row[metric]) for row in alike]
-    by = "shared weights" if longest is None else f"trials of {_epochs(longest)}"
+    values = [float(row[name]) for row in alike]
     text = (
         f"Each point is a candidate, with its {_in_words(metric)} by {by} "
         f"({'more' if is_higher_better else 'less'} is better) and what its child costs. The marked ones are the "
@@ -201,6 +199,29 @@ def show_fronts(record: RunRecord) -> str:
     )
     figure = draw_fronts(costs, values, "max" if is_higher_better else "min", _in_words(metric))
     return paragraph(text) + picture(figure, "metric of the candidates against their cost", "fronts")
+
+
+def _rivals(record: RunRecord, rows: list[dict[str, str]], metric: str) -> tuple[list[dict[str, str]], str, str]:
+    """Return the candidates that compare with each other, the column that they are compared by, and its words.
+
+    Those among which derive has found the Pareto set, if it was asked for one. Otherwise trials of the longest
+    trainings, or what was ranked by the whole validation part.
+    """
+    marked = [row for row in rows if row.get("pareto")]
+    stages = [name for name in rows[0] if name.startswith(f"{metric}_") and "epoch" in name]
+    longest = max((int(row["epochs"]) for row in rows if "epochs" in row), default=None)
+    name, by = metric, f"the evaluator {record.options.run.evaluator}"
+    if longest is not None:
+        rows, by = [row for row in rows if int(row["epochs"]) == longest], f"trials of {_epochs(longest)}"
+    elif record.options.run.evaluator == "shared":
+        derive = record.options[DERIVE]
+        rows, by = rows[: derive.derive_kept] if derive.derive_batches else rows, "shared weights"
+    if marked:
+        rows = marked
+        full = [stage for stage in stages if all(row[stage] for row in marked)]
+        if full:
+            name, by = full[-1], "short trainings"
+    return [row for row in rows if _is_finite(row[name])], name, by
 
 
 def _costs(rows: list[dict[str, str]], unit: str) -> dict[str, list[float]]:

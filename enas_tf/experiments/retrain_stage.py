@@ -7,7 +7,7 @@ import keras
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.experiments.config import to_flagfile
 from enas_tf.experiments.data_record import check_data, record_data
-from enas_tf.experiments.inheritance import check_inheritance, inherit
+from enas_tf.experiments.inheritance import check_inheritance, check_searched, inherit
 from enas_tf.experiments.memory import enough_memory
 from enas_tf.experiments.objectives import measure_latency
 from enas_tf.experiments.run import Run
@@ -34,7 +34,7 @@ class RetrainStage:
         self.run, self.architecture = run, architecture
         self.cost = check_retraining(run, architecture)
         if run.config[INHERIT].inherit:
-            check_inheritance(run, architecture)
+            check_searched(run)
         with enough_memory(f"the child: {self._size()}", "retrain", run.config), run.replicas.strategy.scope():
             self.child = self._build_child(dtype=run.config.run.precision, for_training=True)
             self.trainer = self._build_trainer()
@@ -63,12 +63,6 @@ class RetrainStage:
         run, task, retrain = self.run, self.run.task, self.run.config[RETRAIN]
         if not (retrain.keep_best or retrain.stop_patience):
             return None
-        if not task.holds_out(run.config):
-            name = "retrain_keep_best" if retrain.keep_best else "retrain_stop_patience"
-            raise InputError(
-                f"{ref(name)} compares epochs by the validation part, and {ref('train_on')}=train+valid trains on it: "
-                f"leave it out, or train on the training part alone."
-            )
         metric = f"valid_{task.judged_metric(run.config)}"
         return BestEpoch(self.child.weights, metric, task.is_higher_better, retrain.keep_best, retrain.stop_patience)
 
@@ -180,6 +174,17 @@ class RetrainStage:
         return child
 
 
+def _check_best(run: Run) -> None:
+    """Raise `InputError` where epochs are to be compared by images that the child is trained on."""
+    retrain = run.config[RETRAIN]
+    if (retrain.keep_best or retrain.stop_patience) and not run.task.holds_out(run.config):
+        name = "retrain_keep_best" if retrain.keep_best else "retrain_stop_patience"
+        raise InputError(
+            f"{ref(name)} compares epochs by the validation part, and {ref('train_on')}=train+valid trains on it: "
+            "leave it out, or train on the training part alone."
+        )
+
+
 def check_retraining(run: Run, architecture: Buildable) -> Cost:
     """Return the cost of the architecture's child.
 
@@ -194,6 +199,9 @@ def check_retraining(run: Run, architecture: Buildable) -> Cost:
     except InputError as error:
         # Components that a search uses too name its options; here the ones of retraining are meant.
         raise RETRAIN.name_options(networks.child.name_options(error)) from error
+    _check_best(run)
+    if config[INHERIT].inherit:
+        check_inheritance(run, architecture)
     return cost
 
 

@@ -176,8 +176,9 @@ class Run:
     def stage_values(self, stage: str) -> dict[str, Any]:
         """Return option name -> value of what decides the results of `stage`, as the run writes it down."""
         values, config = self.recorded_config.stage_values(stage), self.recorded_config
-        if stage == "search" and config[OBJECTIVE].limits:
-            # Limits are about the retrained child, whose size then decides what the search may find.
+        objective = config[OBJECTIVE]
+        if stage == "search" and (objective.limits or objective.reward_function != "metric"):
+            # They are about the retrained child, whose size then decides what the search finds.
             sizes = {found.name for found in self.networks.child.options}
             values |= {name: value for name, value in config.stage_values("retrain").items() if name in sizes}
         return values

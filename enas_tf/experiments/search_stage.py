@@ -4,7 +4,6 @@ Everything that can be wrong with the input is found while objects are built, be
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 import keras
@@ -48,7 +47,7 @@ from enas_tf.training.health import Recovery
 class SearchStage:
     """The searcher and the evaluator of a run, and how far they have come."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, is_overwriting: bool = False):
         has_finalists = FINALISTS in run.config.values and run.config[FINALISTS].finalists > 0
         run.check_limits("search", *(["retrain"] if has_finalists else []))
         check_executor(run)
@@ -64,12 +63,11 @@ class SearchStage:
             searched = run.config.replace({SEARCH: self._search_config()})
             self.searcher: Searcher = SEARCHERS[options.searcher].build(run.space, searched)
             self.evaluator: Evaluator = EVALUATORS[options.evaluator].build(run)
-        self._costs, is_higher_better = ChildCosts(run), self.evaluator.is_higher_better
-        merit = functools.partial(run.task.merit, run.config)
-        objective = Objective(is_higher_better, run.config[OBJECTIVE], self._costs, merit)
+        self._costs, is_higher_better = ChildCosts(run, is_new=is_overwriting), self.evaluator.is_higher_better
+        objective = Objective(is_higher_better, run.config[OBJECTIVE], self._costs, self.evaluator.merit)
         self.limits = Limits(objective, self.searcher.space, options.seed)
         if objective.config.limits or objective.shapes_rewards:
-            self.searcher = LimitedSearcher(self.searcher, self.limits)
+            self.searcher = LimitedSearcher(self.searcher, self.limits, shapes=not self.evaluator.has_trials)
         self.recovery = Recovery("search")
         self._position: Position | None = None
         self._warm_start: WarmStart | None = None
@@ -118,6 +116,7 @@ class SearchStage:
                 self.recovery,
                 Budget(run.config.run.max_minutes),
             )
+        self._say_refused()
         if self._position.epoch < config.epochs:
             step = f" and {count_of(self._position.step, 'step')}" if self._position.step else ""
             self._say_early(f"{self._position.epoch} of {count_of(config.epochs, 'epoch')}{step}")
@@ -130,6 +129,11 @@ class SearchStage:
             f"search: ended early after {done}{why}; derive goes on with what is best so far. The same search again "
             "resumes from here."
         )
+
+    def _say_refused(self) -> None:
+        if self.limits.num_refused:
+            judged = f"{self.limits.num_refused:,} of {count_of(self.limits.num_judged, 'proposal')}"
+            self.run.reporter.say(f"limits: {judged} exceeded one, and others were drawn in their place")
 
     def _step_in_words(self) -> str:
         return ", ".join(f"{name} of {words}" for name, words in self.evaluator.summary().items())
@@ -190,7 +194,8 @@ class SearchStage:
     def _limits_in_words(self) -> dict[str, str]:
         rows = in_words(self.run.config[OBJECTIVE])
         if self.limits.objective.refuses:
-            rows["limits"] += f"; {self.limits.share:.0%} of random architectures keep them"
+            share = self.limits.share
+            rows["limits"] += f"; {share:.{0 if share >= 0.01 else 1}%} of random architectures keep them"
         return rows | self._costs.summary()
 
     def restore(self) -> Position:
@@ -225,11 +230,17 @@ class SearchStage:
     def _objectives(self) -> dict[str, Any]:
         """Return what of the objective derive alone reads, where it is not the metric alone."""
         config = self.run.config[OBJECTIVE]
-        return {"objective": list(config.objective), "choose": config.choose} if config.objective else {}
+        if not config.objective:
+            return {}
+        # Another size of the child has other costs.
+        sizes = {found.name: value for found, value in self.run.config.options() if "retrain" in found.stages}
+        own = {found.name: sizes[found.name] for found in self.run.networks.child.options if found.name in sizes}
+        return {"objective": list(config.objective), "choose": config.choose, "child": own}
 
     def derive(self, num_epochs: int) -> None:
         """Rank proposals after `num_epochs` of search; write the candidates, the best architecture and its picture."""
         self.run.lock()
+        self._costs.save()
         candidates, metrics = self._candidates()
         self._write(candidates, metrics, num_epochs)
 

@@ -16,9 +16,13 @@ from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.spaces.space import Buildable
 
 
-def build_stage(run: Run) -> SearchStage:
-    """Build the search of a run: by epochs, or by trials where its evaluator has these."""
-    return TrialStage(run) if EVALUATORS[run.config.run.evaluator].has_trials else SearchStage(run)
+def build_stage(run: Run, is_overwriting: bool = False) -> SearchStage:
+    """Build the search of a run: by epochs, or by trials where its evaluator has these.
+
+    With `is_overwriting` nothing that an earlier search has left is read.
+    """
+    stage = TrialStage if EVALUATORS[run.config.run.evaluator].has_trials else SearchStage
+    return stage(run, is_overwriting)
 
 
 def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchStage:
@@ -26,7 +30,7 @@ def start_search(run: Run, is_overwriting: bool, is_retraining: bool) -> SearchS
     if is_retraining:
         run.check_limits("search", "retrain")
         check_retraining(run, run.space.decode([0] * run.space.num_tokens))
-    stage = build_stage(run)
+    stage = build_stage(run, is_overwriting)
     stage.prepare_start(is_overwriting)
     if is_retraining and not is_overwriting:
         run.workdir.check_stage("retrain", run.stage_values("retrain"))

@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,7 +28,6 @@ from enas_tf.search.searchers.searcher import SEARCHERS
 from enas_tf.search.states import States
 from enas_tf.search.trial_loop import TrialPlan, TrialSearch
 from enas_tf.search.trials import Measurement
-from enas_tf.spaces.space import Space
 
 
 class TrialStage(SearchStage):
@@ -37,14 +35,14 @@ class TrialStage(SearchStage):
 
     evaluator: ScratchEvaluator
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, is_overwriting: bool = False):
         if cluster.num_workers() > 1:
             raise InputError(
                 f"{ref('evaluator')}={run.config.run.evaluator} trains each trial in one process, but this run has "
                 f"{cluster.num_workers()}: start one process, with {ref('executor')}=processes or ray for several "
                 "trials at once."
             )
-        super().__init__(run)
+        super().__init__(run, is_overwriting)
         searcher = self.searcher
         compares_trials = searcher.learns_from_batches or searcher.proposes_levels
         check_searcher(compares_trials, self.evaluator.config, run.config.run.searcher)
@@ -103,17 +101,14 @@ class TrialStage(SearchStage):
                 run.seed,
                 run.reporter,
                 Budget(run.config.run.max_minutes),
-                self._refuse,
+                self.limits,
             )
             try:
                 trials.run()
             except StopEarly:
                 num = sum(entry.outcome is not None for entry in self.ledger.of("search"))
                 self._say_early(count_of(num, "trial"))
-
-    def _refuse(self, space: Space, tokens: Sequence[int]) -> str | None:
-        limits = self.limits
-        return limits.excess(space, np.array(tokens, np.int32)) if limits.objective.refuses else None
+            self._say_refused()
 
     def dry_run(self) -> None:
         """Print what the search would take, from a few steps of one trial."""

@@ -25,6 +25,17 @@ class Piece(NamedTuple):
     outputs: int
     pixels: int
 
+    @property
+    def flops(self) -> int:
+        height, width = self.size
+        weights = {
+            "convolution": height * width * self.inputs * self.outputs,
+            "separable": height * width * self.inputs + self.inputs * self.outputs,
+            "pooling": 0,
+            "dense": self.inputs * self.outputs,
+        }
+        return 2 * weights[self.kind] * self.pixels
+
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
@@ -42,6 +53,11 @@ class Cost:
     def sizes(self) -> dict[str, int]:
         """The figures that records of runs hold."""
         return {"parameters": self.parameters, "flops": self.flops}
+
+    @property
+    def flops_of_pieces(self) -> int:
+        """The FLOPs of all pieces: those of the network, unless an operation names none."""
+        return sum(num * piece.flops for piece, num in self.pieces)
 
     @property
     def parameters_total(self) -> int:

@@ -1,5 +1,7 @@
 """A searcher whose proposals keep limits."""
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -33,6 +35,20 @@ class Limits:
         self._spares: dict[Space, np.ndarray] = {}
         if objective.refuses:
             self.share = self._find_spares(space)
+
+    def count(self, is_refused: Sequence[bool]) -> None:
+        """Count proposals that were looked at."""
+        self.num_judged += len(is_refused)
+        self.num_refused += sum(is_refused)
+
+    def refusal(self, space: Space, tokens: Sequence[int]) -> str | None:
+        """Say why a proposal is not to be trained; None where it is."""
+        return self.excess(space, np.array(tokens, np.int32)) if self.objective.refuses else None
+
+    def shaped(self, space: Space, tokens: Sequence[int], reward: float) -> float:
+        """Return what a searcher learns from, of a proposal with this reward."""
+        objective = self.objective
+        return objective.shaped(reward, objective.measure(space.decode(tokens))) if objective.shapes_rewards else reward
 
     def excess(self, space: Space, tokens: np.ndarray) -> str | None:
         """Say which limit the proposal exceeds; None if it keeps all."""
@@ -88,20 +104,27 @@ class Limits:
 class LimitedSearcher(Searcher):
     """Hands on the proposals of another searcher that keep the limits. Others are drawn again.
 
-    A policy is told of those alone that were kept, and so learns to rank within the limits. Where `_ROUNDS` draws are
+    A policy learns from proposals that were kept alone, and so ranks within the limits. Where `_ROUNDS` draws are
     not enough, random architectures within the limits stand in. A searcher that proposes levels is not asked twice: its
     proposals are handed on as they are, and those beyond a limit fail as trials.
 
     With `limit_penalty` nothing is refused. The rewards of what exceeds a limit are lowered before the searcher learns
     from them, and those of all proposals are what `reward_function` makes of them.
+
+    Args:
+      inner: who proposes.
+      limits: what is refused.
+      shapes: whether the rewards of `update` are those of the evaluator; a search by trials has shaped them before.
     """
 
-    def __init__(self, inner: Searcher, limits: Limits):
+    def __init__(self, inner: Searcher, limits: Limits, shapes: bool = True):
         # Not the base's: what an epoch counts is the inner searcher's.
         tf.Module.__init__(self, name="limited")
         self.inner, self.limits, self.space = inner, limits, inner.space
+        self._shapes = shapes and limits.objective.shapes_rewards
         self.learns_from_batches, self.can_grow = inner.learns_from_batches, inner.can_grow
-        self.proposes_levels, self.num_updates = inner.proposes_levels, inner.num_updates
+        self.proposes_levels, self.never_repeats = inner.proposes_levels, inner.never_repeats
+        self.num_updates = inner.num_updates
         self._refused = keras.metrics.Mean("refused_share")
         self.means = {**inner.means, "refused_share": self._refused}
 
@@ -117,7 +140,8 @@ class LimitedSearcher(Searcher):
     def _within(self, draw, num, seed):
         """Return the first `num` proposals of one draw after the other that keep the limits, int32 [num, num_tokens].
 
-        In later draws what was kept already is passed over: the best that a searcher remembers is in each of them.
+        Of a searcher that never repeats itself, what was kept already is passed over in later draws: the best that it
+        remembers is in each of them.
         """
         first = draw(num, seed)
         if not self.limits.objective.refuses:
@@ -125,28 +149,31 @@ class LimitedSearcher(Searcher):
         kept: list[np.ndarray] = []
         for attempt in range(_ROUNDS + 1):
             rows = draw(num, tf.random.experimental.stateless_fold_in(seed, attempt)) if attempt else first
-            known = {row.tobytes() for row in kept} if attempt else set()
-            for row in rows.numpy():
-                if len(kept) < int(num) and row.tobytes() not in known and self._allows(row):
-                    kept.append(row)
+            known = {row.tobytes() for row in kept} if self.inner.never_repeats else set()
+            self._take([row for row in rows.numpy() if row.tobytes() not in known], kept, int(num))
             if len(kept) == int(num):
                 break
-        spares, rng = self.limits.spares(self.space), np.random.default_rng(np.asarray(seed).astype(np.uint32))
-        kept += [spares[rng.integers(len(spares))] for _ in range(int(num) - len(kept))]
+        rng = np.random.default_rng(np.asarray(seed).astype(np.uint32))
+        kept += list(self.limits.random(self.space, int(num) - len(kept), rng)) if len(kept) < int(num) else []
         return tf.constant(np.array(kept, np.int32).reshape(-1, self.space.num_tokens))
 
-    def _allows(self, row: np.ndarray) -> bool:
-        is_refused = self.limits.excess(self.space, row) is not None
-        self.limits.num_judged += 1
-        self.limits.num_refused += is_refused
-        self._refused.update_state(float(is_refused))
-        return not is_refused
+    def _take(self, rows: list[np.ndarray], kept: list[np.ndarray], num: int) -> None:
+        """Add those of `rows` that keep the limits to `kept`, until it has `num`; count the others."""
+        is_refused = []
+        for row in rows:
+            if len(kept) == num:
+                break
+            is_refused.append(self.limits.excess(self.space, row) is not None)
+            if not is_refused[-1]:
+                kept.append(row)
+        if is_refused:
+            self.limits.count(is_refused)
+            self._refused.update_state(np.array(is_refused, np.float32))
 
     def update(self, tokens, rewards):
-        objective = self.limits.objective
-        if objective.shapes_rewards:
+        if self._shapes:
             pairs = zip(tokens.numpy(), rewards.numpy().tolist(), strict=True)
-            shaped = [objective.shaped(reward, objective.measure(self.space.decode(row))) for row, reward in pairs]
+            shaped = [self.limits.shaped(self.space, row, reward) for row, reward in pairs]
             rewards = tf.constant(shaped, rewards.dtype)
         return self.inner.update(tokens, rewards)
 
@@ -154,7 +181,7 @@ class LimitedSearcher(Searcher):
         return LimitedSearcher(RandomSearcher(self.space), self.limits)
 
     def carried_to(self, space):
-        return LimitedSearcher(self.inner.carried_to(space), self.limits)
+        return LimitedSearcher(self.inner.carried_to(space), self.limits, self._shapes)
 
     def renew(self):
         self.inner.renew()

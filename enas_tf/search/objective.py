@@ -58,8 +58,8 @@ class ObjectiveConfig:
     )
     objective: tuple[str, ...] = option(
         (),
-        "what candidates are compared by: the metric, then costs, such as accuracy:max,flops:min; those that none is "
-        "better than in all of them are the Pareto set. The metric alone by default",
+        "what candidates are compared by: the metric, then costs, such as accuracy:max,flops:min; those for which no "
+        "other is as good in all of them and better in one are the Pareto set. The metric alone by default",
         stages=(),
     )
     choose: str = option(
@@ -75,6 +75,9 @@ class ObjectiveConfig:
             value = getattr(self, name)
             require(value is None or value > 0, name, value, "above 0")
         require(0 <= self.limit_penalty <= 100, "limit_penalty", self.limit_penalty, "a power in [0, 100]")
+        if self.limit_penalty and not self.limits:
+            known = ", ".join(ref(f"max_{name}") for name in COSTS)
+            require(False, "limit_penalty", self.limit_penalty, f"a limit, too ({known})")
         is_weighed = len(self.objective) != 1 and (bool(self.objective) or self.choose == "best")
         named = ",".join(self.objective) or "(none)"
         expected = f"the metric and at least one of {', '.join(f'{name}:min' for name in COSTS)}"
@@ -180,7 +183,8 @@ class Objective:
                 f"the function of {ref('reward_function')}={self.config.reward_function} fails for a reward of "
                 f"{reward:.6g} and {dict(costs)} ({type(error).__name__}: {error}): expected a number. Mend it."
             ) from error
-        return value * self.factor(costs)
+        # A reward below zero is lowered too.
+        return value * self.factor(costs) if value >= 0 else value / self.factor(costs)
 
     def annotate(self, candidate: Candidate) -> Candidate:
         """Return the candidate with the costs of its retrained child, where limits or objectives name any."""
@@ -192,9 +196,9 @@ class Objective:
     def rank(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Return the candidates, best first.
 
-        With several objectives those that none is better than in all of them come first, then those that none of the
-        others is better than, and so on; within these groups the metric decides. Of equals the one with fewer FLOPs
-        comes first. Values that are not finite come last.
+        With several objectives the Pareto set comes first (for which no other is as good in all of them and better in
+        one), then the Pareto set of the others, and so on; within these groups the metric decides. Of equals the one
+        with fewer FLOPs comes first. Values that are not finite come last.
         """
         keys = {id(c): (*self._key(c), c.cost.flops, c.tokens) for c in candidates}
         found = sorted(candidates, key=lambda candidate: keys[id(candidate)])
@@ -215,7 +219,9 @@ class Objective:
         finite = [c for c in candidates if math.isfinite(c.value)]
         is_best = {id(c): is_in for c, is_in in zip(finite, self._undominated(finite), strict=True)}
         chosen = self._knee([c for c in finite if is_best[id(c)]]) if self.config.choose == "knee" and finite else None
-        marked = [(c is chosen, c.with_more({PARETO: "yes" if is_best.get(id(c), False) else ""})) for c in candidates]
+        marked = [
+            (c is chosen, c.with_more({PARETO: "yes" if is_best.get(id(c), False) else "no"})) for c in candidates
+        ]
         return [c for is_first, c in marked if is_first] + [c for is_first, c in marked if not is_first]
 
     def _key(self, candidate: Candidate) -> tuple[bool, float]:
@@ -238,9 +244,9 @@ class Objective:
     def _undominated(self, candidates: Sequence[Candidate]) -> np.ndarray:
         """Return bool [n]: whether no other candidate is as good in all objectives and better in one."""
         losses = self._losses(candidates)
-        is_no_worse = (losses[:, None] <= losses[None]).all(axis=-1)
-        is_better = (losses[:, None] < losses[None]).any(axis=-1)
-        return np.logical_not((is_no_worse & is_better).any(axis=0))
+        # One after the other: all pairs at once would fill memory where there are many.
+        beaten = [((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any() for own in losses]
+        return np.logical_not(np.array(beaten, bool))
 
     def _knee(self, candidates: Sequence[Candidate]) -> Candidate:
         losses = self._losses(candidates)
@@ -268,7 +274,7 @@ def no_room(objective: Objective, smallest: str) -> InputError:
     """Return the error of limits that no random architecture keeps."""
     named = " and ".join(f"{ref(f'max_{name}')}={value:g}" for name, value in objective.config.limits.items())
     return InputError(
-        f"none of the random architectures that were tried keeps {named}: the smallest child among them has "
-        f"{smallest}. Raise the limit, or make the child smaller by the options of retraining (such as "
+        f"none of the random architectures that were tried keeps {named}: the smallest children among them "
+        f"have {smallest}. Raise the limit, or make the child smaller by the options of retraining (such as "
         f"{ref('retrain_channels')} or {ref('retrain_units')})."
     )

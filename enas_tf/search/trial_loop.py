@@ -19,11 +19,12 @@ from enas_tf.runtime.stopping import Budget
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.halving import Halving, Levels, expected_number
 from enas_tf.search.ledger import Entry, Ledger
+from enas_tf.search.limited import Limits
 from enas_tf.search.outlook import probabilities, show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
 from enas_tf.search.trials import REFUSED, Failure, Measurement, Outcome, Trial
-from enas_tf.spaces.space import Architecture, Space
+from enas_tf.spaces.space import Architecture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,7 @@ class TrialSearch:
       seed: the seed of the run.
       reporter: where results are reported.
       budget: the time that the search may take.
-      refuse: says why a proposal is not to be trained; None where it is.
+      limits: what is not to be trained, and what is made of rewards; None for all, as they are.
     """
 
     def __init__(
@@ -80,9 +81,9 @@ class TrialSearch:
         seed: int,
         reporter: Reporter,
         budget: Budget | None = None,
-        refuse: Callable[[Space, Sequence[int]], str | None] = lambda space, tokens: None,
+        limits: Limits | None = None,
     ):
-        self._refuse = refuse
+        self._limits = limits
         self._budget = budget or Budget()
         self.searcher, self.plan, self.executor, self.ledger = searcher, plan, executor, ledger
         self._states, self._count, self._reward, self._seed, self._reporter = states, count, reward, seed, reporter
@@ -161,7 +162,7 @@ class TrialSearch:
             same = self.ledger.find(trial)
             if same is not None and same.outcome is not None:
                 self.ledger.finish(entry, same.outcome)
-            elif reason := self._refuse(self.searcher.space, trial.tokens):
+            elif self._limits and (reason := self._limits.refusal(self.searcher.space, trial.tokens)):
                 self.ledger.finish(entry, Failure(REFUSED, reason))
             elif trial not in self._submitted:  # Otherwise it is under way.
                 self._submitted.add(trial)
@@ -188,8 +189,7 @@ class TrialSearch:
 
     def _learn(self, group: list[Entry], advance: Callable[[int], None]) -> None:
         """Let the searcher learn from the results of an update, and report them."""
-        outcomes = [entry.outcome for entry in group]
-        rewards = [self._reward_of(outcome) for outcome in outcomes]
+        rewards = [self._reward_of(entry) for entry in group]
         tokens = tf.constant([entry.trial.tokens for entry in group], tf.int32)
         levelled = [self._levels.level(entry.trial, reward) for entry, reward in zip(group, rewards, strict=True)]
         metrics = self.searcher.update(tokens, tf.constant(levelled, tf.float32))
@@ -204,8 +204,11 @@ class TrialSearch:
             self._report_update(numbers)
         self._num_updates += 1
 
-    def _reward_of(self, outcome: Outcome | None) -> float:
-        return self._reward(outcome.value) if isinstance(outcome, Measurement) else math.nan
+    def _reward_of(self, entry: Entry) -> float:
+        if not isinstance(entry.outcome, Measurement):
+            return math.nan
+        reward = self._reward(entry.outcome.value)
+        return reward if self._limits is None else self._limits.shaped(self.searcher.space, entry.trial.tokens, reward)
 
     def _report(self, place: int, entry: Entry, reward: float, numbers: dict[str, float]) -> None:
         outcome = entry.outcome
@@ -225,13 +228,14 @@ class TrialSearch:
         total = -(-self.plan.num_trials // self.plan.per_update)
         if self._num_updates < self._num_reported["controller"]:
             return
+        outlook = self.searcher.outlook(seed_for(self._seed, "report", self._num_updates))
+        if outlook is not None:
+            # First: a run that resumes knows by the record that all of it was reported.
+            self._reporter.keep_policy(self._num_updates, probabilities(outlook))
+            show(outlook, self.searcher.space, self._num_updates, total, self._reporter.tensorboard)
         self._reporter.record("controller", self._num_updates, numbers, total, self.searcher.metric_descriptions)
         if problem := self.searcher.find_problem(numbers):
             self._reporter.say(problem)
-        outlook = self.searcher.outlook(seed_for(self._seed, "report", self._num_updates))
-        if outlook is not None:
-            show(outlook, self.searcher.space, self._num_updates, total, self._reporter.tensorboard)
-            self._reporter.keep_policy(self._num_updates, probabilities(outlook))
 
     def _count_failures(self, outcome: Outcome | None) -> None:
         """Raise `InputError` when too many trials in a row have failed alike."""

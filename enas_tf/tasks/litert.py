@@ -27,15 +27,15 @@ def to_litert(saved_model: Path, signature: str, calibration: Arrays | None = No
     Raises:
       InputError: LiteRT has no operation for a part of the network.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[signature])
-    if calibration is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.representative_dataset = lambda: iter(every_row(calibration))
     try:
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model), signature_keys=[signature])
+        if calibration is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.representative_dataset = lambda: iter(every_row(calibration))
         with _without_farewell():
             return converter.convert()
-    except (RuntimeError, ValueError, tf.errors.OpError, tf.lite.experimental.ConverterError) as error:
+    except (OSError, RuntimeError, ValueError, tf.errors.OpError, tf.lite.experimental.ConverterError) as error:
         reason = shorten(" ".join(str(error).split()), 300)
         raise InputError(
             f"the child cannot be converted to LiteRT ({reason}): expected operations that LiteRT has. Leave litert "

@@ -5,6 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from enas_tf.runtime import cluster
+
 
 class BestEpoch:
     """Remembers the weights of the epoch whose validation metric was best.
@@ -31,6 +33,11 @@ class BestEpoch:
         return [self._value, self._num_worse, *self._kept]
 
     @property
+    def keeps_weights(self) -> bool:
+        """Whether `finish` gives the child other weights than the last."""
+        return bool(self._kept)
+
+    @property
     def is_over(self) -> bool:
         """Whether so many epochs in a row were not better that the training is over."""
         return 0 < self.patience <= int(self._num_worse.numpy())
@@ -40,7 +47,8 @@ class BestEpoch:
 
         Of equal epochs the first one is kept. A metric that is not a number is no better than any.
         """
-        value = self._sign * metrics[self.metric]
+        # All processes end at the same epoch, by the chief's number.
+        value = float(cluster.agree(tf.constant(self._sign * metrics[self.metric], tf.float32)))
         if not value > float(self._value.numpy()):
             self._num_worse.assign_add(1)
             return

@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 
 import keras
+import tensorflow as tf
 
 from enas_tf.errors import InputError, ref
 from enas_tf.options import Group, option, require
+from enas_tf.runtime import cluster
 from enas_tf.runtime.checkpoints import Checkpoints, Position
 from enas_tf.runtime.replicas import Replicas
 from enas_tf.runtime.reporting import Reporter
@@ -146,11 +148,13 @@ class ChildTrainer(Trainer):
 
     def _is_last_better(self, averaging: WeightAverage) -> bool:
         """Return whether the last weights are better than an average that competes with them; say so if they are."""
-        if not (averaging.competes and averaging.is_on and self._validate):
+        decides = not (self.best is not None and self.best.keeps_weights)
+        if not (averaging.competes and averaging.is_on and self._validate and decides):
             return False
-        last = self._validate()["valid_loss"]
+        losses = [self._validate()["valid_loss"]]
         with averaging.applied():
-            mean = self._validate()["valid_loss"]
+            losses.append(self._validate()["valid_loss"])
+        last, mean = cluster.agree(tf.constant(losses, tf.float32)).numpy().tolist()
         if not last < mean:
             return False
         if self._reporter is not None:

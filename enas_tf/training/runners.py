@@ -186,7 +186,8 @@ class KerasRunner(Runner):
         return self._validate()[f"valid_{self.run.task.judged_metric(self.run.config)}"]
 
     def test(self, tokens):
-        return self.run.task.test(self._child, self.run.data)[self.run.task.metric]
+        name = self.run.task.judged_metric(self.run.config)
+        return self.run.task.test(self._child, self.run.data)[name]
 
 
 def build_runner(run: TrialRun, training: Training) -> Runner:

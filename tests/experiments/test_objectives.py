@@ -68,7 +68,7 @@ def test_latencies_are_measured_once_and_kept(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"max_parameters": 10}, r"max_parameters=10.*smallest child.*parameters. Raise the limit"),
+        ({"max_parameters": 10}, r"max_parameters=10.*smallest children.*parameters. Raise the limit"),
         ({"objective": ("perplexity:min", "flops:min")}, r"objective=perplexity:min,flops:min.*accuracy:max first"),
         ({"space": "recurrent", "dataset": "pydoc", "max_latency_ms": 5.0}, r"latency.*images.*FLOPs instead"),
     ],

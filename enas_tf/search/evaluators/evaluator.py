@@ -69,6 +69,10 @@ class Evaluator(abc.ABC):
         With `num_batches`, on that many batches of it; one that knows no batches ignores it.
         """
 
+    def merit(self, value: float) -> float:
+        """Return the reward of a value of the metric; the metric itself, or its negative, unless overridden."""
+        return value if self.is_higher_better else -value
+
     @property
     def tracked(self) -> dict[str, object]:
         return {}

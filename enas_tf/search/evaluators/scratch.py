@@ -108,6 +108,9 @@ class ScratchEvaluator(Evaluator):
         """Return the reward of a value of the metric."""
         return self._task.merit(self._run.config, value) ** self.config.reward_power
 
+    def merit(self, value):
+        return self.reward(value)
+
     def evaluate(self, tokens):
         return tf.constant([self.reward(self.score(row)) for row in tokens.numpy()], tf.float32)
 

@@ -1,7 +1,9 @@
 """The evaluator of ENAS: weights that all proposals share (Pham et al. 2018, section 2.2)."""
 
 import dataclasses
+import functools
 import math
+from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -49,6 +51,7 @@ class SharedWeightsEvaluator(Evaluator):
       seed: the seed of the run.
       batch: what a step sees, in words.
       reward_batches: the number of validation batches of an update's rewards.
+      merit: returns the reward of a value of the metric.
 
     Raises:
       InputError: children do not split over the replicas.
@@ -65,7 +68,9 @@ class SharedWeightsEvaluator(Evaluator):
         seed: int,
         batch: str,
         reward_batches: int = 1,
+        merit: Callable[[float], float] = float,
     ):
+        self._merit = merit
         if problem.children_per_step > 1:
             replicas.check_divides("children_per_step", problem.children_per_step)
         self.problem, self.judge, self._seed, self._batch = problem, judge, seed, batch
@@ -84,7 +89,11 @@ class SharedWeightsEvaluator(Evaluator):
             judge = task.judge(config, supernet, run.data, batch_size, run.seed, run.replicas)
             batch = task.batch_in_words(config, batch_size)
             num = config[SHARED].reward_batches
-            return cls(problem, judge, config[SGD], run.replicas, run.seed, batch, num)
+            merit = functools.partial(task.merit, config)
+            return cls(problem, judge, config[SGD], run.replicas, run.seed, batch, num, merit)
+
+    def merit(self, value):
+        return self._merit(value)
 
     @property
     def tracked(self):

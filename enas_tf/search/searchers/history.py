@@ -86,6 +86,7 @@ class HistorySearcher(Searcher):
     """
 
     num_kept: int = 25
+    never_repeats = True
 
     def __init__(self, space: Space):
         super().__init__(space)

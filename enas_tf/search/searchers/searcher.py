@@ -36,6 +36,7 @@ class Searcher(tf.Module, abc.ABC):
       num_updates: how many updates the epoch that is under way has had, an int64 variable.
       learns_from_batches: whether it compares the proposals of an update with each other, and so needs several.
       can_grow: whether it can be `carried_to` another stage of its space.
+      never_repeats: whether it proposes nothing twice that was judged; a policy may, and means it.
       proposes_levels: whether it proposes level by level. `propose` then returns those of the present level that were
         not judged, which may be fewer than `num`; the next level follows from the rewards of all of them. When the
         last level is judged there is none. Levels may differ in the number of tokens.
@@ -43,6 +44,7 @@ class Searcher(tf.Module, abc.ABC):
 
     learns_from_batches: bool = False
     can_grow: bool = False
+    never_repeats: bool = False
     proposes_levels: bool = False
 
     def __init__(self, space: Space):
