@@ -87,6 +87,8 @@ def other_value(option, value):
         return not value
     if option.name == "objective":
         return ("accuracy:max", "flops:min")
+    if option.name == "export":
+        return ("keras",)
     if option.kind is tuple:
         return value[:2] or ("2",)
     if option.name == "cell_merge":
@@ -111,7 +113,12 @@ def test_a_flagfile_says_the_whole_configuration(own_flags, tmp_path, space):
     }
     config = read_options({"space": space, **given})
     before, after = defaults.option_values(), config.option_values()
-    assert {name for name in before if before[name] == after[name]} == {"space", "searcher", "evaluator"}
+    assert {name for name in before if before[name] == after[name]} == {
+        "space",
+        "searcher",
+        "evaluator",
+        "reward_function",
+    }
     path = tmp_path / "run.flags"
     path.write_text(to_flagfile(config))
     assert parse(own_flags, f"--flagfile={path}") == config
@@ -224,6 +231,9 @@ WITHOUT_EFFECT = {
     "derive_batches",
     "derive_kept",
     "finalists",
+    "objective",
+    "choose",
+    "export",
 }
 
 

@@ -91,7 +91,9 @@ def test_uniform_proposals_and_controls_keep_limits_too():
 
 
 def test_limits_that_nothing_keeps_are_named_with_what_there_is():
-    with pytest.raises(InputError, match=r"max_flops.*0\.5.*smallest children among them have \d+ FLOPs.*Raise the limit"):
+    with pytest.raises(
+        InputError, match=r"max_flops.*0\.5.*smallest children among them have \d+ FLOPs.*Raise the limit"
+    ):
         Limits(Objective(True, ObjectiveConfig(max_flops=0.5), measure), SPACE, 0)
 
 
