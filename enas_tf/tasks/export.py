@@ -31,12 +31,13 @@ def export_classifier(
     """Write `child` as a SavedModel.
 
     Its signature `serving_default` takes `images` as the child does, and returns `logits` and `probabilities`, both
-    float32 [batch, classes]. The method `serve` of the loaded object returns the logits alone. The names of the classes
-    lie in assets.extra/labels.txt, a line each.
+    float32 [batch, classes]. The signature `class_names` takes nothing and returns the names of the classes, string
+    [classes]; they lie in assets.extra/labels.txt, too, a line each. The method `serve` of the loaded object returns
+    the logits alone.
 
     Returns:
-      The largest absolute difference between the logits of the SavedModel, loaded again, and the child's on `images`
-      ([n, height, width, channels], as the child takes them).
+      The largest absolute difference between the numbers of `serving_default` of the SavedModel, loaded again, and the
+      child's on `images` ([n, height, width, channels], as the child takes them).
     """
 
     def serve(images):
@@ -46,13 +47,16 @@ def export_classifier(
     archive.track(child)
     archive.add_endpoint("serve", serve, input_signature=list(signature.specs))
     archive.add_endpoint(signature.name, signature.call, input_signature=list(signature.specs))
+    if class_names:
+        archive.add_endpoint("class_names", lambda: {"class_names": tf.constant(list(class_names))}, input_signature=[])
     archive.write_out(str(directory), verbose=False)
     if class_names:
         (directory / "assets.extra").mkdir()
         (directory / "assets.extra/labels.txt").write_text("".join(f"{name}\n" for name in class_names), "utf-8")
     loaded = tf.saved_model.load(str(directory))  # Named, since its functions do not keep its variables alive.
     given = tf.cast(images, child.inputs[0].dtype)
-    return float(tf.reduce_max(tf.abs(loaded.serve(given) - child(given, training=False))))
+    found, expected = loaded.signatures[signature.name](given), signature.call(given)
+    return float(max(tf.reduce_max(tf.abs(found[name] - expected[name])) for name in expected))
 
 
 def signature_of_classifier(child: keras.Model) -> Signature:

@@ -147,9 +147,17 @@ def test_a_classifier_is_exported_with_its_logits(tmp_path):
     x = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs))
     child = keras.Model(inputs, keras.layers.Dense(4)(x))
     images = np.random.default_rng(0).integers(0, 256, (5, 6, 6, 3), dtype=np.uint8)
-    assert 0 <= export_classifier(child, tmp_path / "model", images) < 1e-5
+    names = ("a", "ö", '"c"', "d e")
+    assert 0 <= export_classifier(child, tmp_path / "model", images, names) < 1e-5
     loaded = tf.saved_model.load(str(tmp_path / "model"))
     np.testing.assert_allclose(loaded.serve(images), child(images), atol=1e-5)
+    np.testing.assert_allclose(
+        loaded.signatures["serving_default"](tf.constant(images))["probabilities"],
+        tf.nn.softmax(child(images)),
+        atol=1e-5,
+    )
+    known = loaded.signatures["class_names"]()["class_names"].numpy()
+    assert tuple(name.decode() for name in known) == names
     save_keras(child, tmp_path / "child.keras")
     labels = np.argmax(child(images), axis=1)
     kept = keras.models.load_model(tmp_path / "child.keras")
@@ -172,7 +180,7 @@ def test_a_classifier_converts_to_litert(tmp_path, space, arc, small):
     shape = ImageConfig(8, 8, 1, 10, (0.0,), (1.0,))
     child = networks.build_child(architecture, dataclasses.replace(networks.child.default, **small), shape)
     images = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 1), dtype=np.uint8)
-    export_classifier(child, tmp_path / "model", images)
+    export_classifier(child, tmp_path / "model", images, tuple("0123456789"))
     content = to_litert(tmp_path / "model", "serving_default")
     found, logits = run_litert(content, "serving_default", {"images": images}), child(images, training=False)
     assert set(found) == {"logits", "probabilities"}
