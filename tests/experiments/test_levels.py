@@ -10,6 +10,7 @@ from enas_tf.experiments.run import Run
 from enas_tf.experiments.starting import build_stage
 from enas_tf.experiments.trial_stage import TrialStage
 from enas_tf.search.ledger import Ledger
+from enas_tf.search.objective import Objective
 from enas_tf.search.trials import Failure, Measurement, Trial
 from tests.search.searchers.growing import GrowingSpace
 
@@ -45,7 +46,9 @@ def test_the_last_level_is_derived_first(tmp_path):
     failed = ledger.add(Trial((0, 0, 1, 1, 1, 2, 0, 0), (3,)), "failed", {"parameters": 1, "flops": 1})
     ledger.finish(failed, Failure("diverged", "loss"))
     evaluator = types.SimpleNamespace(metric="valid_accuracy", is_higher_better=True)
-    stage = types.SimpleNamespace(ledger=ledger, run=types.SimpleNamespace(space=space), evaluator=evaluator)
+    limits = types.SimpleNamespace(objective=Objective(is_higher_better=True))
+    run = types.SimpleNamespace(space=space)
+    stage = types.SimpleNamespace(ledger=ledger, run=run, evaluator=evaluator, limits=limits)
     ranked, _ = TrialStage._candidates(stage)
     assert [candidate.value for candidate in ranked] == [0.8, 0.6, 0.9, 0.7]
     assert ranked[0].tokens == (0, 0, 1, 1, 2, 2, 0, 0)

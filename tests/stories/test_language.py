@@ -100,11 +100,12 @@ def test_a_damaged_vocabulary(workdir, launch, tmp_path):
     assert "--overwrite" in outcome.err
 
 
-def test_the_document_s_way_to_litert(workdir, tmp_path):
+def test_the_document_s_way_to_litert(workdir, command, tmp_path):
     """The child on a device says the most probable words, as the SavedModel does."""
-    (block,) = re.findall(r"^```python\n(.*?)^```$", DOCUMENT.read_text(), re.M | re.S)
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "runs/prose").symlink_to(workdir)
+    _, section = DOCUMENT.read_text().split("### On a device: LiteRT\n")
+    block = re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S)[0]
+    shutil.copytree(workdir, tmp_path / "runs/prose")
+    command("export", f"--workdir={tmp_path / 'runs/prose'}", "--export=litert")
     done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     entries = read_json(workdir / "child/vocabulary.json")["entries"]
