@@ -17,6 +17,7 @@ from enas_tf.options import Config
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
+from enas_tf.search.evaluators.shared import SHARED
 from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
 from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
@@ -24,7 +25,7 @@ from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
-from enas_tf.training.optimizers import RETRAIN_SGD
+from enas_tf.training.optimizers import RETRAIN_SGD, SGD
 from enas_tf.training.scratch import Training
 
 #: Purpose of the random numbers that draw the random controls.
@@ -73,10 +74,13 @@ def choose_finalist(
 
 
 def finalist_training(config: Config) -> Training:
-    """Return how finalists are trained: by the batches and the rates of retraining.
+    """Return how finalists are trained: as the search or retraining trains, whichever has smaller batches.
 
-    A language model may need its small batches to leave the plateau of word frequencies at all.
+    Of so few epochs, those with more steps tell more. A language model may need small batches to leave the plateau of
+    word frequencies at all.
     """
+    if config[SHARED].batch_size < config[RETRAIN].batch_size:
+        return Training(config[SHARED].batch_size, config[SGD])
     return Training(config[RETRAIN].batch_size, config[RETRAIN_SGD])
 
 
