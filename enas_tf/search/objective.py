@@ -18,6 +18,10 @@ from enas_tf.spaces.space import Architecture
 
 #: What a network may cost: name -> how numbers of it are written.
 COSTS = {"parameters": "{:,.0f} parameters", "flops": "{:,.0f} FLOPs", "latency_ms": "{:.3g} ms"}
+_DIRECTIONS = ("max", "min")
+CHOICES = ("best", "knee")
+#: The column of candidates.csv that says which candidates are in the Pareto set.
+PARETO = "pareto"
 #: Functions by name: of a reward (more is better) and of what the retrained child costs, by the names of `COSTS`. They
 #: return the reward which a searcher learns from.
 REWARDS: Registry[Callable[[float, Mapping[str, float]], float]] = Registry("reward function")
@@ -27,12 +31,6 @@ REWARDS: Registry[Callable[[float, Mapping[str, float]], float]] = Registry("rew
 def metric_alone(reward: float, costs: Mapping[str, float]) -> float:
     """Return the reward as it is."""
     return reward
-
-
-_DIRECTIONS = ("max", "min")
-CHOICES = ("best", "knee")
-#: The column of candidates.csv that says which candidates are in the Pareto set.
-PARETO = "pareto"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,16 +73,14 @@ class ObjectiveConfig:
             value = getattr(self, name)
             require(value is None or value > 0, name, value, "above 0")
         require(0 <= self.limit_penalty <= 100, "limit_penalty", self.limit_penalty, "a power in [0, 100]")
-        if self.limit_penalty and not self.limits:
-            known = ", ".join(ref(f"max_{name}") for name in COSTS)
-            require(False, "limit_penalty", self.limit_penalty, f"a limit, too ({known})")
-        is_weighed = len(self.objective) != 1 and (bool(self.objective) or self.choose == "best")
-        named = ",".join(self.objective) or "(none)"
-        expected = f"the metric and at least one of {', '.join(f'{name}:min' for name in COSTS)}"
-        if not is_weighed:
-            name = "choose" if not self.objective else "objective"
-            with_more = f" with {ref('objective')} of {expected}" if name == "choose" else ""
-            require(False, name, self.choose if name == "choose" else named, with_more.strip() or expected)
+        known = ", ".join(ref(f"max_{name}") for name in COSTS)
+        has_use = bool(self.limits) or not self.limit_penalty
+        require(has_use, "limit_penalty", self.limit_penalty, f"a limit, too ({known})")
+        costs = ", ".join(f"{name}:min" for name in COSTS)
+        is_alone = len(self.objective) == 1
+        require(not is_alone, "objective", ",".join(self.objective), f"the metric and at least one of {costs}")
+        is_chosen = self.choose == "best" or bool(self.objective)
+        require(is_chosen, "choose", self.choose, f"best, or {ref('objective')} with costs, too")
 
     @property
     def limits(self) -> dict[str, float]:
@@ -165,8 +161,7 @@ class Objective:
     @property
     def shapes_rewards(self) -> bool:
         """Whether a searcher learns from something else than the rewards of an evaluator."""
-        has_penalty = bool(self.config.limits and self.config.limit_penalty)
-        return has_penalty or self._reward is not metric_alone
+        return self.config.limit_penalty > 0 or self._reward is not metric_alone
 
     def shaped(self, reward: float, costs: Mapping[str, float]) -> float:
         """Return what a searcher learns from, of a network that costs so much; NaN for a reward that is no number.
