@@ -36,3 +36,8 @@ def zero(values: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 def keep_shape(x: tf.Tensor):
     """Return `x`, to be pushed. Its gradient is read from a list, which loses the static shape; it is restored here."""
     return tf.identity(x), lambda gradient: tf.ensure_shape(gradient, x.shape)
+
+
+def array_of(rows: tf.Tensor) -> tf.TensorArray:
+    """Return the rows of a tensor of known length as an array, whose elements can be read more than once."""
+    return tf.TensorArray(rows.dtype, rows.shape[0], clear_after_read=False).unstack(rows)

@@ -56,7 +56,7 @@ class CellStack(keras.layers.Layer):
         """
         vectors = self.edges.gather(cell)
         squares = self._sum_of_squares(cell, vectors)
-        packed = {number: _as_list(rows) for number, rows in vectors.items()}
+        packed = {number: lists.array_of(rows) for number, rows in vectors.items()}
         if self.num_cells == 1:
             return last, self._run_cell(0, before, last, packed, cell)[0], squares
         _, before, last, _ = tf.while_loop(
@@ -156,7 +156,3 @@ class CellStack(keras.layers.Layer):
             lambda: tf.ensure_shape(x, self._output_shape(shape)),
         )
         return tf.ensure_shape(x, self._output_shape(shape))
-
-
-def _as_list(rows: tf.Tensor) -> tf.TensorArray:
-    return tf.TensorArray(rows.dtype, rows.shape[0], clear_after_read=False).unstack(rows)

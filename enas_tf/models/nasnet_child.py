@@ -24,6 +24,7 @@ from enas_tf.models.nasnet_config import (
 )
 from enas_tf.ops.costs import Cost
 from enas_tf.ops.identity import STRIDED_IDENTITY
+from enas_tf.ops.narrowing import Narrowed
 from enas_tf.ops.op import CELL_OPS, Op
 from enas_tf.ops.reduction import REDUCTION
 from enas_tf.spaces.cells import NUM_INPUTS, Block, CellArchitecture
@@ -100,7 +101,9 @@ def _connect_cell(layers: Layers, nodes: list, architecture: CellArchitecture, p
         terms = []
         for side, (source, op) in enumerate(zip(block.inputs, block.ops, strict=True)):
             step = _strides_of(source, place)
-            y = _apply(layers, op, nodes[source], place.channels, f"{name}_node_{len(nodes)}_{side}", step)
+            x, channels = nodes[source], place.channels
+            found = op_under(op, step, x.shape[-1] != channels)
+            y = found.apply(layers, x, channels, f"{name}_node_{len(nodes)}_{side}", step)
             terms.append(drop(y) if CELL_OPS[op].drops_path else y)
         nodes.append(_combine(layers, terms, block, place.channels, f"{name}_node_{len(nodes)}"))
     joined = [
@@ -108,18 +111,6 @@ def _connect_cell(layers: Layers, nodes: list, architecture: CellArchitecture, p
         for node in architecture.joined(place.kind)
     ]
     return layers.concatenate(joined, name)
-
-
-def _apply(layers: Layers, op: str, x, channels: int, name: str, strides: int):
-    """Apply the operation `op` to `x`, which may have another width than the result.
-
-    Source: nasnet_utils.py, `_apply_operation`.
-    """
-    found, inputs = op_under(op, strides, x.shape[-1] != channels), x.shape[-1]
-    if found.reads_any_width or inputs == channels:
-        return found.apply(layers, x, channels, name, strides)
-    y = found.apply(layers, x, inputs, name, strides)
-    return layers.normalize(layers.convolve(y, channels, 1, f"{name}_narrow"), f"{name}_narrow")
 
 
 def _leave(layers: Layers, x, channels: int, name: str, strides: int):
@@ -139,7 +130,10 @@ def _combine(layers: Layers, terms: list, block: Block, channels: int, name: str
 
 def op_under(op: str, strides: int, narrows: bool) -> Op:
     """Return what computes the operation `op` under a stride, or where it also has to narrow its input."""
-    return STRIDED_IDENTITY if op == "identity" and (strides > 1 or narrows) else CELL_OPS[op].with_strides(strides)
+    if op == "identity" and (strides > 1 or narrows):
+        return STRIDED_IDENTITY
+    found = CELL_OPS[op].with_strides(strides)
+    return Narrowed(found) if narrows and not found.reads_any_width else found
 
 
 def _strides_of(node: int, place: Place) -> int:
@@ -202,6 +196,4 @@ def _count_op(op: str, inputs: int, channels: int, pixels: int, strides: int) ->
     found = op_under(op, strides, inputs != channels)
     if inputs == channels:
         return found.count(channels, pixels, strides)
-    if found.reads_any_width:
-        return found.count(channels, pixels, strides, inputs=inputs)  # type: ignore[call-arg]
-    return found.count(inputs, pixels, strides) + Cost.convolution(1, inputs, channels, pixels)
+    return found.count(channels, pixels, strides, inputs=inputs)  # type: ignore[call-arg]

@@ -20,16 +20,16 @@ Kernel = tuple[int, int]
 
 
 class BottleneckBank(Bank):
-    """Bottlenecks of `op`.
+    """Bottlenecks of `op`, from `inputs` channels, by default as many as they make.
 
-    Stacks: narrow [places, 1, 1, channels, n] with gamma and beta [places, n]; for each kernel of the operation
+    Stacks: narrow [places, 1, 1, inputs, n] with gamma and beta [places, n]; for each kernel of the operation
     [places, height, width, n, n], gamma and beta; widen [places, 1, 1, n, channels], gamma and beta [places, channels].
     """
 
-    def __init__(self, num_places: int, channels: int, op: "Bottleneck", **kwargs):
+    def __init__(self, num_places: int, channels: int, op: "Bottleneck", inputs: int | None = None, **kwargs):
         super().__init__(num_places, channels, **kwargs)
         self.op, num = op, op.narrowed(channels)
-        sizes = [((1, 1), channels, num), *((kernel, num, num) for kernel in op.kernels), ((1, 1), num, channels)]
+        sizes = [((1, 1), inputs or channels, num), *((kernel, num, num) for kernel in op.kernels), ((1, 1), num, channels)]
         for part, ((height, width), inputs, outputs) in zip(op.parts, sizes, strict=True):
             fan_in = height * width * inputs
             self.add_stack(part, (height, width, inputs, outputs), functions.he_normal(fan_in))
@@ -78,8 +78,8 @@ class Bottleneck(Op):
         middle = [((strides if h > 1 else 1, strides if w > 1 else 1), self.rate) for h, w in self.kernels]
         return [(1, 1), *middle, (1, 1)]
 
-    def build_bank(self, num_places, channels):
-        return BottleneckBank(num_places, channels, self, name=self.name)
+    def build_bank(self, num_places, channels, inputs=None):
+        return BottleneckBank(num_places, channels, self, inputs, name=self.name)
 
     def apply(self, layers, x, channels, name, strides=1):
         num = self.narrowed(channels)

@@ -34,8 +34,8 @@ class Convolution(Op):
     def __init__(self, name: str, size: int, colour: str):
         self.name, self.size, self.colour = name, size, colour
 
-    def build_bank(self, num_places, channels):
-        return ConvolutionBank(num_places, channels, self.size, name=self.name)
+    def build_bank(self, num_places, channels, inputs=None):
+        return ConvolutionBank(num_places, channels, self.size, inputs, name=self.name)
 
     def apply(self, layers, x, channels, name, strides=1):
         return layers.relu_convolve_normalize(x, channels, self.size, name, strides)

@@ -30,8 +30,8 @@ class Op(abc.ABC):
       name: what architectures, arc strings and pictures call it.
       colour: its colour in pictures, as #rrggbb.
       drops_path: whether drop-path acts on its result while a child is trained.
-      reads_any_width: whether `apply` takes an `x` of other than `channels` channels. Then `count` has an argument
-        `inputs`, the channels of `x` where they are others.
+      reads_any_width: whether `apply` takes an `x` of other than `channels` channels. Then `count` and `build_bank`
+        have an argument `inputs`, the channels of `x` where they are others.
     """
 
     name: str

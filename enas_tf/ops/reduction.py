@@ -23,16 +23,26 @@ class ReductionBank(Bank):
         self.add_normalization()
 
     def compute(self, x, rows, strides=2):
-        """Compute one 2x2 convolution.
-
-        Its upper left corner makes the first half of the channels, its lower right corner the second.
-        """
         kernels, gamma, beta = rows
-        half = self.channels // 2
-        first = tf.pad(kernels[0], [[0, 1], [0, 1], [0, 0], [0, half]])
-        second = tf.pad(kernels[1], [[1, 0], [1, 0], [0, 0], [half, 0]])
-        x = tf.nn.conv2d(x, tf.cast(first + second, x.dtype), strides=2, padding="VALID")
-        return functions.batch_normalize(x, gamma, beta)
+        return functions.batch_normalize(convolve_halves(x, kernels), gamma, beta)
+
+
+def convolve_halves(x: tf.Tensor, kernels: tf.Tensor) -> tf.Tensor:
+    """Apply the two convolutions of a factorized reduction as one of 2x2.
+
+    Its upper left corner makes the first half of the channels, its lower right corner the second.
+
+    Args:
+      x: [batch, height, width, inputs], of even height and width.
+      kernels: [2, 1, 1, inputs, channels / 2].
+
+    Returns:
+      [batch, height / 2, width / 2, channels].
+    """
+    half = kernels.shape[-1]
+    first = tf.pad(kernels[0], [[0, 1], [0, 1], [0, 0], [0, half]])
+    second = tf.pad(kernels[1], [[1, 0], [1, 0], [0, 0], [half, 0]])
+    return tf.nn.conv2d(x, tf.cast(first + second, x.dtype), strides=2, padding="VALID")
 
 
 class FactorizedReduction(Op):

@@ -11,16 +11,17 @@ from enas_tf.ops.op import Op, register
 
 
 class SeparableBank(Bank):
-    """Separable convolutions.
+    """Separable convolutions from `inputs` channels, by default as many as they make.
 
-    Stacks: depthwise [places, size, size, channels, 1], pointwise [places, 1, 1, channels, channels], gamma and beta
+    Stacks: depthwise [places, size, size, inputs, 1], pointwise [places, 1, 1, inputs, channels], gamma and beta
     [places, channels].
     """
 
-    def __init__(self, num_places: int, channels: int, size: int, **kwargs):
+    def __init__(self, num_places: int, channels: int, size: int, inputs: int | None = None, **kwargs):
         super().__init__(num_places, channels, **kwargs)
-        self.add_stack("depthwise", (size, size, channels, 1), functions.he_normal(size * size))
-        self.add_stack("pointwise", (1, 1, channels, channels), functions.he_normal(channels))
+        inputs = inputs or channels
+        self.add_stack("depthwise", (size, size, inputs, 1), functions.he_normal(size * size))
+        self.add_stack("pointwise", (1, 1, inputs, channels), functions.he_normal(inputs))
         self.add_normalization()
 
     def compute(self, x, rows, strides=1):
@@ -44,6 +45,20 @@ class TwiceSeparableBank(Bank):
         for part, step in zip(parts, (strides, 1), strict=True):
             x = _separate(x, *part, step)
         return x
+
+
+class ChangedWidthBank(Bank):
+    """Pairs of separable convolutions, of which the first one changes the width: the stacks of both, one by one."""
+
+    def __init__(self, num_places: int, channels: int, size: int, inputs: int, **kwargs):
+        super().__init__(num_places, channels, **kwargs)
+        self.first = SeparableBank(num_places, channels, size, inputs, name="first")
+        self.second = SeparableBank(num_places, channels, size, name="second")
+        self.stacks = [*self.first.stacks, *self.second.stacks]
+
+    def compute(self, x, rows, strides=1):
+        num = len(self.first.stacks)
+        return self.second.compute(self.first.compute(x, rows[:num], strides), rows[num:])
 
 
 def _separate(x, depthwise, pointwise, gamma, beta, strides):
@@ -75,8 +90,8 @@ class SeparableConvolution(Op):
     def __init__(self, name: str, size: int, colour: str):
         self.name, self.size, self.colour = name, size, colour
 
-    def build_bank(self, num_places, channels):
-        return SeparableBank(num_places, channels, self.size, name=self.name)
+    def build_bank(self, num_places, channels, inputs=None):
+        return SeparableBank(num_places, channels, self.size, inputs, name=self.name)
 
     def apply(self, layers, x, channels, name, strides=1):
         return _apply(layers, x, channels, self.size, name, strides)
@@ -92,7 +107,9 @@ class SeparableConvolution(Op):
 class TwiceSeparableConvolution(SeparableConvolution):
     """Two separable convolutions, as cells have them (micro_child.py, `_enas_conv`); the first has the stride."""
 
-    def build_bank(self, num_places, channels):
+    def build_bank(self, num_places, channels, inputs=None):
+        if inputs not in (None, channels):
+            return ChangedWidthBank(num_places, channels, self.size, inputs, name=self.name)
         return TwiceSeparableBank(num_places, channels, self.size, name=self.name)
 
     def apply(self, layers, x, channels, name, strides=1):
@@ -104,8 +121,9 @@ class TwiceSeparableConvolution(SeparableConvolution):
         return super().count(channels, pixels, strides, inputs) + second
 
     def copy_weights(self, child, name, rows):
-        for number, word in enumerate(("first", "second")):
-            *kernels, gamma, beta = (row[number] for row in rows)
+        # Four stacks hold both convolutions, unless the first one changes the width.
+        pairs = [[row[i] for row in rows] for i in range(2)] if len(rows) == 4 else [rows[:4], rows[4:]]
+        for word, (*kernels, gamma, beta) in zip(("first", "second"), pairs, strict=True):
             set_weights(child, f"{name}_{word}", kernels, gamma, beta)
 
 

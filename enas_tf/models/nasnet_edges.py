@@ -1,0 +1,169 @@
+"""The edges of sampled cells of NASNet's family: which node each reads, by which operation, and the banks of weights.
+
+An operation has a bank for each way in which the nodes of a cell are read: with its stride, and from its width. A bank
+has a row for every edge that a token can choose. The rows of the sampled edges are gathered once, before any loop, so
+that no loop carries a gradient of the whole bank.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from enas_tf.models.micro_edges import SIDES
+from enas_tf.models.nasnet_child import op_under
+from enas_tf.models.tokens import token_places
+from enas_tf.ops.bank import Bank
+from enas_tf.ops.op import Op
+from enas_tf.spaces.cell_space import CellSpace
+from enas_tf.spaces.cells import ALL, BLOCKS, LOOSE_ENDS, NUM_INPUTS, merge_of
+
+
+class SampledCell(NamedTuple):
+    """A cell as tensors. Edge 2 b + s is side s of block b, both from 0.
+
+    Attributes:
+      sources: int32 [2 * blocks], the node that each edge reads.
+      ops: int32 [2 * blocks], its operation.
+      combines: int32 [blocks], how a block combines; None where all add.
+      is_joined: bool [blocks + 2], whether a node is part of the output.
+      is_live: bool [blocks + 2], whether the output depends on a node.
+    """
+
+    sources: tf.Tensor
+    ops: tf.Tensor
+    combines: tf.Tensor | None
+    is_joined: tf.Tensor
+    is_live: tf.Tensor
+
+
+def read_cells(space: CellSpace, tokens: tf.Tensor) -> dict[str, SampledCell]:
+    """Return the cell of each kind of `tokens` int32 [num_tokens]."""
+    return {kind: _read_cell(space, kind, tokens) for kind in space.architecture.kinds}
+
+
+def _read_cell(space: CellSpace, kind: str, tokens: tf.Tensor) -> SampledCell:
+    blocks = [f"{kind}/block_{number}" for number in range(1, space.blocks + 1)]
+
+    def read(names):
+        return tf.gather(tokens, token_places(space, names))
+
+    sources = read([f"{block}/input_{side}" for block in blocks for side in SIDES])
+    ops = read([f"{block}/op_{side}" for block in blocks for side in SIDES])
+    combines = read([f"{block}/combine" for block in blocks]) if space.architecture.combines else None
+    reads = tf.reduce_any(tf.reshape(sources, [-1, 2, 1]) == tf.range(space.blocks + NUM_INPUTS), axis=1)
+    is_joined = is_live = _joined(space, kind, reads)
+    for block in reversed(range(space.blocks)):
+        is_live |= is_live[block + NUM_INPUTS] & reads[block]
+    return SampledCell(sources, ops, combines, is_joined, is_live)
+
+
+def _joined(space: CellSpace, kind: str, reads: tf.Tensor) -> tf.Tensor:
+    """Return which nodes the output joins, of blocks that read nodes as `reads` bool [blocks, nodes] says."""
+    merge, num = merge_of(space.merge, space.architecture.kinds, kind), space.blocks + NUM_INPUTS
+    if merge == LOOSE_ENDS:
+        return ~tf.reduce_any(reads, axis=0)
+    if merge in (ALL, BLOCKS):
+        return tf.range(num) >= (0 if merge == ALL else NUM_INPUTS)
+    nodes = {int(node) for node in merge.split("+")}
+    return tf.constant([node in nodes for node in range(num)])
+
+
+class Reading(NamedTuple):
+    """How operations read some nodes of a cell.
+
+    Attributes:
+      strides: their stride.
+      inputs: the channels of these nodes.
+      nodes: the nodes.
+    """
+
+    strides: int
+    inputs: int
+    nodes: tuple[int, ...]
+
+
+class EdgeBanks(keras.layers.Layer):
+    """The weights of all edges of a cell of `channels` channels.
+
+    Operation `op` of reading `r` has the number r * len(ops) + op.
+
+    Attributes:
+      ops: the operations by number, each as it is computed under the stride and from the width of its reading.
+      banks: their banks.
+    """
+
+    def __init__(self, space: CellSpace, channels: int, readings: Sequence[Reading], **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.channels, self.readings, self.num_ops = channels, readings, len(space.ops)
+        self.num_edges, num_nodes = 2 * space.blocks, space.blocks + NUM_INPUTS
+        self._reading_of, self._rows = np.zeros([num_nodes], np.int32), np.zeros([self.num_edges, num_nodes], np.int32)
+        self.ops: list[Op] = []
+        banks: list[Bank] = []
+        for number, reading in enumerate(readings):
+            # Edge 2 b + s may read the nodes 0 .. b + 1.
+            places = [(e, node) for e in range(self.num_edges) for node in reading.nodes if node < e // 2 + NUM_INPUTS]
+            self._reading_of[list(reading.nodes)] = number
+            for row, place in enumerate(places):
+                self._rows[place] = row
+            ops = [op_under(name, reading.strides, reading.inputs != channels) for name in space.ops]
+            width = {"inputs": reading.inputs} if reading.inputs != channels else {}
+            banks += [op.build_bank(len(places), channels, **width) for op in ops]
+            self.ops += ops
+        self.banks = banks
+        self._size = max(map(_size_of, banks))
+        self.built = True
+
+    def number(self, source, op):
+        """Return the number of operation `op` where it reads node `source`; integers, or int32 tensors."""
+        if len(self.readings) == 1:
+            return op
+        if tf.is_tensor(source):
+            return tf.gather(tf.constant(self._reading_of), source) * self.num_ops + op
+        return int(self._reading_of[source]) * self.num_ops + op
+
+    def rows(self, edge: int, source: int, number: int) -> list[tf.Tensor]:
+        """Return the weights of the operation of that number on `edge` where it reads node `source`."""
+        return self.banks[number].rows(int(self._rows[edge, source]))
+
+    def gather(self, cell: SampledCell) -> tf.Tensor:
+        """Return a vector of the weights of each edge, float32 [num_edges, size], with zeros at the end.
+
+        It has those of the sampled operation alone. One tensor for all operations keeps the graph small: each branch of
+        a loop has a gradient, most often of zeros, for everything that any branch captures.
+        """
+        numbers = self.number(cell.sources, cell.ops)
+        rows = tf.gather(tf.constant(self._rows), cell.sources, axis=1, batch_dims=1)
+        places, vectors = [], []
+        for number, bank in enumerate(self.banks):
+            edges = tf.cast(tf.reshape(tf.where(numbers == number), [-1]), tf.int32)
+            weights = bank.rows(tf.gather(rows, edges))
+            parts = [tf.reshape(weight, [-1, math.prod(weight.shape[1:])]) for weight in weights]
+            places.append(edges)
+            parts.append(tf.zeros([tf.size(edges), self._size - _size_of(bank)]))
+            vectors.append(tf.concat(parts, axis=1))
+        return tf.ensure_shape(tf.dynamic_stitch(places, vectors), [self.num_edges, self._size])
+
+    def branches(self, vector: tf.Tensor, shapes: Sequence[list]) -> list[Callable]:
+        """Return functions of the node that an edge reads, one for each number of an operation.
+
+        Args:
+          vector: the weights of the edge, float32 [size].
+          shapes: static shapes of the nodes, one for each reading.
+        """
+
+        def compute(number, x):
+            reading, bank = number // self.num_ops, self.banks[number]
+            rows = bank.unpack(vector[: _size_of(bank)]) if bank.stacks else []
+            return bank.compute(tf.ensure_shape(x, shapes[reading]), rows, self.readings[reading].strides)
+
+        return [functools.partial(compute, number) for number in range(len(self.banks))]
+
+
+def _size_of(bank: Bank) -> int:
+    """Return the number of weights of a place."""
+    return sum(math.prod(stack.shape[1:]) for stack in bank.stacks)
