@@ -23,6 +23,7 @@ from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
 from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
+from enas_tf.search.watching import watch
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD, SGD
@@ -62,9 +63,14 @@ def choose_finalist(
             reported += 1
         else:
             run.reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
+        advance(1)
 
     training = finalist_training(config)
-    with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
+    with (
+        enough_memory("a finalist", "search", config),
+        build_executor(run, training) as executor,
+        run.reporter.progress("finalists", total, "trainings", watch(executor, ledger)) as advance,
+    ):
         states = States(run.workdir.checkpoints("trials"))
         finals = Finals(executor, ledger, states, budgets, limits.objective, report, purpose_of(training))
         stages = finals.run(ranked, num)

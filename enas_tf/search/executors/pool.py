@@ -59,12 +59,13 @@ class Pool(Executor):
         """Give waiting jobs to free workers."""
         for place in range(len(self._workers)):
             if self._waiting and place not in self._jobs:
-                self._jobs[place] = self._waiting.popleft()
-                self._begin(place, self._jobs[place])
+                job = self._jobs[place] = self._waiting.popleft()
+                self.watcher.begin(job.number)
+                self._begin(place, job)
 
     def _finish(self, place: int, result: Result) -> None:
         """Take the result of the worker at `place`."""
-        del self._jobs[place]
+        self.watcher.end(self._jobs.pop(place).number)
         self._done.append(result)
         if self.is_disposable:
             self._end([self._workers[place]])
@@ -73,6 +74,7 @@ class Pool(Executor):
     def _lose(self, place: int, reason: str) -> None:
         """Note that the worker at `place` is lost. Its job waits again, unless it was tried often enough."""
         job, self._workers[place] = self._jobs.pop(place), None
+        self.watcher.end(job.number)
         self._lost[job.number] += 1
         if self._lost[job.number] < self.attempts:
             self._waiting.appendleft(job)

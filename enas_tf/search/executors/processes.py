@@ -134,7 +134,10 @@ class ProcessExecutor(Pool):
             return
         if isinstance(found, InputError):
             raise found
-        self._finish(place, found)
+        if isinstance(found, float):
+            self.watcher.advance(self._jobs[place].number, found)
+        else:
+            self._finish(place, found)
 
     def _lose_process(self, place: int) -> None:
         worker = self._workers[place]
