@@ -55,7 +55,9 @@ class _Rate(rich.progress.ProgressColumn):
     """The column of a progress bar with the steps per second."""
 
     def render(self, task: rich.progress.Task) -> rich.text.Text:
-        return rich.text.Text("" if task.speed is None else f"{task.speed:.1f}/s")
+        if task.speed is None:
+            return rich.text.Text("")
+        return rich.text.Text(f"{task.speed:.1f}/s" if task.speed >= 0.1 else f"{60 * task.speed:.1g}/min")
 
 
 class _Done(rich.progress.ProgressColumn):
@@ -117,6 +119,9 @@ def bar(console: rich.console.Console, rows: Rows | None = None) -> Iterator[ric
         rich.progress.MofNCompleteColumn(),
         _Rate(),
         rich.progress.TimeRemainingColumn(),
+        console=console,
+        # The rate is that of the last thousand advances. By default it is that of 30 seconds, and trials take longer.
+        speed_estimate_period=float("inf"),
     )
     # The bar is above the rows: those that a terminal is too short for are cut off.
     all_of_it = rich.console.Group(shown, *([] if rows is None else [rows.shown]))

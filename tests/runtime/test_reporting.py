@@ -429,6 +429,19 @@ class TestTerminal:
         (line,) = [part for part in shown.splitlines() if "epoch 1/1" in part]
         assert line.rpartition("\x1b[2K")[2].startswith("search      epoch 1/1  loss 0.5")
 
+    def test_steps_of_minutes_have_a_rate_and_an_end_too(self, tmp_path):
+        now = [0.0]
+        terminal = rich.console.Console(file=io.StringIO(), force_terminal=True, width=80, get_time=lambda: now[0])
+        with Reporter(tmp_path, console=terminal) as reporter, reporter.progress("trials", 7, "trials") as advance:
+            for _ in range(3):
+                now[0] += 300
+                advance(1)
+            reporter.say("a line")
+            shown = terminal.file.getvalue().rpartition("a line")[2]
+        assert "3/7" in shown
+        assert "0.2/min" in shown
+        assert "0:20:00" in shown
+
     def test_rows_show_what_is_under_way_at_once(self, tmp_path, terminal):
         """Below the bar, until each is over; how far it is stands there once it is known."""
         rows = Rows("epochs")
