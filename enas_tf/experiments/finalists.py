@@ -14,6 +14,7 @@ from enas_tf.experiments.recipes import build_executor, ledger_of
 from enas_tf.experiments.run import Run
 from enas_tf.ops.costs import Cost
 from enas_tf.options import Config
+from enas_tf.runtime.reporting import Reporter
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
@@ -23,6 +24,7 @@ from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
 from enas_tf.search.states import States
 from enas_tf.search.trials import Measurement, Outcome, Trial
+from enas_tf.search.watching import watch
 from enas_tf.spaces.space import Architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import RETRAIN_SGD, SGD
@@ -49,28 +51,38 @@ def choose_finalist(
     config, num, budgets = run.config, run.config[FINALISTS].finalists, budgets_for(run.config[RETRAIN].epochs)
     ranked = _with_controls(run, evaluator, candidates, count, limits)
     total = _num_trainings(ranked, num, budgets)
-    ledger, reported = ledger_of(run), 0
-    # Those that the ledger knows are reported again: a run that was killed may not have reported its last one.
-    run.reporter.truncate({"finalist": 0})
-
-    def report(candidate: Candidate, trial: Trial, outcome: Outcome) -> None:
-        nonlocal reported
-        if isinstance(outcome, Measurement):
-            numbers = {candidate.metric: outcome.value, "loss": outcome.loss, "epochs": trial.epochs}
-            sizes = {"shared_weights": candidate.value, "seconds": outcome.seconds, "flops": candidate.cost.flops}
-            run.reporter.record("finalist", reported, numbers | sizes, total, unit="finalist")
-            reported += 1
-        else:
-            run.reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
-
-    training = finalist_training(config)
-    with enough_memory("a finalist", "search", config), build_executor(run, training) as executor:
-        states = States(run.workdir.checkpoints("trials"))
+    ledger, training = ledger_of(run), finalist_training(config)
+    with (
+        enough_memory("a finalist", "search", config),
+        build_executor(run, training) as executor,
+        run.reporter.progress("finalists", total, "trainings", watch(executor, ledger)) as advance,
+    ):
+        states, report = States(run.workdir.checkpoints("trials")), _reporting(run.reporter, total, advance)
         finals = Finals(executor, ledger, states, budgets, limits.objective, report, purpose_of(training))
         stages = finals.run(ranked, num)
     report_of = _report(run, stages, budgets)
     stages[-1] = _settle(limits.objective, stages[-1], stage_name(ranked[0].metric, budgets[-1]))
     return order_all(ranked, stages), report_of
+
+
+def _reporting(
+    reporter: Reporter, total: int, advance: Callable[[int], None]
+) -> Callable[[Candidate, Trial, Outcome], None]:
+    """Return what reports each of `total` trainings of finalists, and calls `advance(1)` after it."""
+    # Those that the ledger knows are reported again: a run that was killed may not have reported its last one.
+    reporter.truncate({"finalist": 0})
+    places = itertools.count()
+
+    def report(candidate: Candidate, trial: Trial, outcome: Outcome) -> None:
+        if isinstance(outcome, Measurement):
+            numbers = {candidate.metric: outcome.value, "loss": outcome.loss, "epochs": trial.epochs}
+            sizes = {"shared_weights": candidate.value, "seconds": outcome.seconds, "flops": candidate.cost.flops}
+            reporter.record("finalist", next(places), numbers | sizes, total, unit="finalist")
+        else:
+            reporter.say(f"finalist: {outcome.kind}: {outcome.reason}; it counts as the worst")
+        advance(1)
+
+    return report
 
 
 def finalist_training(config: Config) -> Training:

@@ -26,6 +26,7 @@ from enas_tf.search.derive import DERIVE
 from enas_tf.search.evaluators.shared import SHARED
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.trials import Job, Measurement, Outcome, Trial
+from enas_tf.search.watching import watch
 from enas_tf.spaces.architectures import read_architecture
 from enas_tf.training.child import RETRAIN
 from enas_tf.training.optimizers import SGD
@@ -149,7 +150,7 @@ class Study:
         words = f"children, {count_of(epochs, 'epoch')}" if epochs else f"children, seed {number + 1}"
         with (
             build_executor(run, training, config) as executor,
-            run.reporter.progress(words, len(left), "children") as advance,
+            run.reporter.progress(words, len(left), "children", watch(executor, ledger)) as advance,
         ):
             for trial in left:
                 architecture = run.space.decode(trial.tokens)

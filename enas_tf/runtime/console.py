@@ -1,9 +1,11 @@
 """What the console shows: lines of numbers, tables, progress."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import rich.console
+import rich.live
 import rich.progress
 import rich.table
 import rich.text
@@ -53,20 +55,78 @@ class _Rate(rich.progress.ProgressColumn):
     """The column of a progress bar with the steps per second."""
 
     def render(self, task: rich.progress.Task) -> rich.text.Text:
-        return rich.text.Text("" if task.speed is None else f"{task.speed:.1f}/s")
+        if task.speed is None:
+            return rich.text.Text("")
+        return rich.text.Text(f"{task.speed:.1f}/s" if task.speed >= 0.1 else f"{60 * task.speed:.1g}/min")
 
 
-def bar(console: rich.console.Console) -> rich.progress.Progress:
-    """Return a progress bar that disappears when it is done, so that the line of the epoch replaces it."""
-    return rich.progress.Progress(
+class _Done(rich.progress.ProgressColumn):
+    """The column of a row with what is done of how much, as far as that is known."""
+
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        done = "" if task.total is None else f"{task.completed:.1f}/"
+        return rich.text.Text(f"{done}{task.fields['most']} {task.fields['unit']}")
+
+
+class _Elapsed(rich.progress.ProgressColumn):
+    """The column of a row with the time since it began."""
+
+    def render(self, task: rich.progress.Task) -> rich.text.Text:
+        return rich.text.Text(in_words(task.elapsed or 0.0))
+
+
+class Rows:
+    """Rows below a bar, one for each of what is under way at once. They are shown on a terminal alone.
+
+    Args:
+      unit: what each of them has some of, in the plural.
+    """
+
+    def __init__(self, unit: str):
+        self._unit = unit
+        #: Key -> the task of a row, and its total.
+        self._tasks: dict[int, tuple[rich.progress.TaskID, int]] = {}
+        # It takes what the other columns leave of a line.
+        name = rich.table.Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        self.shown = rich.progress.Progress(
+            rich.progress.TextColumn("  {task.description}", markup=False, table_column=name),
+            rich.progress.BarColumn(bar_width=20),
+            _Done(),
+            _Elapsed(),
+            expand=True,
+        )
+
+    def begin(self, key: int, description: str, total: int) -> None:
+        """Show a row at the end. Its bar only moves to and fro until it is known how much is done."""
+        self._tasks[key] = self.shown.add_task(description, total=None, most=total, unit=self._unit), total
+
+    def advance(self, key: int, done: float) -> None:
+        """Show how much is done."""
+        task, total = self._tasks[key]
+        self.shown.update(task, completed=done, total=total)
+
+    def end(self, key: int) -> None:
+        """Remove a row."""
+        self.shown.remove_task(self._tasks.pop(key)[0])
+
+
+@contextlib.contextmanager
+def bar(console: rich.console.Console, rows: Rows | None = None) -> Iterator[rich.progress.Progress]:
+    """Show a progress bar, and rows below it, until the block ends: the line of the epoch takes its place."""
+    shown = rich.progress.Progress(
         rich.progress.TextColumn("{task.description}", markup=False),
         rich.progress.BarColumn(),
         rich.progress.MofNCompleteColumn(),
         _Rate(),
         rich.progress.TimeRemainingColumn(),
         console=console,
-        transient=True,
+        # The rate is that of the last thousand advances. By default it is that of 30 seconds, and trials take longer.
+        speed_estimate_period=float("inf"),
     )
+    # The bar is above the rows: those that a terminal is too short for are cut off.
+    all_of_it = rich.console.Group(shown, *([] if rows is None else [rows.shown]))
+    with rich.live.Live(all_of_it, console=console, transient=True, refresh_per_second=10):
+        yield shown
 
 
 class Heartbeat:

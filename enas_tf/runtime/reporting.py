@@ -18,7 +18,7 @@ from enas_tf.options import shorten
 from enas_tf.reading import read_text
 from enas_tf.runtime import files
 from enas_tf.runtime.chief import is_chief
-from enas_tf.runtime.console import Heartbeat, bar, in_columns, in_rows, table
+from enas_tf.runtime.console import Heartbeat, Rows, bar, in_columns, in_rows, table
 from enas_tf.runtime.descriptions import describe
 from enas_tf.runtime.listening import Listener
 from enas_tf.runtime.tensorboard import TensorBoard
@@ -168,17 +168,19 @@ class Reporter:
             self.say(line)
 
     @contextlib.contextmanager
-    def progress(self, description: str, total: int, unit: str = "steps") -> Iterator[Callable[[int], None]]:
+    def progress(
+        self, description: str, total: int, unit: str = "steps", rows: Rows | None = None
+    ) -> Iterator[Callable[[int], None]]:
         """Yield the function `advance(n)`, to be called after every n of `total` steps.
 
-        A terminal shows a bar with rate and remaining time until the block ends. Elsewhere a line says the same now and
-        then (`console.Heartbeat`).
+        A terminal shows a bar with rate and remaining time until the block ends, and `rows` below it. Elsewhere a line
+        says the same of the bar now and then (`console.Heartbeat`).
         """
         if not self._console.is_terminal:
             start = description.ljust(self._phase_width)
             yield Heartbeat(start, total, unit, self.say, lambda: self._last_said).advance
             return
-        with bar(self._console) as shown:
+        with bar(self._console, rows) as shown:
             task = shown.add_task(description, total=total)
             yield lambda num: shown.advance(task, num)
 

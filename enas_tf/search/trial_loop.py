@@ -24,6 +24,7 @@ from enas_tf.search.outlook import probabilities, show
 from enas_tf.search.searchers.searcher import Searcher
 from enas_tf.search.states import States
 from enas_tf.search.trials import REFUSED, Failure, Measurement, Outcome, Trial
+from enas_tf.search.watching import watch
 from enas_tf.spaces.space import Architecture
 
 
@@ -107,7 +108,7 @@ class TrialSearch:
           InputError: so many trials have failed alike that the search is not worth going on.
           StopEarly: the budget is spent, or a listener ends the search. The ledger has all results so far.
         """
-        with self._reporter.progress("trials", self._total, "trials") as advance:
+        with self._reporter.progress("trials", self._total, "trials", watch(self.executor, self.ledger)) as advance:
             while True:
                 while len(self._groups) < self.plan.ahead and (group := self._next_group()):
                     self._groups.append(group)

@@ -20,6 +20,7 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 from tensorboard.plugins.hparams.metadata import parse_session_start_info_plugin_data
 
 from enas_tf.errors import InputError, ref
+from enas_tf.runtime.console import Rows
 from enas_tf.runtime.reporting import Reporter
 
 
@@ -353,6 +354,16 @@ class TestPipe:
             advance(1)
         assert capsys.readouterr().out == ""
 
+    def test_rows_of_what_is_under_way_are_for_terminals_alone(self, tmp_path, capsys):
+        rows = Rows("epochs")
+        with Reporter(tmp_path) as reporter, reporter.progress("trials", 2, "trials", rows) as advance:
+            rows.begin(0, "1  layers: 0", 2)
+            rows.advance(0, 1.5)
+            rows.end(0)
+            advance(1)
+        captured = capsys.readouterr()
+        assert captured.out == captured.err == ""
+
     def test_a_block_without_rows_is_its_title(self, tmp_path, capsys):
         with Reporter(tmp_path) as reporter:
             reporter.block("Empty", {})
@@ -417,6 +428,45 @@ class TestTerminal:
         # The line begins where the bar was erased.
         (line,) = [part for part in shown.splitlines() if "epoch 1/1" in part]
         assert line.rpartition("\x1b[2K")[2].startswith("search      epoch 1/1  loss 0.5")
+
+    def test_steps_of_minutes_have_a_rate_and_an_end_too(self, tmp_path):
+        now = [0.0]
+        terminal = rich.console.Console(file=io.StringIO(), force_terminal=True, width=80, get_time=lambda: now[0])
+        with Reporter(tmp_path, console=terminal) as reporter, reporter.progress("trials", 7, "trials") as advance:
+            for _ in range(3):
+                now[0] += 300
+                advance(1)
+            reporter.say("a line")
+            shown = terminal.file.getvalue().rpartition("a line")[2]
+        assert "3/7" in shown
+        assert "0.2/min" in shown
+        assert "0:20:00" in shown
+
+    def test_rows_show_what_is_under_way_at_once(self, tmp_path, terminal):
+        """Below the bar, until each is over; how far it is stands there once it is known."""
+        rows = Rows("epochs")
+        with (
+            Reporter(tmp_path, console=terminal) as reporter,
+            reporter.progress("trials", 7, "trials", rows) as advance,
+        ):
+            rows.begin(3, "4  layers: [1] 0 2", 9)
+            rows.begin(4, f"5  layers: {' 1' * 60}", 27)
+            rows.advance(3, 3.25)
+            reporter.say("a line")
+            first = terminal.file.getvalue().partition("a line")[2]
+            rows.end(3)
+            advance(1)
+            reporter.say("another line")
+            second = terminal.file.getvalue().partition("another line")[2]
+        lines = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in first.splitlines() if line.strip()]
+        assert [line.split()[0] for line in lines] == ["trials", "4", "5"]
+        assert "0/7" in lines[0]
+        assert "4  layers: [1] 0 2" in lines[1]
+        assert lines[1].split()[-4:] == ["3.2/9", "epochs", "0", "s"]
+        assert lines[2].split()[-4:] == ["27", "epochs", "0", "s"]
+        assert max(map(len, lines)) <= 60, "a row is no longer than a line"
+        assert "1/7" in second
+        assert "[1] 0 2" not in second
 
     def test_a_block_shows_every_character(self, tmp_path, terminal):
         rows = {"data": "x" * 100, "size": "128 [per replica]"}

@@ -1,14 +1,19 @@
 """A search whose architectures are trained from scratch, from the first trial to the best of two children."""
 
 import csv
+import fcntl
 import importlib.util
 import json
 import os
+import pty
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import termios
+import threading
 import time
 from pathlib import Path
 
@@ -31,6 +36,8 @@ FLAGS = (
     "--retrain_restart_epochs=1",
     "--deterministic",
 )
+#: Trials of processes that share two cores have a thread each; so have those of the search itself.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
 def start(workdir: Path, *flags: str) -> subprocess.Popen:
@@ -38,7 +45,7 @@ def start(workdir: Path, *flags: str) -> subprocess.Popen:
     with workdir.with_suffix(".log").open("a") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "enas_tf.launch.search", *FLAGS, f"--workdir={workdir}", *flags],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=ENVIRONMENT,
             cwd=workdir.parent,
             stdout=log,
             stderr=log,
@@ -91,6 +98,7 @@ def test_a_search_from_scratch_leaves_its_trials_and_candidates(searched):
         architecture = read_architecture(f"{searched / 'candidates.csv'}#{row['rank']}", "macro")
         assert architecture.to_arc() == row["arc"]
     assert json.loads((searched / "architecture.json").read_text())["arc"] == rows[0]["arc"]
+    assert "\x1b" not in searched.with_suffix(".log").read_text(), "bars and rows are for terminals"
     phases = [json.loads(line)["phase"] for line in (searched / "metrics.jsonl").read_text().splitlines()]
     assert phases == ["trial"] * 7 + ["derive"]
     assert not list((searched / "checkpoints" / "trials").glob("*"))
@@ -121,6 +129,58 @@ def stop_at(workdir: Path, number: int, num_lines: int, *flags: str) -> int:
     return process.wait()
 
 
+def interrupt_in_a_trial(workdir: Path, *flags: str) -> tuple[int, float, str]:
+    """Run the search on a terminal, and type Ctrl-C while it shows a trial that trains.
+
+    Returns:
+      The exit code, the seconds until it came, and what the terminal was sent.
+    """
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "enas_tf.launch.search", *FLAGS, f"--workdir={workdir}", *flags],
+        env=ENVIRONMENT | {"COLUMNS": "100", "TERM": "xterm"},
+        cwd=workdir.parent,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    watchdog = threading.Timer(300, process.kill)
+    watchdog.start()
+    shown, typed = "", 0.0
+    while part := read(ours):
+        shown += part
+        if not typed and re.search(r"1  layers: .*\d\.\d/900000 epochs", shown):
+            typed = time.monotonic()
+            os.write(ours, b"\x03")
+    code = process.wait()
+    watchdog.cancel()
+    os.close(ours)
+    assert typed, shown[-2000:]
+    return code, time.monotonic() - typed, shown
+
+
+def read(descriptor: int) -> str:
+    """Return what the other end of a terminal has written; nothing at its end."""
+    try:
+        return os.read(descriptor, 65536).decode(errors="replace")
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize("executor", ["serial", pytest.param("processes", marks=pytest.mark.slow)])
+def test_ctrl_c_in_a_trial_does_not_wait_for_its_end(tmp_path, executor):
+    """The trial would take hours. The ledger has it without a result, so that the same command begins it again."""
+    workdir = tmp_path / "run"
+    flags = (f"--executor={executor}", "--trial_epochs=900000", "--halving=0")
+    code, seconds, shown = interrupt_in_a_trial(workdir, *flags)
+    assert (code, seconds < 60) == (42, True), shown[-2000:]
+    assert "stopped by SIGINT: the same command resumes" in shown
+    assert [line["status"] for line in trials(workdir)[1:]] == ["waiting"] * 2
+
+
 @pytest.mark.slow
 def test_a_driver_that_is_killed_ends_the_same(searched, tmp_path):
     workdir = tmp_path / "run"
@@ -130,11 +190,13 @@ def test_a_driver_that_is_killed_ends_the_same(searched, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_driver_that_sigterm_stops_says_so_and_ends_the_same(searched, tmp_path):
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_driver_that_a_signal_stops_says_so_and_ends_the_same(searched, tmp_path, executor, number):
     workdir = tmp_path / "run"
-    assert stop_at(workdir, signal.SIGTERM, 6, "--executor=processes") == 42
-    assert "the same command resumes" in workdir.with_suffix(".log").read_text()
-    finish(workdir, "--executor=processes")
+    assert stop_at(workdir, number, 6, f"--executor={executor}") == 42
+    assert f"stopped by {number.name}: the same command resumes" in workdir.with_suffix(".log").read_text()
+    finish(workdir, f"--executor={executor}")
     assert_same_end(workdir, searched)
 
 

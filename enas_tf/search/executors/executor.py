@@ -56,6 +56,19 @@ class Recipe:
     data: Any = None
 
 
+class Watcher:
+    """Hears how far the jobs of an executor have come, and does nothing with it. Results do not depend on it."""
+
+    def begin(self, number: int) -> None:
+        """Hear that the job `number` has begun, or that it begins again."""
+
+    def advance(self, number: int, epochs: float) -> None:
+        """Hear how many epochs of its trial are done. Not every executor says so."""
+
+    def end(self, number: int) -> None:
+        """Hear that it is no longer under way."""
+
+
 class Executor(abc.ABC):
     """Trains trials, several at once.
 
@@ -63,10 +76,14 @@ class Executor(abc.ABC):
       recipe: what builds a runner.
       config: how many at once.
       is_disposable: whether a process trains one trial alone.
+
+    Attributes:
+      watcher: hears how far the jobs have come.
     """
 
     def __init__(self, recipe: Recipe, config: ExecutionConfig, is_disposable: bool = False):
         self.recipe, self.config, self.is_disposable = recipe, config, is_disposable
+        self.watcher = Watcher()
 
     @classmethod
     def build(cls, recipe: Recipe, config: Config, is_disposable: bool = False) -> "Executor":
@@ -104,9 +121,22 @@ class Executor(abc.ABC):
 EXECUTORS: Registry[type[Executor]] = Registry("executor")
 
 
-def run_job(runner: Runner, job: Job, advance: Callable[[int], None] = lambda num: None) -> Result:
-    """Train the trial of a job, whatever comes of it; raise `InputError` where no trial can be trained."""
-    trial, tokens = job.trial, tf.constant(job.trial.tokens, tf.int32).numpy()
+def run_job(runner: Runner, job: Job, tell: Callable[[float], None] = lambda epochs: None) -> Result:
+    """Train the trial of a job, whatever comes of it; raise `InputError` where no trial can be trained.
+
+    Args:
+      runner: what trains it.
+      job: the job.
+      tell: called now and then with the number of epochs of the trial that are done.
+    """
+    trial, tokens, steps = job.trial, tf.constant(job.trial.tokens, tf.int32).numpy(), 0
+
+    def advance(num: int) -> None:
+        nonlocal steps
+        steps += num
+        # Where epochs differ in length, that is about right.
+        tell(min(float(trial.epochs), job.done + steps / runner.steps_per_epoch))
+
     try:
         done = runner.train(tokens, trial.budgets, job.state, job.done, job.keeps_state, advance)
     except InputError:

@@ -1,6 +1,5 @@
 """The executor that trains trials in processes of this machine."""
 
-import collections
 import multiprocessing
 import os
 import signal
@@ -13,11 +12,10 @@ from typing import IO
 import tensorflow as tf
 
 from enas_tf.errors import InputError, count_of, ref
-from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
-from enas_tf.search.trials import Failure, Job, Result
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Recipe
+from enas_tf.search.executors.pool import Pool
+from enas_tf.search.trials import Job
 
-#: How often a trial is tried whose process ends without a result.
-_ATTEMPTS = 2
 #: How long a process may take to end when it is told to, in seconds.
 _PATIENCE = 5.0
 #: What a process runs. It finds modules where this one does, also those of a recipe and of a clone.
@@ -30,7 +28,7 @@ main(int(sys.argv[1]))
 
 
 class _Worker:
-    """A process and the job that it is at.
+    """A process that trains trials.
 
     Args:
       recipe: what it trains by.
@@ -50,11 +48,9 @@ class _Worker:
             stderr=self._errors,
         )
         end.close()
-        self.job: Job | None = None
 
     def begin(self, job: Job) -> None:
         """Send a job; raise `OSError` when the process has gone."""
-        self.job = job
         if self._recipe is not None:
             # First, so that the process knows what a pickled recipe may be made of.
             self.pipe.send(self._recipe.imports)
@@ -84,14 +80,14 @@ class _Worker:
 
 
 @EXECUTORS.register("processes", [EXECUTION], help="as many at once as parallel says, in processes of this machine")
-class ProcessExecutor(Executor):
+class ProcessExecutor(Pool):
     """Shares out jobs among worker processes, threads and GPUs among these.
-
-    A trial whose process ends without a result is tried once more in another process.
 
     Raises:
       InputError: there are fewer cores than workers.
     """
+
+    attempts = 2
 
     def __init__(self, recipe, config, is_disposable=False):
         super().__init__(recipe, config, is_disposable)
@@ -101,81 +97,51 @@ class ProcessExecutor(Executor):
         self._environments = [
             threads | ({"CUDA_VISIBLE_DEVICES": str(place % gpus)} if gpus else {}) for place in range(num)
         ]
-        self._workers: list[_Worker | None] = [None] * num
-        self._waiting: collections.deque[Job] = collections.deque()
-        self._lost: collections.Counter[int] = collections.Counter()
-        self._done: collections.deque[Result] = collections.deque()
 
     @classmethod
     def check(cls, config):
         _count_cores(config[EXECUTION].parallel)
 
-    def submit(self, job):
-        self._waiting.append(job)
-        self._share_out()
-
-    def next(self):
-        while not self._done:
-            busy = {worker.pipe: place for place, worker in enumerate(self._workers) if worker and worker.job}
-            for pipe in connection.wait(list(busy), timeout=0.5):
-                self._take(busy[pipe])
-            self._share_out()
-        return self._done.popleft()
-
-    def close(self):
-        self._waiting.clear()
-        workers, self._workers = [worker for worker in self._workers if worker], [None] * len(self._workers)
-        for worker in workers:
-            worker.stop()
-        for worker in workers:
-            worker.end()
-
     @property
     def pids(self) -> list[int]:
         """The ids of the processes that are at a job."""
-        return [worker.process.pid for worker in self._workers if worker and worker.job]
+        return [self._workers[place].process.pid for place in self._jobs]
 
-    def _share_out(self) -> None:
-        """Give waiting jobs to free workers."""
-        for place, worker in enumerate(self._workers):
-            if not self._waiting or (worker and worker.job):
-                continue
-            job = self._waiting.popleft()
-            try:
-                worker = worker or _Worker(self.recipe, self._environments[place])
-                self._workers[place] = worker
-                worker.begin(job)
-            except OSError:
-                self._lose(place, job)
+    def _begin(self, place, job):
+        try:
+            self._workers[place] = self._workers[place] or _Worker(self.recipe, self._environments[place])
+            self._workers[place].begin(job)
+        except OSError:
+            self._lose_process(place)
+
+    def _listen(self):
+        busy = {self._workers[place].pipe: place for place in self._jobs}
+        for pipe in connection.wait(list(busy), timeout=0.5):
+            self._take(busy[pipe])
+
+    def _end(self, workers):
+        for worker in workers:
+            worker.stop()
+        for worker in workers:
+            worker.end()
 
     def _take(self, place: int) -> None:
         """Take what the worker at `place` has sent, or note that it has gone."""
-        worker = self._workers[place]
-        assert worker is not None
-        assert worker.job is not None
         try:
-            found = worker.pipe.recv()
-        except (EOFError, ConnectionResetError, OSError):
-            self._lose(place, worker.job)
+            found = self._workers[place].pipe.recv()
+        except (EOFError, OSError):
+            self._lose_process(place)
             return
         if isinstance(found, InputError):
             raise found
-        worker.job = None
-        self._done.append(found)
-        if self.is_disposable:
-            worker.stop()
-            worker.end()
-            self._workers[place] = None
-
-    def _lose(self, place: int, job: Job) -> None:
-        """Note that the worker at `place` has gone during `job`."""
-        worker, self._workers[place] = self._workers[place], None
-        how = worker.end() if worker else "its process could not be started"
-        self._lost[job.number] += 1
-        if self._lost[job.number] < _ATTEMPTS:
-            self._waiting.appendleft(job)
+        if isinstance(found, float):
+            self.watcher.advance(self._jobs[place].number, found)
         else:
-            self._done.append(Result(job.number, Failure("crashed", how)))
+            self._finish(place, found)
+
+    def _lose_process(self, place: int) -> None:
+        worker = self._workers[place]
+        self._lose(place, worker.end() if worker else "its process could not be started")
 
 
 def _count_cores(num: int) -> int:

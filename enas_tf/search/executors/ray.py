@@ -1,6 +1,5 @@
 """The executor that trains trials on the machines of a Ray cluster, or of one that it starts on this machine."""
 
-import collections
 import dataclasses
 import importlib.util
 import logging
@@ -14,11 +13,10 @@ import enas_tf
 from enas_tf.errors import InputError, count_of, ref
 from enas_tf.options import Group, option, require, shorten
 from enas_tf.registry import import_file
-from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, run_job
+from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, run_job
+from enas_tf.search.executors.pool import Pool
 from enas_tf.search.trials import Failure, Job, Result
 
-#: How often a trial is tried whose process or machine is lost.
-_ATTEMPTS = 3
 #: Seconds within which a cluster has to answer.
 _PATIENCE = 10.0
 
@@ -63,14 +61,14 @@ class _Trainer:
 
 
 @EXECUTORS.register("ray", [EXECUTION, RAY], help="on a Ray cluster, which is installed by pip install 'enas_tf[ray]'")
-class RayExecutor(Executor):
+class RayExecutor(Pool):
     """Shares out jobs among actors of Ray. The recipe, with the data, is put into its object store once.
-
-    A trial whose actor or machine is lost is trained again by another one.
 
     Raises:
       InputError: Ray is not installed, the cluster does not answer, or it is too small.
     """
+
+    attempts = 3
 
     def __init__(self, recipe, config, is_disposable=False, cluster: RayConfig | None = None):
         super().__init__(recipe, config, is_disposable)
@@ -79,12 +77,8 @@ class RayExecutor(Executor):
         self._ray = _connect(self.cluster)
         self._check_resources()
         self._recipe = self._ray.put(recipe)
-        self._actors: list[Any] = [None] * config.parallel
-        #: What Ray is at -> the place of its actor, and the job.
-        self._busy: dict[Any, tuple[int, Job]] = {}
-        self._waiting: collections.deque[Job] = collections.deque()
-        self._lost: collections.Counter[int] = collections.Counter()
-        self._done: collections.deque[Result] = collections.deque()
+        #: What Ray is at -> the place of its actor.
+        self._places: dict[Any, int] = {}
 
     @classmethod
     def build(cls, recipe, config, is_disposable=False):
@@ -94,26 +88,11 @@ class RayExecutor(Executor):
     def check(cls, config):
         _check(config[RAY], config[EXECUTION].parallel)
 
-    def submit(self, job):
-        self._waiting.append(job)
-        self._share_out()
-
-    def next(self):
-        while not self._done:
-            self._share_out()
-            # Short, so that a signal is heard.
-            for found in self._ray.wait(list(self._busy), num_returns=1, timeout=0.5)[0]:
-                self._take(found)
-        return self._done.popleft()
-
     def close(self):
-        self._waiting.clear()
-        self._busy.clear()
+        super().close()
+        self._places.clear()
         if self._ray.is_initialized():
-            for actor in filter(None, self._actors):
-                self._ray.kill(actor)
             self._ray.shutdown()
-        self._actors = [None] * self.config.parallel
 
     def _check_resources(self) -> None:
         """Raise `InputError` when the cluster cannot hold all trials at once: Ray would wait for ever."""
@@ -130,16 +109,17 @@ class RayExecutor(Executor):
                     f"the cluster has {count_of(int(there.get(name, 0)), noun)}: lower one of the two, or add machines."
                 )
 
-    def _share_out(self) -> None:
-        """Give waiting jobs to free actors."""
-        at_work = {place for place, _ in self._busy.values()}
-        for place in range(len(self._actors)):
-            if not self._waiting or place in at_work:
-                continue
-            if self._actors[place] is None:
-                self._actors[place] = self._start_actor()
-            job = self._waiting.popleft()
-            self._busy[self._actors[place].train.remote(job)] = place, job
+    def _begin(self, place, job):
+        self._workers[place] = self._workers[place] or self._start_actor()
+        self._places[self._workers[place].train.remote(job)] = place
+
+    def _listen(self):
+        for found in self._ray.wait(list(self._places), num_returns=1, timeout=0.5)[0]:
+            self._take(found)
+
+    def _end(self, workers):
+        for actor in workers if self._ray.is_initialized() else ():
+            self._ray.kill(actor)
 
     def _start_actor(self) -> Any:
         cores = str(max(1, int(self.cluster.trial_cpus)))
@@ -154,32 +134,20 @@ class RayExecutor(Executor):
 
     def _take(self, found: Any) -> None:
         """Take a result, or note that its actor is lost."""
-        place, job = self._busy.pop(found)
+        place = self._places.pop(found)
+        number, errors = self._jobs[place].number, self._ray.exceptions
         try:
-            self._done.append(self._ray.get(found))
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, InputError):
-                raise error.cause from None
-            self._done.append(Result(job.number, Failure("crashed", shorten(str(error.cause), 200))))
-        except self._ray.exceptions.RayError as error:
-            self._lose(place, job, error)
-            return
-        if self.is_disposable:
-            self._ray.kill(self._actors[place])
-            self._actors[place] = None
-
-    def _lose(self, place: int, job: Job, error: Exception) -> None:
-        """Note that the actor at `place` is lost, and let another one train `job`."""
-        self._actors[place] = None
-        cause = getattr(error, "cause", None)
-        if isinstance(cause, InputError):
-            raise cause from None
-        self._lost[job.number] += 1
-        if self._lost[job.number] < _ATTEMPTS:
-            self._waiting.appendleft(job)
-        else:
-            reason = shorten(str(error).strip().partition("\n")[0], 200)
-            self._done.append(Result(job.number, Failure("crashed", f"it was lost {_ATTEMPTS} times: {reason}")))
+            result = self._ray.get(found)
+        except errors.RayError as error:
+            cause = getattr(error, "cause", None)
+            if isinstance(cause, InputError):
+                raise cause from None
+            if not isinstance(error, errors.RayTaskError):
+                reason = shorten(str(error).strip().partition("\n")[0], 200)
+                self._lose(place, f"it was lost {self.attempts} times: {reason}")
+                return
+            result = Result(number, Failure("crashed", shorten(str(cause), 200)))
+        self._finish(place, result)
 
 
 def _check(cluster: RayConfig, parallel: int) -> None:

@@ -1,6 +1,7 @@
 """The executor that trains one trial after another, in the process of the search."""
 
 import collections
+import functools
 
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, run_job
 from enas_tf.search.trials import Job, Result
@@ -20,9 +21,13 @@ class SerialExecutor(Executor):
         self._waiting.append(job)
 
     def next(self) -> Result:
+        job = self._waiting.popleft()
+        self.watcher.begin(job.number)
         if self._runner is None:
             self._runner = self.recipe.build(self.recipe)
-        return run_job(self._runner, self._waiting.popleft())
+        result = run_job(self._runner, job, functools.partial(self.watcher.advance, job.number))
+        self.watcher.end(job.number)
+        return result
 
     def close(self):
         self._waiting.clear()

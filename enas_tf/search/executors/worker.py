@@ -1,17 +1,23 @@
 """The program of a worker process: it trains the trials that come through a pipe, and sends their results back.
 
-First come the files of the user that are imported, then a recipe, then jobs. The worker ends with its parent.
+First come the files of the user that are imported, then a recipe, then jobs. Before each result it sends, now and then,
+how many epochs of the trial are done, as floats. The worker ends with its parent.
 """
 
 import os
+import select
 import signal
 import threading
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 from enas_tf.errors import InputError
 from enas_tf.registry import import_file
 from enas_tf.search.executors.executor import run_job
+
+#: Seconds from one message about the epochs that are done to the next.
+_INTERVAL = 0.5
 
 
 def main(descriptor: int) -> None:
@@ -28,13 +34,28 @@ def main(descriptor: int) -> None:
         for path in pipe.recv():
             import_file(path)
         recipe = pipe.recv()
-        runner = recipe.build(recipe)
+        runner, tell = recipe.build(recipe), _teller(pipe)
         while True:
-            pipe.send(run_job(runner, pipe.recv()))
+            pipe.send(run_job(runner, pipe.recv(), tell))
     except InputError as error:
         pipe.send(error)
     except EOFError:
         pass
+
+
+def _teller(pipe: Connection) -> Callable[[float], None]:
+    """Return a function that sends how many epochs are done, unless it did so just now."""
+    last, free = time.monotonic(), select.poll()
+    free.register(pipe.fileno(), select.POLLOUT)
+
+    def tell(epochs: float) -> None:
+        nonlocal last
+        # A parent that is busy reads nothing: training does not wait until the pipe has room.
+        if time.monotonic() - last >= _INTERVAL and free.poll(0):
+            last = time.monotonic()
+            pipe.send(epochs)
+
+    return tell
 
 
 def _end_with(parent: int) -> None:

@@ -12,7 +12,7 @@ from enas_tf.search.executors.executor import Recipe
 from enas_tf.training.scratch import Diverged, Trained
 
 #: What the first token lets the runner do.
-TRAIN, DIVERGE, FILL, FAIL, DIE, DIE_ONCE, WAIT, REFUSE = range(8)
+TRAIN, DIVERGE, FILL, FAIL, DIE, DIE_ONCE, WAIT, REFUSE, STEP = range(9)
 
 
 class FakeRunner:
@@ -23,6 +23,7 @@ class FakeRunner:
     """
 
     is_disposable = False
+    steps_per_epoch = 4
 
     def __init__(self, directory: Path):
         self._directory = directory
@@ -43,6 +44,10 @@ class FakeRunner:
             os.kill(os.getpid(), signal.SIGKILL)
         if action == WAIT:
             time.sleep(600)
+        if action == STEP:
+            for _ in range(self.steps_per_epoch * (budgets[-1] - done)):
+                time.sleep(0.15)
+                advance(1)
         start = np.zeros(3, np.float32) if state is None else state[0]
         end = start + np.float32(1 / (1 + number)) * (budgets[-1] - done)
         return Trained(float(end[0]), float(number), (float(end[0]),), 0.25, [end] if keeps_state else None)

@@ -1,5 +1,6 @@
 """Where trials run changes nothing of their results: the same trials for every executor, with all that goes wrong."""
 
+import collections
 import importlib.util
 import os
 import pickle
@@ -13,12 +14,12 @@ import pytest
 from enas_tf.errors import InputError
 from enas_tf.search.executors import processes
 from enas_tf.search.executors import ray as ray_executor
-from enas_tf.search.executors.executor import EXECUTORS, ExecutionConfig, Recipe
+from enas_tf.search.executors.executor import EXECUTORS, ExecutionConfig, Recipe, Watcher
 from enas_tf.search.executors.processes import ProcessExecutor
 from enas_tf.search.executors.serial import SerialExecutor
 from enas_tf.search.trials import Failure, Job, Measurement, Trial
 from tests.search.executors import fake
-from tests.search.executors.fake import DIE, DIE_ONCE, DIVERGE, FAIL, FILL, REFUSE, TRAIN, WAIT
+from tests.search.executors.fake import DIE, DIE_ONCE, DIVERGE, FAIL, FILL, REFUSE, STEP, TRAIN, WAIT
 
 NUM_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 needs_two_cores = pytest.mark.skipif(NUM_CORES < 2, reason="the executor refuses more processes than cores")
@@ -63,6 +64,22 @@ def job(number, action, value=None, **more):
     return Job(number, Trial((action, number if value is None else value), (2,)), **more)
 
 
+class Heard(Watcher):
+    """Writes down all that it hears, by the number of the job."""
+
+    def __init__(self):
+        self.of = collections.defaultdict(list)
+
+    def begin(self, number):
+        self.of[number].append("begin")
+
+    def advance(self, number, epochs):
+        self.of[number].append(epochs)
+
+    def end(self, number):
+        self.of[number].append("end")
+
+
 def beginnings(directory, action, number):
     """Return the ids of the processes in which a trial has begun."""
     return [int(path.name.rpartition("_")[2]) for path in directory.glob(f"{action}_{number}_*")]
@@ -98,14 +115,30 @@ def test_what_goes_wrong_is_a_failed_trial_and_the_others_go_on(executor):
     assert isinstance(outcomes[4], Measurement)
 
 
-def test_a_process_that_is_killed_during_a_trial_loses_nothing(executor, kind, directory):
+def test_a_watcher_hears_how_far_a_trial_has_come(executor, kind, monkeypatch):
+    """Also of what was done before. Ray says when a trial begins and ends, and no more."""
+    heard = Heard()
+    monkeypatch.setattr(executor, "watcher", heard)
+    run(executor, [Job(10, Trial((STEP, 10), (3, 5)), [np.zeros(3, np.float32)], 3), job(11, TRAIN)])
+    begin, *epochs, end = heard.of[10]
+    assert (begin, end) == ("begin", "end")
+    assert heard.of[11] == ["begin", "end"]
+    assert epochs == sorted(epochs)
+    assert set(epochs) <= {3 + step / 4 for step in range(1, 9)}
+    assert bool(epochs) == (kind != "ray")
+
+
+def test_a_process_that_is_killed_during_a_trial_loses_nothing(executor, kind, directory, monkeypatch):
     """The trial is trained again elsewhere; those of the other process are not."""
     if kind == "serial":
         pytest.skip("its process is that of the search")
+    heard = Heard()
+    monkeypatch.setattr(executor, "watcher", heard)
     jobs = [job(20, TRAIN), job(21, DIE_ONCE), *(job(number, TRAIN) for number in range(22, 26))]
     results = run(executor, jobs)
     assert all(isinstance(result.outcome, Measurement) for result in results.values())
     assert len(set(beginnings(directory, DIE_ONCE, 21))) == 2
+    assert heard.of[21] == ["begin", "end"] * 2
     assert [len(beginnings(directory, TRAIN, number)) for number in (20, *range(22, 26))] == [1] * 5
 
 
