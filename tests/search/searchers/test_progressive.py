@@ -1,6 +1,11 @@
 """PNAS: levels follow each other, the best cell of a small space is found, and a run that was killed ends the same."""
 
+import json
 import math
+import re
+import runpy
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -181,6 +186,20 @@ def test_a_search_by_trials_has_all_levels(unbroken):
     found, _ = unbroken
     assert [len(tokens) for tokens, _ in found] == [4] * 21 + [8] * 8 + [12] * 8
     assert 0 < sum(value is None for _, value in found) < 15, "failures are part of the test"
+
+
+def test_the_document_reads_the_rank_correlation_of_each_level(unbroken, tmp_path, monkeypatch, capsys):
+    """docs/searchers.md has a program for it."""
+    _, directory = unbroken
+    text = (Path(__file__).parents[3] / "docs/searchers.md").read_text()
+    (block,) = re.findall(r"^python - runs/pnas/metrics.jsonl <<'END'\n(.*?)^END$", text, re.M | re.S)
+    (tmp_path / "read.py").write_text(block)
+    monkeypatch.setattr(sys, "argv", ["read.py", str(directory / "metrics.jsonl")])
+    runpy.run_path(str(tmp_path / "read.py"))
+    records = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    said = {record["epoch"]: record["rank_correlation"] for record in records if "rank_correlation" in record}
+    assert list(said) == [28, 36], "the last trials of the second and the third level"
+    assert capsys.readouterr().out == f"2 blocks: {said[28]:.2f}\n3 blocks: {said[36]:.2f}\n"
 
 
 def test_a_search_does_not_depend_on_how_many_run_at_once(unbroken, tmp_path):
