@@ -12,7 +12,7 @@ from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import EVALUATORS
 from enas_tf.search.executors.executor import EXECUTION, EXECUTORS, Executor, Recipe
 from enas_tf.search.ledger import Ledger
-from enas_tf.training.runners import Runner, build_runner, has_supernet
+from enas_tf.training.runners import Runner, build_runner, is_keras
 from enas_tf.training.scratch import Training
 
 
@@ -79,7 +79,7 @@ def build_executor(run: Run, training: Training, config: RunOptions | None = Non
       config: other options than those of the run.
     """
     config = config or run.config
-    has_model = training.model == "keras" or not has_supernet(run.networks)
+    has_model = is_keras(run, training)
     name, recipe = config.run.executor, recipe_of(run, training, config)
     # A process that builds many Keras models grows.
     if has_model and name == "serial":

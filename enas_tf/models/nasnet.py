@@ -2,6 +2,7 @@
 
 import keras
 
+from enas_tf.errors import ref
 from enas_tf.layers.stock import set_weights
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.nasnet_cells import Entry, SearchedCell
@@ -31,6 +32,13 @@ class NasnetNetworks(Networks[NasnetNetworkConfig, NasnetChildConfig, ImageConfi
     build_child = staticmethod(build_nasnet_child)
     build_trainee = staticmethod(NasnetTrainee)
     count = staticmethod(count_nasnet_child)
+
+    def differs_in_training(self, space, network):
+        if network.drop_path_keep < 1:
+            return f"{ref('drop_path_keep')}={network.drop_path_keep} is for the training of a Keras model"
+        if hasattr(space, "prefix"):
+            return "cells that grow have fewer blocks than those of the supernet"
+        return ""
 
     def inherit_weights(self, model, supernet, architecture):
         kernel, gamma, beta = supernet.stem

@@ -49,7 +49,7 @@ class Output:
         return cls(values, first, first, tf.ones([1], tf.bool), x.shape, x.dtype)
 
     def sum(self, function) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return the sum of `function(tensor of a node, its number)` over the joined nodes, and a scalar 0 to be added."""
+        """Return the sum of `function(node, its number)` over the joined nodes, and a scalar 0 that is to be added."""
 
         def add(k, total, values):
             x = lists.read(values, self.places[k], self.shape, self.dtype)

@@ -1,8 +1,8 @@
 """The supernet of NASNet's family: every network of a `NasnetSpace` or `PnasSpace` in one layer; a call computes one.
 
-Each cell of the network has weights of its own for every edge. Departures from what a child is trained with: there is no
-drop-path, and no auxiliary classifier. The traced graph grows with the number of cells, since each reads outputs of
-other widths and sizes; one trace serves every architecture.
+Each cell of the network has weights of its own for every edge. One trace serves every architecture, but the graph grows
+with the number of cells: most of them read outputs of other widths and sizes. There is no drop-path and no auxiliary
+classifier.
 """
 
 import tensorflow as tf
@@ -71,7 +71,8 @@ class NasnetSupernet(ImageSupernet):
                         f"which shared weights cannot do: expected even numbers there, or {ref('evaluator')}=scratch "
                         f"with {ref('trial_model')}=keras."
                     )
-                require(place.channels % 2 == 0, "channels", self.network.channels, "an even number in every cell")
+                is_even, expected = place.channels % 2 == 0, "even numbers of filters where cells halve the image"
+                require(is_even, "channels", self.network.channels, expected)
             sides.append((height // place.strides, width // place.strides))
         return sides
 
@@ -95,7 +96,7 @@ class NasnetSupernet(ImageSupernet):
         return functions.batch_normalize(x, gamma, beta)
 
     def _classify_nodes(self, output: Output, dropout_seed: tf.Tensor | None) -> tf.Tensor:
-        """Return the logits of the joined nodes, float32 [batch, num_classes]: the sum over them of their own matrix."""
+        """Return the logits, float32 [batch, num_classes]: the sum over the joined nodes of their own matrix."""
 
         def classify(x, node):
             features = tf.reduce_mean(tf.cast(tf.nn.relu(x), tf.float32), axis=[1, 2])

@@ -45,6 +45,14 @@ class Networks(abc.ABC, Generic[N, C, S]):
             f"{ref('evaluator')}=scratch, which trains children from scratch."
         )
 
+    def differs_in_training(self, space: Space, network: N) -> str:
+        """Say why a trial cannot be trained through the supernet; "" where it can.
+
+        A trial goes through the supernet where that computes what the training of its child does, and has weights for
+        every architecture that a search may propose.
+        """
+        return ""
+
     @abc.abstractmethod
     def build_child(
         self, architecture: Buildable, child: C, shape: S, dtype: str = "float32", for_training: bool = False

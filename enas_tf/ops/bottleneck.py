@@ -29,7 +29,8 @@ class BottleneckBank(Bank):
     def __init__(self, num_places: int, channels: int, op: "Bottleneck", inputs: int | None = None, **kwargs):
         super().__init__(num_places, channels, **kwargs)
         self.op, num = op, op.narrowed(channels)
-        sizes = [((1, 1), inputs or channels, num), *((kernel, num, num) for kernel in op.kernels), ((1, 1), num, channels)]
+        first, last = ((1, 1), inputs or channels, num), ((1, 1), num, channels)
+        sizes = [first, *((kernel, num, num) for kernel in op.kernels), last]
         for part, ((height, width), inputs, outputs) in zip(op.parts, sizes, strict=True):
             fan_in = height * width * inputs
             self.add_stack(part, (height, width, inputs, outputs), functions.he_normal(fan_in))

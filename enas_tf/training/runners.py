@@ -191,14 +191,22 @@ class KerasRunner(Runner):
 
 
 def build_runner(run: TrialRun, training: Training) -> Runner:
-    """Build the runner for the space of a run: through its supernet, if it has one and nothing else is asked for.
+    """Build the runner for the space of a run: through its supernet, if that can be and nothing else is asked for.
 
     Raises:
-      InputError: the space has no supernet, but one is asked for, or an option is not valid.
+      InputError: trials cannot go through a supernet that is asked for, or an option is not valid.
     """
+    return KerasRunner(run, training) if is_keras(run, training) else SupernetRunner(run, training)
+
+
+def is_keras(run: TrialRun, training: Training) -> bool:
+    """Return whether trials are trained as Keras models; raise `InputError` where a supernet is asked for in vain."""
     if training.model == "keras" or (training.model == "auto" and not has_supernet(run.networks)):
-        return KerasRunner(run, training)
-    return SupernetRunner(run, training)
+        return True
+    why = run.networks.differs_in_training(run.space, run.config[run.networks.network])
+    if why and training.model != "auto":
+        raise InputError(f"{ref('trial_model')}=supernet cannot train these trials: {why}. Expected keras, or auto.")
+    return bool(why)
 
 
 def has_supernet(networks: Networks) -> bool:

@@ -1,7 +1,7 @@
 """What a search step costs, in numbers that no machine changes: a guard on benchmarks/counts.json.
 
     python -m benchmarks --parts=counts --json=benchmarks/counts.json \
-        --workloads='macro digits,micro digits,recurrent digits'
+        --workloads='macro digits,micro digits,recurrent digits,nasnet digits'
 
 makes the file anew, when a step has come to cost more for a reason, or less.
 """

@@ -48,7 +48,7 @@ def assert_supernet_equals_child(case, supernet, differentiate, tokens):
     _assign(supernet, kept)
     for variable, gradient in zip(child.trainable_variables, child_gradients, strict=True):
         largest = float(tf.reduce_max(tf.abs(gradient)))
-        np.testing.assert_allclose(variable, gradient, rtol=1e-2, atol=1e-3 * largest + 1e-6, err_msg=variable.path)
+        np.testing.assert_allclose(variable, gradient, rtol=1e-2, atol=1e-3 * largest + 5e-6, err_msg=variable.path)
     # Of equal length: no other weight has any.
     norms = [float(tf.linalg.global_norm(all_of_one)) for all_of_one in (gradients, child_gradients)]
     assert norms[0] == pytest.approx(norms[1], rel=1e-3)

@@ -1,5 +1,6 @@
 """Trials of every space: a result is a function of architecture, budgets and seed, whatever was trained before."""
 
+import dataclasses
 import math
 import types
 
@@ -7,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from enas_tf.errors import InputError
 from enas_tf.models.networks import Networks
 from enas_tf.tasks.task import TASKS
 from enas_tf.training.runners import KerasRunner, SupernetRunner, build_runner, has_supernet
@@ -45,7 +47,10 @@ def assert_same(found, expected):
 
 @pytest.fixture(scope="module")
 def runner(costly_shared_case):
-    return make_runner(costly_shared_case)
+    case = costly_shared_case
+    if case.networks.differs_in_training(case.tiny, case.network):
+        pytest.skip(f"trials of {case.name} are trained as Keras models")
+    return make_runner(case)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +110,16 @@ def test_a_space_without_a_supernet_has_keras_models(case_list):
 
     assert has_supernet(case.networks)
     assert not has_supernet(Plain())
+
+
+def test_trials_that_a_supernet_would_train_otherwise_are_keras_models(case_list):
+    """Cells that grow have fewer tokens than a supernet reads; it has no drop-path."""
+    cases = {case.name: case for case in case_list}
+    dropping = dataclasses.replace(cases["nasnet-cifar"].network, drop_path_keep=0.6)
+    for case in (cases["pnas-cifar"], dataclasses.replace(cases["nasnet-cifar"], network=dropping)):
+        assert isinstance(make_runner(case), KerasRunner)
+        with pytest.raises(InputError, match=r"trial_model=supernet cannot train these trials: .*Expected keras"):
+            make_runner(case, model="supernet")
 
 
 def test_a_training_that_diverges_says_where_and_harms_no_other(costly_shared_case, runner, trained, monkeypatch):

@@ -185,10 +185,17 @@ def test_networks_that_cannot_be_are_refused(config, image, words):
             make(ONE_BLOCK, config, image)
 
 
-@pytest.mark.parametrize("space", ["nasnet", "pnas"])
-def test_there_is_no_supernet(space):
-    with pytest.raises(InputError, match=r"no supernet.* evaluator=scratch"):
-        NETWORKS[space].build_supernet(SPACES[space](), NasnetNetworkConfig(), SMALL)
+@pytest.mark.parametrize(
+    ("network", "side", "words"),
+    [
+        (NasnetNetworkConfig(channels=4, cells_per_stage=1), 6, "6x6 pixels are 3x3 where a cell halves them.*scratch"),
+        (NasnetNetworkConfig(channels=12, stem="imagenet"), 33, "channels=12.*even numbers of filters where cells"),
+    ],
+)
+def test_shared_weights_refuse_what_cannot_be_halved(network, side, words):
+    """Children halve odd sizes, too."""
+    with pytest.raises(InputError, match=words):
+        NETWORKS["nasnet"].build_supernet(SPACES["nasnet"](blocks=1, ops=("identity",)), network, images_of(side, 4))
 
 
 def test_wrong_options_are_named():

@@ -9,6 +9,7 @@ import pytest
 from enas_tf.errors import InputError
 from enas_tf.layers.stock import Layers
 from enas_tf.ops.convolution import Convolution
+from enas_tf.ops.narrowing import Narrowed
 from enas_tf.ops.op import CELL_OPS, KINDS, LAYER_OPS, register
 from enas_tf.ops.pooling import Pooling
 from enas_tf.ops.reduction import REDUCTION
@@ -76,6 +77,29 @@ def test_an_operation_costs_what_its_layers_cost(op, strides):
     # Every kernel is used once for each pixel of its layer's result; scale and offset are not counted.
     kernels = [(layer, v) for layer in child.layers for v in layer.trainable_variables if v.name not in NORMS]
     assert cost.flops == sum(2 * int(np.prod(layer.output.shape[1:3]) * np.prod(v.shape)) for layer, v in kernels)
+
+
+#: Cell operations of an input of another width, but for identities, which cells of NASNet replace there.
+CHANGING = [
+    (name, CELL_OPS[name] if CELL_OPS[name].reads_any_width else Narrowed(CELL_OPS[name]), strides)
+    for name in CELL_OPS
+    for strides in (1, 2)
+    if name != "identity"
+]
+
+
+@pytest.mark.parametrize(("name", "op", "strides"), CHANGING, ids=[f"{form[0]} /{form[2]}" for form in CHANGING])
+def test_an_operation_that_changes_the_width_is_one_function_and_costs_what_is_counted(name, op, strides):
+    inputs = keras.Input((8, 8, 10))
+    child = keras.Model(inputs, op.apply(Layers(), inputs, CHANNELS, "op", strides))
+    bank, x, pixels = randomize(op.build_bank(2, CHANNELS, inputs=10)), draw(4, 8, 8, 10), (8 // strides) ** 2
+    op.copy_weights(child, "op", bank.rows(1))
+    expected = bank.compute(x, bank.rows(1), strides)
+    assert expected.shape == (4, 8 // strides, 8 // strides, CHANNELS)
+    np.testing.assert_allclose(child(x, training=True), expected, atol=1e-4)
+    parameters = op.count(CHANNELS, pixels, strides, inputs=10).parameters
+    assert parameters == sum(int(np.prod(v.shape)) for v in child.trainable_variables)
+    assert parameters == sum(int(np.prod(stack.shape[1:])) for stack in bank.stacks)
 
 
 NORMS = ("gamma", "beta")

@@ -45,7 +45,7 @@ class ScratchConfig:
     trial_model: str = option(
         "auto",
         "trial networks: supernet = weights of the supernet drawn anew for each, keras = a Keras model each, auto = "
-        "the supernet where the space has one",
+        "the supernet where the space has one that trains alike",
         choices=MODELS,
     )
 
