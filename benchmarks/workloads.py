@@ -45,23 +45,20 @@ def _preset(name: str, *more: str) -> tuple[str, ...]:
 #: Recurrent at paper size: 8 nodes of 200 units, windows of 64 x 35 tokens, 10,000 words. The rate is lowered from 20,
 #: at which steps on one batch, repeated, diverge.
 _PAPER_CELL = ("--cell_nodes=8", "--batch_size=64", "--norandom_bptt", "--learning_rate=0.1")
-#: NASNet trains every network from scratch; here its weights are shared.
-_SHARED = (
-    "--evaluator=shared",
-    "--executor=serial",
-    "--parallel=1",
-    "--drop_path_keep=1",
-    "--retrain_drop_path_keep=1",
-)
+#: Shared weights of NASNet's cells, which its presets train from scratch: N = 2, F = 32, and two small cells on digits.
+_CELLS = ("--space=nasnet", "--batch_size=32")
+_PAPER_CELLS = (*_CELLS, "--cells_per_stage=2", "--channels=32", "--augment=crop_flip", "--crop_padding=4")
+_KINDS = "--cell_ops=sep_conv_3x3,conv_1x3_3x1,identity,max_pool_3x3"
+_DIGITS_CELLS = (*_CELLS, "--dataset=digits", "--cells_per_stage=1", "--channels=8", "--cell_blocks=3", _KINDS)
 WORKLOADS = [
     Workload("macro", "paper", _preset("cifar10_macro_search"), 128, ("--num_layers=24",)),
     Workload("micro", "paper", _preset("cifar10_micro_search"), 160, ("--cells_per_stage=4",)),
     Workload("recurrent", "paper", _preset("ptb_recurrent_search", *_PAPER_CELL), 64),
-    Workload("nasnet", "paper", _preset("cifar10_nasnet_search", *_SHARED), 32),
+    Workload("nasnet", "paper", _PAPER_CELLS, 32),
     Workload("macro", "digits", _preset("digits_macro"), None, ("--num_layers=12",)),
     Workload("micro", "digits", _preset("digits_micro"), None, ("--cells_per_stage=2",)),
     Workload("recurrent", "digits", _preset("pydoc_recurrent", "--norandom_bptt")),
-    Workload("nasnet", "digits", _preset("digits_nasnet", *_SHARED)),
+    Workload("nasnet", "digits", _DIGITS_CELLS),
 ]
 
 
