@@ -29,6 +29,7 @@ TARGETS = {
     ("macro paper", "steps/step_ratio"): 1.05,
     ("micro paper", "steps/step_ratio"): 1.10,
     ("recurrent paper", "steps/step_ratio"): 1.05,
+    ("nasnet paper", "steps/step_ratio"): 1.15,
     **{(f"{space} paper", "steps/controller_phase_ratio"): 1.1 for space in ("macro", "micro", "recurrent")},
     ("macro paper", "start/seconds/total"): 20.0,
     ("micro paper", "start/seconds/total"): 30.0,
