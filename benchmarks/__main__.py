@@ -1,6 +1,6 @@
 """The benchmark of speed and memory: every space, at the paper's size and at that of its quickstart.
 
-    python -m benchmarks                                     # everything, an hour or two on two cores
+    python -m benchmarks                                     # everything: half an hour on two cores, and nasnet
     python -m benchmarks --workloads='macro paper' --json=new.json --compare=old.json
 
 It prints tables of numbers and of ratios with targets. Every part runs in a process of its own. Calls that are compared

@@ -99,7 +99,7 @@ class EdgeBanks(keras.layers.Layer):
 
     def __init__(self, space: CellSpace, channels: int, readings: Sequence[Reading], **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.channels, self.readings, self.num_ops = channels, readings, len(space.ops)
+        self.readings, self.num_ops = readings, len(space.ops)
         self.num_edges, num_nodes = 2 * space.blocks, space.blocks + NUM_INPUTS
         self._reading_of, self._rows = np.zeros([num_nodes], np.int32), np.zeros([self.num_edges, num_nodes], np.int32)
         self.ops: list[Op] = []
