@@ -153,6 +153,7 @@ class RetrainStage:
         return {
             f"test_{metric}": tested[metric],
             **{f"test_{name}": value for name, value in tested.items() if name != metric},
+            **self.trainer.valid,
             "parameters": self.cost.parameters,
             "flops": self.cost.flops,
             "export_max_difference": None,

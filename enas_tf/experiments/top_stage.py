@@ -1,8 +1,6 @@
 """The retraining of the best few candidates, each in a directory of its own, and which of them is best."""
 
 import copy
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,9 @@ from enas_tf.experiments.retrain_stage import RetrainStage
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.tables import to_csv
 from enas_tf.experiments.workdir import Workdir
-from enas_tf.reading import read_text
 from enas_tf.runtime.files import write_text
 from enas_tf.spaces.architectures import read_architecture
-from enas_tf.training.child import INHERIT, RETRAIN
+from enas_tf.training.child import INHERIT
 
 
 def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], object] = lambda run: None) -> Path:
@@ -45,7 +42,7 @@ def retrain_top(run: Run, num: int, is_overwriting: bool, then: Callable[[Run], 
             tested = stage.retrain()
             write_report(own)
             then(own)
-            rows.append({"rank": rank, **_validation(own), **_columns(tested)})
+            rows.append({"rank": rank, **_columns(run, tested)})
     write_text(run.workdir.children, to_csv(rows))
     write_report(run)
     return _say_best(run, rows)
@@ -75,22 +72,11 @@ def beside(run: Run, workdir: Path) -> Run:
     return other
 
 
-def _validation(run: Run) -> dict[str, float]:
-    """Return the last metric of a retraining on the validation part; empty where it was trained on that."""
-    name = f"valid_{run.task.judged_metric(run.config)}"
-    found: dict[str, float] = {}
-    best = max if run.task.is_higher_better else min
-    lines = read_text(run.workdir.path / "metrics.jsonl", "the metrics of a retraining", "Retrain anew.").splitlines()
-    for record in map(json.loads, lines):
-        if record["phase"] == "retrain" and record.get(name) is not None:
-            is_best_kept = found and run.config[RETRAIN].keep_best
-            found = {name: best(found[name], record[name]) if is_best_kept else record[name]}
-    return found
-
-
-def _columns(tested: dict[str, Any]) -> dict[str, Any]:
-    names = [name for name in tested if name.startswith("test_") and name != "test_loss"]
-    return {name: tested[name] for name in (*names, "parameters", "flops", "arc")}
+def _columns(run: Run, measured: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a child; it has no validation metric where it was trained on that part."""
+    valid = [name for name in (f"valid_{run.task.judged_metric(run.config)}",) if name in measured]
+    tested = [name for name in measured if name.startswith("test_") and name != "test_loss"]
+    return {name: measured[name] for name in (*valid, *tested, "parameters", "flops", "arc")}
 
 
 def _say_best(run: Run, rows: list[dict[str, Any]]) -> Path:
@@ -105,7 +91,7 @@ def _say_best(run: Run, rows: list[dict[str, Any]]) -> Path:
         for row in rows
     }
     run.reporter.block("children", shown)
-    known = [row for row in rows if name in row and math.isfinite(row[name])]
+    known = [row for row in rows if row.get(name) is not None]
     if not known:
         run.reporter.say(
             f"children: they were trained on the validation part ({ref('train_on')}), so none is called the best by it"

@@ -42,6 +42,8 @@ class Measurement:
       seconds: how long the training took.
       device: what it ran on.
       test: the metric on the test part; None where it was not asked for, as in every search.
+      starting: those of the seconds until its first steps were taken; a trace is among them.
+      validating: those of the seconds in which the metric was measured.
     """
 
     value: float
@@ -50,6 +52,8 @@ class Measurement:
     seconds: float
     device: str
     test: float | None = None
+    starting: float = 0.0
+    validating: float = 0.0
 
 
 #: The kind of a failure that took no time.
@@ -118,4 +122,6 @@ def outcome_from_json(record: dict[str, Any]) -> Outcome:
     if not math.isfinite(value):
         raise ValueError(value)
     curve, test = tuple(float(item) for item in record["curve"]), record.get("test")
-    return Measurement(value, loss, curve, seconds, str(record["device"]), None if test is None else float(test))
+    tested = None if test is None else float(test)
+    split = [float(record.get(name, 0.0)) for name in ("starting", "validating")]
+    return Measurement(value, loss, curve, seconds, str(record["device"]), tested, *split)

@@ -94,6 +94,9 @@ class ChildTrainer(Trainer):
       seed: the seed of the run.
       best: what remembers the best epoch, and ends the training early; None for all epochs and the last weights.
       averaging_patience: patience of NT-ASGD (`training/averaging.py`); None for a task without it.
+
+    Attributes:
+      valid: what the weights that are kept measure on the validation part; empty before `run`, and without such a part.
     """
 
     stage = "retrain"
@@ -116,6 +119,7 @@ class ChildTrainer(Trainer):
         after_step = None if self.averaging is None else self.averaging.add
         self.step = TrainingStep(problem, sgd, replicas, config.epochs * self.steps_per_epoch, after_step)
         self.best = best
+        self.valid: dict[str, float] = {}
         self._recovery, self._invalid = Recovery(self.stage), None
         self._reporter: Reporter | None = None
 
@@ -144,6 +148,8 @@ class ChildTrainer(Trainer):
             self.averaging.finish()
         if self.best is not None:
             self.best.finish()
+        if self._validate is not None:
+            self.valid = self._validate()
         return end.epoch
 
     def _is_last_better(self, averaging: WeightAverage) -> bool:

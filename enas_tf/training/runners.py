@@ -1,12 +1,13 @@
 """Runners of trials: they train one architecture after another from scratch, in one process on one device."""
 
 import abc
+import contextlib
 import dataclasses
 import functools
 import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -84,7 +85,7 @@ class Runner(abc.ABC):
         Raises:
           Diverged: a number is none.
         """
-        start = time.perf_counter()
+        clock = _Clock()
         step = self.begin(tokens, budgets[-1])
         self.steps_per_epoch = step.problem.stream.steps_per_epoch
         step.restart()
@@ -93,14 +94,14 @@ class Runner(abc.ABC):
         loss, curve = math.nan, []
         for first, last in itertools.pairwise((0, *budgets)):
             if last > done:
-                loss, curve = self._cycle(step, tokens, (first, last), advance)
+                loss, curve = self._cycle(step, tokens, (first, last), clock.hearing(advance), clock)
         best = max(curve) if self.run.task.is_higher_better else min(curve)
-        seconds = time.perf_counter() - start
+        seconds = clock.seconds
         kept = [variable.numpy() for variable in _variables(step)] if keeps_state else None
         tested = self.test(tokens) if self.training.is_tested else None
-        return Trained(best, loss, tuple(curve), seconds, kept, tested)
+        return Trained(best, loss, tuple(curve), seconds, kept, tested, clock.starting, clock.validating)
 
-    def _cycle(self, step, tokens, epochs: tuple[int, int], advance) -> tuple[float, list[float]]:
+    def _cycle(self, step, tokens, epochs: tuple[int, int], advance, clock: "_Clock") -> tuple[float, list[float]]:
         """Train for the epochs of a cycle; return the loss of the last one, and the metrics that were measured."""
         stream, seed = step.problem.stream, self.run.seed
         num = [stream.num_steps(epoch, seed) for epoch in range(epochs[1])]
@@ -112,7 +113,8 @@ class Runner(abc.ABC):
                 raise Diverged(step.failure)
             loss = means["loss"]
             if epoch >= epochs[1] - self.training.num_measured:
-                curve.append(self.measure(tokens))
+                with clock.validation():
+                    curve.append(self.measure(tokens))
                 if not math.isfinite(curve[-1]):
                     raise Diverged(f"the metric of epoch {epoch + 1} is {curve[-1]}")
         return loss, curve
@@ -122,6 +124,35 @@ class Runner(abc.ABC):
         if problem.num_tokens is None:
             return None
         return tf.broadcast_to(tf.constant(tokens), [num_steps, problem.children_per_step, len(tokens)])
+
+
+class _Clock:
+    """Splits the time of a training, in seconds since it was built."""
+
+    def __init__(self):
+        self._begin = time.perf_counter()
+        #: Until the first steps were taken.
+        self.starting = 0.0
+        self.validating = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begin
+
+    def hearing(self, advance: Callable[[int], None]) -> Callable[[int], None]:
+        """Return `advance` that tells the clock of the first steps."""
+
+        def told(num: int) -> None:
+            self.starting = self.starting or self.seconds
+            advance(num)
+
+        return told
+
+    @contextlib.contextmanager
+    def validation(self) -> Iterator[None]:
+        begin = self.seconds
+        yield
+        self.validating += self.seconds - begin
 
 
 class SupernetRunner(Runner):

@@ -88,6 +88,8 @@ class Trained:
       seconds: how long it took.
       state: the weights and the optimizer, where they were asked for.
       test: the metric on the test part, where it was asked for.
+      starting: those of the seconds until its first steps were taken; a trace is among them.
+      validating: those of the seconds in which the metric was measured.
     """
 
     value: float
@@ -96,3 +98,5 @@ class Trained:
     seconds: float
     state: list[np.ndarray] | None
     test: float | None = None
+    starting: float = 0.0
+    validating: float = 0.0

@@ -11,7 +11,7 @@ from enas_tf.search.trials import Failure, Measurement, Trial
 ABOUT = {"space": "macro", "num_tokens": 3, "dataset": "digits"}
 COST = {"parameters": 12, "flops": 3400}
 SHORT, LONG, FINALIST = Trial((0, 1, 0), (1,)), Trial((0, 1, 0), (1, 3)), Trial((2, 2, 1), (4,), "finalist")
-DONE = Measurement(0.1 + 0.2, 1 / 3, (0.25, 0.1 + 0.2), 1.5, "CPU")
+DONE = Measurement(0.1 + 0.2, 1 / 3, (0.25, 0.1 + 0.2), 1.5, "CPU", None, 0.75, 0.1 + 0.2)
 FAILED = Failure("diverged", 'step 3 has a loss of nan\u2028, "quoted"')
 
 

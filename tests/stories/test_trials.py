@@ -60,7 +60,8 @@ def finish(workdir: Path, *flags: str) -> None:
 def trials(workdir: Path) -> list[dict]:
     """Every line of the ledger without what differs from place to place, the finished ones in their order."""
     lines = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
-    found = [{key: value for key, value in line.items() if key not in ("seconds", "device")} for line in lines]
+    differs = {"device", "seconds", "starting", "validating"}
+    found = [{key: value for key, value in line.items() if key not in differs} for line in lines]
     return sorted(found, key=lambda line: (line.get("id", -1), line.get("status") != "waiting"))
 
 
@@ -89,6 +90,8 @@ def test_a_search_from_scratch_leaves_its_trials_and_candidates(searched):
     assert len(waiting) == len(done)
     assert sum(line["budgets"] == [1] for line in waiting) == 5
     assert sum(line["budgets"] == [1, 2] for line in waiting) == 2
+    for line in done:
+        assert 0 < line["starting"] < line["starting"] + line["validating"] < line["seconds"]
     rows = list(csv.DictReader((searched / "candidates.csv").open()))
     assert list(rows[0]) == ["rank", "arc", "valid_accuracy", "epochs", "parameters", "flops"]
     assert [row["epochs"] for row in rows] == ["2"] * 2 + ["1"] * (len(rows) - 2)

@@ -123,10 +123,11 @@ def test_the_last_weights_are_kept_where_they_are_better_than_their_mean(last, m
     """After a plateau the loss may fall again: a mean from there on is of weights that were never good."""
     trainer = make_text_trainer(4, patience=1)
     weights = spy_on_steps(trainer)
-    losses = iter([1.0, 2.0, 3.0, 3.0, last, mean])
+    losses = iter([1.0, 2.0, 3.0, 3.0, last, mean, 0.25])
     trainer._validate = lambda: {"valid_loss": next(losses)}
     said = run(trainer, tmp_path).said
     assert trainer.averaging.is_on
     is_last = all(np.array_equal(*pair) for pair in zip(weights_of(trainer), weights[-1], strict=True))
     assert is_last == (last < mean)
     assert any("the last weights are kept" in line for line in said) == is_last
+    assert trainer.valid == {"valid_loss": 0.25}, "what is kept is measured last"

@@ -68,11 +68,15 @@ class TestImages:
 
     def test_the_validation_part_is_watched_if_it_is_not_trained_on(self, tmp_path):
         child = make_dense_child()
-        (metrics,) = run(make_image_trainer(child, epochs=1), tmp_path / "watched").records
+        trainer = make_image_trainer(child, epochs=1)
+        (metrics,) = run(trainer, tmp_path / "watched").records
         watched = compile_measure(child)(evaluation_batches(IMAGES.valid, 16))
         assert (metrics["valid_loss"], metrics["valid_accuracy"]) == (watched["loss"], watched["accuracy"])
-        (metrics,) = run(make_image_trainer(epochs=1, train_on="train+valid"), tmp_path / "trained_on").records
+        assert trainer.valid["valid_accuracy"] == watched["accuracy"]
+        trainer = make_image_trainer(epochs=1, train_on="train+valid")
+        (metrics,) = run(trainer, tmp_path / "trained_on").records
         assert "valid_accuracy" not in metrics
+        assert trainer.valid == {}
 
     def test_a_compiled_step_is_the_step(self, tmp_path):
         """XLA takes the gradients of a child; all that a step changes, moving averages among it, is the same.

@@ -149,7 +149,8 @@ def run_job(runner: Runner, job: Job, tell: Callable[[float], None] = lambda epo
         return Result(job.number, Failure("crashed", f"{type(error).__name__}: {_first_line(error)}"))
     gpus = tf.config.list_logical_devices("GPU")
     device = gpus[0].name.removeprefix("/device:") if gpus else "CPU"
-    measured = Measurement(done.value, done.loss, done.curve, done.seconds, device, done.test)
+    split = done.starting, done.validating
+    measured = Measurement(done.value, done.loss, done.curve, done.seconds, device, done.test, *split)
     return Result(job.number, measured, done.state)
 
 
