@@ -1,5 +1,6 @@
 """The recurrent space in small: one command from search to SavedModel, then all that can be asked of what it leaves."""
 
+import csv
 import json
 import re
 import shutil
@@ -174,3 +175,35 @@ def test_its_architecture_is_trained_on_another_text(workdir, launch, tmp_path):
     assert "word7" in read_json(tmp_path / "other/child/vocabulary.json")["entries"]
     lines = (tmp_path / "other/run.flags").read_text().splitlines()
     assert {"--space=recurrent", f"--dataset=text:{tmp_path / 'texts'}", "--retrain_units=4"} <= set(lines)
+
+
+def test_cells_that_are_trained_from_scratch(command, tmp_path):
+    """Trials of text go through the supernet, the best third of them on; the lowest perplexity wins."""
+    workdir = tmp_path / "run"
+    command(
+        "search",
+        *("--space=recurrent", "--dataset=pydoc", "--limit_train=3000", "--cell_nodes=2", "--units=8"),
+        *("--searcher=random", "--evaluator=scratch", "--trials=3", "--trial_epochs=3", "--halving=3"),
+        *("--batch_size=8", "--learning_rate=5", "--reward_scale=80", "--reward_power=2"),
+        *("--retrain_units=8", "--retrain_epochs=1", "--retrain_batch_size=8"),
+        f"--workdir={workdir}",
+        "--then=retrain",
+    )
+    lines = [json.loads(line) for line in (workdir / "trials.jsonl").read_text().splitlines()]
+    budgets = {line["id"]: line["budgets"] for line in lines if line.get("status") == "waiting"}
+    done = [line for line in lines if line.get("status") == "done"]
+    assert sorted(budgets.values()) == [[1], [1], [1], [1, 3]]
+    short = [line["value"] for line in done if budgets[line["id"]] == [1]]
+    (long,) = (line["value"] for line in done if budgets[line["id"]] == [1, 3])
+    assert long < min(short), "it goes on from where it was"
+    records = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    for record in (record for record in records if record["phase"] == "trial" and record["epochs"] == 1):
+        assert record["reward"] == pytest.approx((80 / record["valid_perplexity"]) ** 2, rel=1e-5)
+    rows = list(csv.DictReader((workdir / "candidates.csv").open()))
+    assert [row["epochs"] for row in rows] == ["3", "1", "1"]
+    others = [float(row["valid_perplexity"]) for row in rows[1:]]
+    assert others == sorted(others)
+    metrics = read_json(workdir / "child/metrics.json")
+    assert metrics["arc"] == rows[0]["arc"]
+    (retrained,) = (record for record in records if record["phase"] == "retrain")
+    assert metrics["valid_perplexity"] == pytest.approx(retrained["valid_perplexity"], rel=1e-5)
