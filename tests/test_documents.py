@@ -73,6 +73,7 @@ def sections(path):
     return {heading: blocks for heading, blocks in found.items() if blocks}
 
 
+@pytest.mark.slow
 def test_blocks_about_extending_run_and_do_what_they_say(tmp_path):
     files = []
     for number, (_, blocks) in enumerate(sorted(sections(EXTENDING).items())):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+import pytest
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
@@ -11,6 +12,7 @@ NOTEBOOK = ROOT / "docs" / "quickstart.ipynb"
 MOST_SECONDS = 300
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))  # Where the package is not installed.
     notebook = nbformat.read(NOTEBOOK, as_version=4)

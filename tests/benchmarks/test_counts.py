@@ -26,7 +26,11 @@ def test_every_space_is_guarded():
     assert {workload.space for workload in WORKLOADS if workload.size == "digits"} == {w.space for w in WORKLOADS}
 
 
-@pytest.mark.parametrize("name", NAMES)
+#: Cells have many operations, and graphs that take half a minute.
+LARGE = ("micro digits", "nasnet digits")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LARGE else []) for n in NAMES])
 def test_a_step_costs_what_is_recorded(own_flags, name):
     recorded = RECORDED[name]["counts"]
     with open_run(next(workload for workload in WORKLOADS if workload.name == name)) as run:

@@ -201,7 +201,15 @@ def case(request) -> Case:
     return request.param
 
 
-@pytest.fixture(params=SHARING, ids=lambda case: case.name, scope="module")
+#: Cases whose networks have many parts: the graph of one takes half a minute. Others try the same layers.
+LARGE = ("micro-paper", "nasnet-imagenet")
+
+
+@pytest.fixture(
+    params=[pytest.param(c, marks=[pytest.mark.slow] if c.name in LARGE else []) for c in SHARING],
+    ids=lambda case: case.name,
+    scope="module",
+)
 def shared_case(request) -> Case:
     """A case with a supernet."""
     return request.param
@@ -213,9 +221,9 @@ def separate_case(request) -> Case:
     return request.param
 
 
-#: One of each space. On the others, `-m slow` tries what takes long, and policies: they know a space by its decisions,
-#: of which two tiny spaces each have the same.
-FIRST = ("macro-layers", "micro-other", "nas_conv-strides", "nas_recurrent-paper", "recurrent-loose_ends")
+#: One of each kind of network. On the others, `-m slow` tries what takes long, and policies: they know a space by its
+#: decisions, of which two tiny spaces each have the same.
+FIRST = ("macro-layers", "nas_conv-strides", "nas_recurrent-paper", "recurrent-loose_ends")
 
 
 def mostly_slow(cases: list[Case]) -> list:

@@ -254,7 +254,16 @@ def test_a_stage_of_random_search_does_not_depend_on_the_controller():
     assert "hidden_size" in read_options({}).stage_values("search")
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=lambda path: path.stem)
+def takes_long(path: Path) -> bool:
+    """Whether the networks of a preset are cells in the size of the papers."""
+    return path.stem.startswith(("cifar10_", "imagenet_")) and "macro" not in path.stem
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.slow] if takes_long(path) else []) for path in PRESETS],
+    ids=lambda path: path.stem,
+)
 def test_a_preset_parses_and_builds(own_flags, path):
     """It opens with its own command, and its networks can be built for its data."""
     command = re.search(rf"^#.*python -m (enas_tf\.launch\.\w+) .*--flagfile=flags/{path.name}", path.read_text(), re.M)

@@ -34,7 +34,7 @@ def candidates(workdir):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("options", [SHARED, TRIALS], ids=["shared", "trials"])
+@pytest.mark.parametrize("options", [SHARED, pytest.param(TRIALS, marks=pytest.mark.slow)], ids=["shared", "trials"])
 def test_a_search_keeps_its_limits_and_marks_the_pareto_set(tmp_path, options):
     given = options | {"max_parameters": MOST, "objective": ("accuracy:max", "flops:min")}
     search(tmp_path, given)

@@ -32,6 +32,9 @@ FLAGS = (
 )
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def workdir(command, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("cells") / "run"

@@ -21,6 +21,7 @@ runpy.run_module("enas_tf.launch.search", run_name="__main__", alter_sys=True)
 """
 
 
+@pytest.mark.slow
 def test_search_to_export_on_two_devices(search_flags, tmp_path):
     """What comes out is an ordinary child."""
     flags = [flag for flag in search_flags if flag != "--deterministic"]

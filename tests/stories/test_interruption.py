@@ -35,6 +35,7 @@ def assert_equal(workdir, finished):
     assert numbers(workdir) == numbers(finished)
 
 
+@pytest.mark.slow
 def test_killed_between_two_epochs(finished, search, kill, tmp_path):
     workdir = tmp_path / "run"
     code = kill(workdir, lambda: (workdir / "checkpoints/search/ckpt-1.index").exists())

@@ -96,7 +96,7 @@ def test_batches_that_are_typed_are_refused_before_anything_is_written(run, tmp_
         "for the validation part).\n"
     )
     assert not (tmp_path / "run").exists()
-    outcome = run("search", *SMALL, "--batch_size=6", "--retrain_batch_size=57", "--workdir=run", "--then=retrain")
+    outcome = run("search", *SMALL, "--batch_size=6", "--retrain_batch_size=57", "--workdir=run", "--dry_run")
     assert outcome.code == 0, outcome.err
     assert "lowered" not in outcome.out
 

@@ -1,5 +1,6 @@
 """A study by its launcher: searches as processes, children with two seeds, and the same again from what is there."""
 
+import pytest
 from absl import flags
 
 ARGUMENTS = (
@@ -42,6 +43,7 @@ def test_a_kind_that_is_none_is_refused(launch):
     assert outcome.err.startswith("--runs=nobody:shared is neither a flagfile nor SEARCHER:EVALUATOR")
 
 
+@pytest.mark.slow
 def test_without_searches_it_is_a_ground_truth(launch, tmp_path):
     outcome = launch("study", *ARGUMENTS, "--runs=", "--training_seeds=2", "--retrain_epochs=2", "--short_epochs=1")
     assert outcome.code == 0, outcome.err
