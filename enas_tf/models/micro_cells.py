@@ -12,13 +12,11 @@ import tensorflow as tf
 
 from enas_tf.layers import collectives, lists
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
-from enas_tf.models.micro_edges import EdgeBanks, SampledCell, masked_squares
+from enas_tf.models.edge_weights import masked_squares
+from enas_tf.models.micro_edges import EdgeBanks, SampledCell
 from enas_tf.ops.reduction import ReductionBank
 from enas_tf.spaces.cells import NUM_INPUTS
 from enas_tf.spaces.micro import MicroSpace
-
-#: Number of a bank with weights -> list of vectors, one for each (cell, edge): all its weights there.
-PackedRows = dict[int, tf.TensorArray]
 
 
 class CellStack(keras.layers.Layer):
@@ -56,7 +54,7 @@ class CellStack(keras.layers.Layer):
         """
         vectors = self.edges.gather(cell)
         squares = self._sum_of_squares(cell, vectors)
-        packed = {number: lists.array_of(rows) for number, rows in vectors.items()}
+        packed = lists.array_of(vectors)
         if self.num_cells == 1:
             return last, self._run_cell(0, before, last, packed, cell)[0], squares
         _, before, last, _ = tf.while_loop(
@@ -68,16 +66,14 @@ class CellStack(keras.layers.Layer):
         )
         return before, last, squares
 
-    def _sum_of_squares(self, cell: SampledCell, vectors: dict[int, tf.Tensor]) -> tf.Tensor:
-        total = sum_of_squares([self.merge_gamma, self.merge_beta])
+    def _sum_of_squares(self, cell: SampledCell, vectors: tf.Tensor) -> tf.Tensor:
+        total = sum_of_squares([self.merge_gamma, self.merge_beta, vectors])
         total += masked_squares(self.merge_kernels, cell.is_joined)
-        for squares in self.edges.sum_of_squares(cell, vectors):
-            total += squares
         if self.strides == 2:
             total += sum(masked_squares(stack[None], cell.is_joined[:NUM_INPUTS]) for stack in self.exits.stacks)
         return total
 
-    def _run_cell(self, i, before, last, packed: PackedRows, cell: SampledCell) -> tuple[tf.Tensor, PackedRows]:
+    def _run_cell(self, i, before, last, packed: tf.TensorArray, cell: SampledCell) -> tuple[tf.Tensor, tf.TensorArray]:
         """Run cell `i`: a loop over its edges, then one over the nodes of its output."""
         num_edges = self.edges.num_edges
         # What the first edge of a block makes lies in a list of its own, which the second does not wait for before its
@@ -86,8 +82,8 @@ class CellStack(keras.layers.Layer):
         nodes = lists.push(lists.push(nodes, lists.keep_shape(before)), lists.keep_shape(last))
 
         def run_edge(edge, nodes, firsts, packed):
-            rows = {number: vectors.read(i * num_edges + edge) for number, vectors in packed.items()}
-            return edge + 1, *self._run_edge(edge, nodes, firsts, cell, rows, last), packed
+            vector = packed.read(i * num_edges + edge)
+            return edge + 1, *self._run_edge(edge, nodes, firsts, cell, vector, last), packed
 
         _, nodes, firsts, packed = tf.while_loop(
             lambda edge, *_: edge < num_edges,
@@ -100,11 +96,11 @@ class CellStack(keras.layers.Layer):
         zero = tf.cast(lists.zero(nodes, last.dtype) + lists.zero(firsts, last.dtype), tf.float32)
         return batch_normalize(total, self.merge_gamma[i], self.merge_beta[i] + zero), packed
 
-    def _run_edge(self, edge, nodes, firsts, cell: SampledCell, rows: dict[int, tf.Tensor], like: tf.Tensor) -> tuple:
+    def _run_edge(self, edge, nodes, firsts, cell: SampledCell, vector: tf.Tensor, like: tf.Tensor) -> tuple:
         """Run the sampled operation of an edge. The second edge of a block adds the result of the first to its own."""
         source, op, shape = cell.sources[edge], cell.ops[edge], like.shape
         output_shape = self._output_shape(shape)
-        branches, branch = self.edges.branches(rows, shape, output_shape), self.edges.branch(source, op)
+        branches, branch = self.edges.branches(vector, shape, output_shape), self.edges.branch(source, op)
         x = lists.read(nodes, source, None, like.dtype)
         y = tf.switch_case(branch, [functools.partial(compute, x) for compute in branches])
         y = tf.ensure_shape(y, output_shape)

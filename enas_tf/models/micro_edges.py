@@ -11,6 +11,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from enas_tf.models.edge_weights import gather_edges, unpack_edge
 from enas_tf.models.tokens import token_places
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.spaces.cells import NUM_INPUTS
@@ -86,62 +87,36 @@ class EdgeBanks(keras.layers.Layer):
             return self.banks[self._strided[number]].rows(NUM_INPUTS * edge + source)
         return self.banks[number].rows(self._first_rows[cell][edge] + source)
 
-    def gather(self, cell: SampledCell) -> dict[int, tf.Tensor]:
-        """Return the weights of the sampled edges, whichever operation was sampled.
+    def gather(self, cell: SampledCell) -> tf.Tensor:
+        """Return a vector of the weights of each edge, float32 [num_cells * num_edges, size].
 
-        Returns:
-          number of a bank with weights -> a vector of all weights for each edge: [num_cells * num_edges, size].
+        They are those of the sampled operations (`edge_weights.gather_edges`), the edges of the first cell first.
         """
-        places = tf.constant(self._first_rows) + cell.sources
-        rows = [bank.rows(places) for bank in self.banks[: self.num_ops]]
-        if len(self.banks) > self.num_ops:
-            first = tf.range(0, NUM_INPUTS * self.num_edges, NUM_INPUTS)
-            places = (first + tf.minimum(cell.sources, NUM_INPUTS - 1))[None]
-            rows += [bank.rows(places) for bank in self.banks[self.num_ops :]]
-        num = self.num_cells * self.num_edges
-        return {
-            number: tf.concat([tf.reshape(row, [num, -1]) for row in weights], axis=1)
-            for number, weights in enumerate(rows)
-            if weights
-        }
-
-    def sum_of_squares(self, cell: SampledCell, vectors: dict[int, tf.Tensor]) -> list[tf.Tensor]:
-        """Return the sums of squares of the sampled weights in `vectors`, what `gather` returned."""
-        is_input, sums = cell.sources < NUM_INPUTS, []
-        for number, rows in vectors.items():
-            is_chosen = cell.ops == number
-            if number >= self.num_ops:
-                is_chosen = is_input & (cell.ops == self._strided.index(number))
-            elif self._strided[number] != number:
-                is_chosen &= ~is_input
-            sums.append(masked_squares(tf.reshape(rows, [self.num_cells, self.num_edges, -1]), is_chosen))
-        return sums
+        numbers, rows = cell.ops, tf.constant(self._first_rows) + cell.sources
+        if self.strides > 1:
+            numbers = tf.where(cell.sources < NUM_INPUTS, tf.gather(tf.constant(self._strided), cell.ops), cell.ops)
+            replaced = tf.range(0, NUM_INPUTS * self.num_edges, NUM_INPUTS) + cell.sources
+            rows = tf.where(numbers < self.num_ops, rows, replaced)
+        return gather_edges(self.banks, tf.tile(numbers, [self.num_cells]), tf.reshape(rows, [-1]))
 
     def branch(self, source: tf.Tensor, op: tf.Tensor) -> tf.Tensor:
         """Return which of `branches` computes operation `op` of node `source`."""
         return op if self.strides == 1 else tf.where(source < NUM_INPUTS, op, op + self.num_ops)
 
-    def branches(self, rows: dict[int, tf.Tensor], input_shape, output_shape) -> list[Callable]:
+    def branches(self, vector: tf.Tensor, input_shape, output_shape) -> list[Callable]:
         """Return functions of the node that an edge reads, of which `branch` chooses.
 
         Args:
-          rows: number of a bank with weights -> the vector of all its weights for the edge.
+          vector: the weights of the edge, float32 [size].
           input_shape: static shape of the inputs of the cell.
           output_shape: static shape of all other nodes.
         """
 
         def compute(number, strides, shape, x):
             bank = self.banks[number]
-            unpacked = bank.unpack(rows[number]) if number in rows else []
-            return bank.compute(tf.ensure_shape(x, shape), unpacked, strides)
+            return bank.compute(tf.ensure_shape(x, shape), unpack_edge(bank, vector), strides)
 
         plain = [functools.partial(compute, number, 1, output_shape) for number in range(self.num_ops)]
         if self.strides == 1:
             return plain
         return [functools.partial(compute, number, self.strides, input_shape) for number in self._strided] + plain
-
-
-def masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Return the sum of squares of `rows` [cells, n, ...] where `mask` bool [n] holds."""
-    squares = tf.reduce_sum(tf.square(rows), axis=list(range(2, len(rows.shape))))
-    return tf.reduce_sum(tf.where(mask, squares, 0.0))

@@ -6,7 +6,6 @@ that no loop carries a gradient of the whole bank.
 """
 
 import functools
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -14,6 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from enas_tf.models.edge_weights import gather_edges, unpack_edge
 from enas_tf.models.micro_edges import SIDES
 from enas_tf.models.nasnet_child import op_under
 from enas_tf.models.tokens import token_places
@@ -115,7 +115,6 @@ class EdgeBanks(keras.layers.Layer):
             banks += [op.build_bank(len(places), channels, **width) for op in ops]
             self.ops += ops
         self.banks = banks
-        self._size = max(map(_size_of, banks))
         self.built = True
 
     def number(self, source, op):
@@ -131,22 +130,9 @@ class EdgeBanks(keras.layers.Layer):
         return self.banks[number].rows(int(self._rows[edge, source]))
 
     def gather(self, cell: SampledCell) -> tf.Tensor:
-        """Return a vector of the weights of each edge, float32 [num_edges, size], with zeros at the end.
-
-        It has those of the sampled operation alone. One tensor for all operations keeps the graph small: each branch of
-        a loop has a gradient, most often of zeros, for everything that any branch captures.
-        """
-        numbers = self.number(cell.sources, cell.ops)
+        """Return a vector of the weights of each edge, float32 [num_edges, size] (`edge_weights.gather_edges`)."""
         rows = tf.gather(tf.constant(self._rows), cell.sources, axis=1, batch_dims=1)
-        places, vectors = [], []
-        for number, bank in enumerate(self.banks):
-            edges = tf.cast(tf.reshape(tf.where(numbers == number), [-1]), tf.int32)
-            weights = bank.rows(tf.gather(rows, edges))
-            parts = [tf.reshape(weight, [-1, math.prod(weight.shape[1:])]) for weight in weights]
-            places.append(edges)
-            parts.append(tf.zeros([tf.size(edges), self._size - _size_of(bank)]))
-            vectors.append(tf.concat(parts, axis=1))
-        return tf.ensure_shape(tf.dynamic_stitch(places, vectors), [self.num_edges, self._size])
+        return gather_edges(self.banks, self.number(cell.sources, cell.ops), rows)
 
     def branches(self, vector: tf.Tensor, shapes: Sequence[list]) -> list[Callable]:
         """Return functions of the node that an edge reads, one for each number of an operation.
@@ -158,12 +144,7 @@ class EdgeBanks(keras.layers.Layer):
 
         def compute(number, x):
             reading, bank = number // self.num_ops, self.banks[number]
-            rows = bank.unpack(vector[: _size_of(bank)]) if bank.stacks else []
-            return bank.compute(tf.ensure_shape(x, shapes[reading]), rows, self.readings[reading].strides)
+            x = tf.ensure_shape(x, shapes[reading])
+            return bank.compute(x, unpack_edge(bank, vector), self.readings[reading].strides)
 
         return [functools.partial(compute, number) for number in range(len(self.banks))]
-
-
-def _size_of(bank: Bank) -> int:
-    """Return the number of weights of a place."""
-    return sum(math.prod(stack.shape[1:]) for stack in bank.stacks)

@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError, ref
 from enas_tf.layers import collectives, functions
+from enas_tf.models.edge_weights import masked_squares
 from enas_tf.models.image_supernet import ImageSupernet
 from enas_tf.models.images import ImageConfig
-from enas_tf.models.micro_edges import masked_squares
 from enas_tf.models.nasnet_cells import Output, SearchedCell
 from enas_tf.models.nasnet_config import (
     STEM_KERNEL,
