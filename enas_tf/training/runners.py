@@ -4,6 +4,7 @@ import abc
 import contextlib
 import dataclasses
 import functools
+import gc
 import itertools
 import math
 import time
@@ -33,7 +34,7 @@ class Runner(abc.ABC):
       training: how.
 
     Attributes:
-      is_disposable: whether each training leaves memory behind, so that its process should be thrown away.
+      is_disposable: whether each training leaves memory behind, so that its process should end after some of them.
     """
 
     is_disposable: bool = False
@@ -195,6 +196,8 @@ class KerasRunner(Runner):
 
     def begin(self, tokens, num_epochs):
         run, training = self.run, self.training
+        self._child = self._validate = None
+        gc.collect()  # A model is full of circles: the weights of the last one would be held beside this one's.
         config = run.task.as_search(run.config)
         keras.utils.set_random_seed(run.seed)
         architecture = run.space.decode(tokens)

@@ -92,13 +92,14 @@ def only(*names):
 
 @pytest.mark.parametrize("case", only("macro-layers", "recurrent-loose_ends"), ids=lambda case: case.name)
 def test_a_keras_model_is_trained_by_the_same_laws(case):
-    runner, tokens = make_runner(case, model="keras", num_measured=2), tokens_of(case)[0]
+    runner, (tokens, other) = make_runner(case, model="keras", num_measured=2), tokens_of(case, 2)
     assert isinstance(runner, KerasRunner)
     assert runner.is_disposable
     through = runner.train(tokens, (1, 3), keeps_state=True)
     assert len(through.curve) == 2
     assert through.value == (max if TASKS[case.networks.task].is_higher_better else min)(through.curve)
     short = runner.train(tokens, (1,), keeps_state=True)
+    runner.train(other, (1,))
     assert_same(runner.train(tokens, (1, 3), short.state, 1, True), through)
 
 

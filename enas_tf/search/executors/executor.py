@@ -75,7 +75,7 @@ class Executor(abc.ABC):
     Args:
       recipe: what builds a runner.
       config: how many at once.
-      is_disposable: whether a process trains one trial alone.
+      is_disposable: whether a process ends after some trials, since they leave memory behind.
 
     Attributes:
       watcher: hears how far the jobs have come.

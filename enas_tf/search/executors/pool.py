@@ -7,6 +7,10 @@ from typing import Any, ClassVar
 from enas_tf.search.executors.executor import Executor
 from enas_tf.search.trials import Failure, Job, Result
 
+#: After so many trials a process ends whose runner leaves memory behind: some 20 to 60 MB for each small Keras model.
+#: To start a process takes longer than a small trial.
+TRIALS_PER_PROCESS = 8
+
 
 class Pool(Executor):
     """Shares out jobs among `parallel` workers, each of which is at one job at a time.
@@ -21,6 +25,8 @@ class Pool(Executor):
         super().__init__(recipe, config, is_disposable)
         #: None where no worker was started yet, or where it has ended.
         self._workers: list[Any] = [None] * config.parallel
+        #: Place of a worker -> the number of trials that it has trained.
+        self._num_trained: collections.Counter[int] = collections.Counter()
         #: Place of a worker -> the job that it is at.
         self._jobs: dict[int, Job] = {}
         self._waiting: collections.deque[Job] = collections.deque()
@@ -67,16 +73,23 @@ class Pool(Executor):
         """Take the result of the worker at `place`."""
         self.watcher.end(self._jobs.pop(place).number)
         self._done.append(result)
-        if self.is_disposable:
+        self._num_trained[place] += 1
+        if self.is_disposable and self._num_trained[place] == TRIALS_PER_PROCESS:
             self._end([self._workers[place]])
-            self._workers[place] = None
+            self._drop(place)
 
     def _lose(self, place: int, reason: str) -> None:
         """Note that the worker at `place` is lost. Its job waits again, unless it was tried often enough."""
-        job, self._workers[place] = self._jobs.pop(place), None
+        job = self._jobs.pop(place)
+        self._drop(place)
         self.watcher.end(job.number)
         self._lost[job.number] += 1
         if self._lost[job.number] < self.attempts:
             self._waiting.appendleft(job)
         else:
             self._done.append(Result(job.number, Failure("crashed", reason)))
+
+    def _drop(self, place: int) -> None:
+        """Forget the worker at `place`, which has ended; the next job starts another one."""
+        self._workers[place] = None
+        self._num_trained[place] = 0

@@ -15,6 +15,7 @@ from enas_tf.errors import InputError
 from enas_tf.search.executors import processes
 from enas_tf.search.executors import ray as ray_executor
 from enas_tf.search.executors.executor import EXECUTORS, ExecutionConfig, Recipe, Watcher
+from enas_tf.search.executors.pool import TRIALS_PER_PROCESS
 from enas_tf.search.executors.processes import ProcessExecutor
 from enas_tf.search.executors.serial import SerialExecutor
 from enas_tf.search.trials import Failure, Job, Measurement, Trial
@@ -206,10 +207,12 @@ def test_a_process_that_cannot_start_says_why(tmp_path):
     assert result.outcome == Failure("crashed", "its process ended with exit code 3: there is no device")
 
 
-def test_a_disposable_process_trains_one_trial(tmp_path):
+def test_a_disposable_process_ends_after_some_trials(tmp_path):
     with ProcessExecutor(recipe_in(tmp_path), ExecutionConfig(), is_disposable=True) as executor:
-        results = run(executor, [job(number, TRAIN) for number in range(2)])
-    assert len({pid for number in results for pid in beginnings(tmp_path, TRAIN, number)}) == 2
+        run(executor, [job(number, TRAIN) for number in range(TRIALS_PER_PROCESS + 1)])
+    pids = [beginnings(tmp_path, TRAIN, number)[0] for number in range(TRIALS_PER_PROCESS + 1)]
+    assert len(set(pids[:-1])) == 1
+    assert pids[-1] != pids[0]
     assert executor.pids == []
 
 
