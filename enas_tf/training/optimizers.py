@@ -11,6 +11,29 @@ import tensorflow as tf
 from enas_tf.options import Group, option, require
 
 
+class RowSgd(keras.optimizers.SGD):
+    """SGD whose Nesterov momentum takes gradients of some rows of a bank as they are.
+
+    The momentum of all rows decays and moves them, as with a dense gradient of zeros for the others. But that gradient
+    is never made: it would be written, measured and added, many times the size of what one architecture uses.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Update a weight by its gradient, a tensor or `tf.IndexedSlices` in which no row stands twice."""
+        if not isinstance(gradient, tf.IndexedSlices) or not self.nesterov:
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self.momentums[self._get_variable_index(variable)].value
+        rate, values = (tf.cast(x, variable.dtype) for x in (learning_rate, gradient.values))
+        step = tf.IndexedSlices(rate * values, gradient.indices)
+        momentum.assign(self.momentum * momentum)
+        momentum.scatter_sub(step)
+        # One pass over the weights: they move by the new momentum times its factor, and by the step.
+        ahead = {"alpha": tf.constant(-self.momentum, momentum.dtype), "delta": momentum.read_value()}
+        tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, **ahead)
+        variable.scatter_sub(step)
+
+
 @dataclasses.dataclass(frozen=True)
 class SgdConfig:
     """Options of SGD; the reference's values for its macro search (scripts/cifar10_macro_search.sh)."""
@@ -55,7 +78,7 @@ class SgdConfig:
 
     def build(self, schedule: Any) -> keras.optimizers.Optimizer:
         """Return an optimizer whose learning rate follows `schedule`."""
-        return keras.optimizers.SGD(schedule, momentum=self.momentum, nesterov=self.momentum > 0)
+        return RowSgd(schedule, momentum=self.momentum, nesterov=self.momentum > 0)
 
 
 #: Optimizers of children.
@@ -211,16 +234,15 @@ def apply_clipped(
     Each of several replicas calls it; then the mean of their gradients is clipped. With a `loss_scale` the gradients
     are those of the loss times its factor. Where they are not finite, only the number of steps changes.
 
-    A gradient of some rows of a bank (`tf.IndexedSlices`, no row twice) is applied to these rows only where SGD has no
-    momentum, since the others do not move then.
+    A gradient of some rows of a bank (`tf.IndexedSlices`) is not made dense where the optimizer takes it as it is:
+    there is one replica, and SGD or no momentum. Without momentum no row may stand in it twice.
 
     Returns:
       The norm before clipping, float32 scalar; 0 for a step that was left out, unless the factor of the loss cannot
       become smaller.
     """
     context = tf.distribute.get_replica_context()
-    moves_all = bool(optimizer.momentum) or not isinstance(optimizer, keras.optimizers.SGD)
-    gradients = _average(context, gradients, moves_all)
+    gradients = _average(context, gradients, optimizer)
     factor = None if loss_scale is None else tf.identity(loss_scale.factor)
     gradients, norm = tf.clip_by_global_norm(gradients, clip_norm if factor is None else clip_norm * factor)
     if factor is not None:
@@ -239,15 +261,26 @@ def apply_clipped(
     return tf.where(is_finite | (factor <= 1.0), norm, 0.0)
 
 
-def _average(context, gradients: list, moves_all: bool) -> list:
+def _average(context, gradients: list, optimizer) -> list:
     """Return the mean of the gradients over replicas.
 
-    Those of a single replica are returned as they are, but made dense where rows without a gradient move too.
+    Those of a single replica may be of some rows, where the optimizer takes such. No row stands twice in one of these.
     """
     if context.num_replicas_in_sync > 1:
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return context.all_reduce(tf.distribute.ReduceOp.MEAN, dense)
-    return [tf.convert_to_tensor(gradient) for gradient in gradients] if moves_all else gradients
+    if not isinstance(optimizer, RowSgd):
+        return [tf.convert_to_tensor(gradient) for gradient in gradients]
+    return [_sum_of_each_row(gradient) for gradient in gradients] if optimizer.momentum else gradients
+
+
+def _sum_of_each_row(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+    """Return the gradient with each of its rows once."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, places = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def _update_replicas(strategy, gradients, is_finite, optimizer, variables) -> None:

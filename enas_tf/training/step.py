@@ -156,7 +156,7 @@ class TrainingStep:
     def _take_part(self, batch: list[tf.Tensor], tokens: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor | None:
         """Take a replica's part of a step of one model; return the state of all rows after it."""
         inputs = StepInputs(seed, self._progress(), tokens)
-        if tokens is not None and self.problem.has_batch_statistics:
+        if tokens is not None and self.problem.has_batch_statistics and self.replicas.is_synchronized:
             gradients, loss = self.replicas.differentiate(self._differentiate_densely, batch, inputs)
         elif tokens is None and self.replicas.jit_compile:
             gradients, loss = tf.function(self._differentiate, autograph=False, jit_compile=True)(batch, inputs)

@@ -73,14 +73,15 @@ def test_a_gradient_of_rows_is_the_dense_one(momentum):
     config = SgdConfig(learning_rate=1.0, min_learning_rate=1.0, momentum=momentum)
     dense, sparse = keras.Variable(np.ones([3, 2])), keras.Variable(np.ones([3, 2]))
     optimizers = [build_optimizer(config, 1, [variable]) for variable in (dense, sparse)]
-    for rows in ([2, 0], [1]):
+    # With momentum the rows of a bank that is read twice may stand there twice.
+    for rows in ([2, 0], [1], [1, 2, 1] if momentum else [2]):
         values = np.arange(1, 1 + 2 * len(rows), dtype=np.float32).reshape(-1, 2)
         gradient = tf.IndexedSlices(tf.constant(values), tf.constant(rows), tf.constant([3, 2]))
         for optimizer, variable, given in zip(
             optimizers, (dense, sparse), (tf.convert_to_tensor(gradient), gradient), strict=True
         ):
             norm = apply_clipped(optimizer, [given], [variable], clip_norm=2.0, scale=tf.constant(0.5))
-            assert float(norm) == pytest.approx(np.sqrt(np.sum(values**2)))
+            assert float(norm) == pytest.approx(float(tf.norm(tf.convert_to_tensor(gradient))))
     assert np.all(sparse.numpy() != 1.0)
     np.testing.assert_allclose(sparse.numpy(), dense.numpy(), rtol=1e-6)
 
