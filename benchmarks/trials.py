@@ -1,11 +1,12 @@
 """What a trial costs: through the supernet or as a Keras model in a process of its own, and by each executor.
 
-    python -m benchmarks.trials --flagfile=flags/digits_random_scratch.flags --parts=models,memory,parallel,empty
+    python -m benchmarks.trials --flagfile=flags/digits_random_scratch.flags --parts=models,memory,parallel,split,empty
 
 * models: seconds of a trial of `--epochs_of_trial` epochs, through the supernet (traced once, by the first) and as a
   Keras model in a process that is thrown away, its start included.
 * memory: resident memory of the process before and after `--num_memory` trials through the supernet.
 * parallel: seconds of eight trials one after another, and in two processes, their start not included.
+* split: where the seconds of a trial go, in a process that trains several.
 * empty: milliseconds of a trial that does nothing, by each executor.
 """
 
@@ -104,6 +105,24 @@ class Bench:
         print(f"parallel: {num} trials serially {found['serial']:.1f} s, in two processes {found['processes']:.1f} s, "
               f"{ratio:.2f} times as fast")  # fmt: skip
 
+    def split(self, num: int = 8) -> None:
+        """Print the means over some trials of the seconds of each of their parts."""
+        with self.executor("processes") as executor:
+            begin, found = time.perf_counter(), []
+            for number, trial in enumerate(self.trials(num)):
+                executor.submit(Job(number, trial))
+            for _ in range(num):
+                outcome = executor.next().outcome
+                if isinstance(outcome, Measurement):
+                    found.append((time.perf_counter() - begin, outcome))
+        ended, first = found[0]
+        start = f"the start of the process {ended - first.seconds:.2f} s, " if len(found) == num else ""
+        seconds, starting, validating = (
+            np.mean([getattr(outcome, name) for _, outcome in found]) for name in ("seconds", "starting", "validating")
+        )
+        print(f"split: {start}a trial {seconds:.2f} s: {starting:.2f} s until its first step was taken, "
+              f"{seconds - starting - validating:.2f} s of training, {validating:.2f} s of validation")  # fmt: skip
+
 
 def empty(num: int) -> None:
     """Print milliseconds of an empty trial by each executor."""
@@ -134,12 +153,14 @@ def main(argv: list[str]) -> None:
         bench.memory(values.num_memory)
     if "parallel" in values.parts:
         bench.parallel()
+    if "split" in values.parts:
+        bench.split()
     if "empty" in values.parts:
         empty(values.num_empty)
 
 
 if __name__ == "__main__":
-    flags.DEFINE_list("parts", ["models", "memory", "parallel", "empty"], "what is measured")
+    flags.DEFINE_list("parts", ["models", "memory", "parallel", "split", "empty"], "what is measured")
     flags.DEFINE_integer("epochs_of_trial", 3, "epochs of a trial", lower_bound=1)
     flags.DEFINE_integer("num_memory", 50, "trials after which memory is measured", lower_bound=1)
     flags.DEFINE_integer("num_empty", 1000, "empty trials", lower_bound=1)
