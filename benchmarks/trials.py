@@ -3,7 +3,7 @@
     python -m benchmarks.trials --flagfile=flags/digits_random_scratch.flags --parts=models,memory,parallel,split,empty
 
 * models: seconds of a trial of `--epochs_of_trial` epochs, through the supernet (traced once, by the first) and as a
-  Keras model in a process that is thrown away, its start included.
+  Keras model in a process that trains several, the start of which is not included.
 * memory: resident memory of the process before and after `--num_memory` trials through the supernet.
 * parallel: seconds of eight trials one after another, and in two processes, their start not included.
 * split: where the seconds of a trial go, in a process that trains several.
