@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-COMMON = ("--evaluator=scratch", "--trial_epochs=1", "--batch_size=32", "--retrain_epochs=1", "--retrain_batch_size=32")
+COMMON = (
+    "--searcher=reinforce",
+    "--evaluator=scratch",
+    "--trial_epochs=1",
+    "--batch_size=32",
+    "--retrain_epochs=1",
+    "--retrain_batch_size=32",
+)
 NETWORKS = (
     "--space=nas_conv",
     "--dataset=digits",
