@@ -144,3 +144,9 @@ def max_pool(x: tf.Tensor, size: int, strides: int = 1) -> tf.Tensor:
 def sum_of_squares(tensors: list[tf.Tensor]) -> tf.Tensor:
     """Return the sum of all squared elements, a scalar without a factor 1/2, for the L2 term of the loss."""
     return 2.0 * tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors]) if tensors else tf.zeros([])
+
+
+def masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """Return the sum of squares of `rows` [cells, n, ...] where `mask` bool [n] holds."""
+    squares = tf.reduce_sum(tf.square(rows), axis=list(range(2, len(rows.shape))))
+    return tf.reduce_sum(tf.where(mask, squares, 0.0))

@@ -41,9 +41,3 @@ def unpack_edge(bank: Bank, vector: tf.Tensor) -> list[tf.Tensor]:
 def size_of(bank: Bank) -> int:
     """Return the number of weights of a place."""
     return sum(math.prod(stack.shape[1:]) for stack in bank.stacks)
-
-
-def masked_squares(rows: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Return the sum of squares of `rows` [cells, n, ...] where `mask` bool [n] holds."""
-    squares = tf.reduce_sum(tf.square(rows), axis=list(range(2, len(rows.shape))))
-    return tf.reduce_sum(tf.where(mask, squares, 0.0))

@@ -11,8 +11,7 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers import collectives, lists
-from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
-from enas_tf.models.edge_weights import masked_squares
+from enas_tf.layers.functions import batch_normalize, convolve, he_normal, masked_squares, sum_of_squares
 from enas_tf.models.micro_edges import EdgeBanks, SampledCell
 from enas_tf.ops.reduction import ReductionBank
 from enas_tf.spaces.cells import NUM_INPUTS

@@ -10,8 +10,7 @@ import keras
 import tensorflow as tf
 
 from enas_tf.layers import collectives, lists
-from enas_tf.layers.functions import batch_normalize, convolve, he_normal, sum_of_squares
-from enas_tf.models.edge_weights import masked_squares
+from enas_tf.layers.functions import batch_normalize, convolve, he_normal, masked_squares, sum_of_squares
 from enas_tf.models.nasnet_config import Place
 from enas_tf.models.nasnet_edges import EdgeBanks, Reading, SampledCell
 from enas_tf.ops.bank import Bank

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from enas_tf.errors import InputError, ref
 from enas_tf.layers import collectives, functions
-from enas_tf.models.edge_weights import masked_squares
 from enas_tf.models.image_supernet import ImageSupernet
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.nasnet_cells import Output, SearchedCell
@@ -84,7 +83,10 @@ class NasnetSupernet(ImageSupernet):
             output, added = cell.run(outputs[place.last], before, sampled[place.kind])
             outputs.append(output)
             squares.append(tf.where(is_live, added, 0.0))
-        squares += [masked_squares(self.classifier.value[None], outputs[-1].is_joined), 2.0 * tf.nn.l2_loss(self.bias)]
+        squares += [
+            functions.masked_squares(self.classifier.value[None], outputs[-1].is_joined),
+            2.0 * tf.nn.l2_loss(self.bias),
+        ]
         return self._classify_nodes(outputs[-1], dropout_seed), tf.add_n(squares)
 
     def _enter(self, x: tf.Tensor) -> tf.Tensor:

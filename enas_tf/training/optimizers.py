@@ -212,8 +212,8 @@ def apply_clipped(
     Each of several replicas calls it; then the mean of their gradients is clipped. With a `loss_scale` the gradients
     are those of the loss times its factor. Where they are not finite, only the number of steps changes.
 
-    A gradient of some rows of a bank (`tf.IndexedSlices`) is not made dense where the optimizer takes it as it is:
-    there is one replica, and SGD or no momentum. Without momentum no row may stand in it twice.
+    A gradient of some rows of a bank (`tf.IndexedSlices`) stays one where there is one replica and the optimizer is
+    `RowSgd`. Without momentum no row may stand in it twice.
 
     Returns:
       The norm before clipping, float32 scalar; 0 for a step that was left out, unless the factor of the loss cannot

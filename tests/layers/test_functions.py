@@ -130,3 +130,9 @@ def test_a_kernel_of_one_pixel_with_strides_has_the_gradient_of_its_formula(size
         np.testing.assert_allclose(y, np.einsum("bhwc,cd->bhwd", taken, kernel[0, 0]), atol=1e-5)
         expected = np.einsum("bhwc,bhwd->cd", taken, random(*y.shape, seed=1))
         np.testing.assert_allclose(tape.gradient(loss, weights)[0, 0], expected, atol=1e-3)
+
+
+def test_squares_are_those_of_the_rows_that_are_chosen():
+    rows = tf.reshape(tf.range(12.0), [2, 3, 2])
+    expected = sum(float(value) ** 2 for value in (0, 1, 4, 5, 6, 7, 10, 11))
+    assert float(functions.masked_squares(rows, tf.constant([True, False, True]))) == expected

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from enas_tf.models.edge_weights import gather_edges, masked_squares, size_of, unpack_edge
+from enas_tf.models.edge_weights import gather_edges, size_of, unpack_edge
 from enas_tf.ops.op import CELL_OPS
 
 CHANNELS = 2
@@ -34,9 +34,3 @@ def test_only_the_rows_of_the_edges_have_a_gradient():
         expected = np.zeros(stack.shape)
         expected[used] = 2 * stack.numpy()[used]
         np.testing.assert_allclose(tf.convert_to_tensor(gradient), expected, rtol=1e-6)
-
-
-def test_squares_are_those_of_the_rows_that_are_chosen():
-    rows = tf.reshape(tf.range(12.0), [2, 3, 2])
-    expected = sum(float(value) ** 2 for value in (0, 1, 4, 5, 6, 7, 10, 11))
-    assert float(masked_squares(rows, tf.constant([True, False, True]))) == expected
