@@ -7,12 +7,19 @@ the flagfile, by its accuracy and its loss on the validation part, in batches of
 by the mean of the weights of the last quarter of the epochs. Prints for each score Kendall's tau with the test metric,
 how much of the best tenth it finds, and the mean percentile of what it chooses from half of the architectures, alone
 and with finalists that were trained for an epoch.
+
+With `--sampling=balanced` each choice of each decision is trained equally often within an epoch. With
+`--tuned_epochs=1` each architecture is also trained on for an epoch from the shared weights, with a rate that falls
+from `--tuned_rate` to zero, and scored by the metric that it has then. Rows with a prior add 0.3 of the rank by a
+cost to the rank by the score.
 """
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 from absl import app, flags
 
@@ -21,15 +28,28 @@ from enas_tf.experiments.statistics import best_by_stages, percentile_of, precis
 from enas_tf.experiments.study import Child, read_truth
 from enas_tf.launch.flags import define_options, read_config
 from enas_tf.search.config import SEARCH
-from enas_tf.search.evaluators.shared import SharedWeightsEvaluator
+from enas_tf.search.evaluators.shared import SHARED, SharedWeightsEvaluator
 from enas_tf.search.searchers.random import RandomSearcher
 from enas_tf.tasks.classification_problems import mixed_batches
 from enas_tf.tasks.losses import count_correct, cross_entropy
+from enas_tf.training.optimizers import SGD
+from enas_tf.training.runners import SupernetRunner
+from enas_tf.training.scratch import Training
 
 #: Images of a larger batch.
 _LARGE = 500
 #: Architectures that are chosen from, finalists among them, and repetitions.
 _CHOICE, _FINALISTS, _DRAWS = 50, 12, 2000
+#: Weight of the rank by a cost beside that by a score.
+_PRIOR = 0.3
+
+
+class BalancedSearcher(RandomSearcher):
+    """Proposes each choice of each decision equally often in what shared weights are trained on, in a random order."""
+
+    def sample(self, num, seed):
+        draw = tf.random.stateless_uniform([num, self.space.num_tokens], seed=seed)
+        return tf.argsort(draw, axis=0) % tf.constant(self.space.token_ranges)
 
 
 class Weights:
@@ -37,7 +57,7 @@ class Weights:
 
     def __init__(self, run: Run):
         self.run, self.evaluator = run, SharedWeightsEvaluator.build(run)
-        self._searcher = RandomSearcher(run.space)
+        self._searcher = {"uniform": RandomSearcher, "balanced": BalancedSearcher}[flags.FLAGS.sampling](run.space)
         self._sums: list[np.ndarray] = []
         self._num = 0
 
@@ -56,6 +76,14 @@ class Weights:
         """Put the mean in the place of the weights."""
         for variable, total in zip(self.evaluator.problem.variables, self._sums, strict=True):
             variable.assign(total / self._num)
+
+    def tuner(self, num_epochs: int, rate: float) -> Callable[[tuple[int, ...]], float]:
+        """Return a function of tokens to the metric of an architecture that was trained on from the shared weights."""
+        config, supernet = self.run.config, self.evaluator.judge.supernet
+        sgd = dataclasses.replace(config[SGD], learning_rate=rate)
+        runner = SupernetRunner(self.run, Training(config[SHARED].batch_size, sgd))
+        runner.begins_with([variable.numpy() for variable in supernet.variables])
+        return lambda tokens: runner.train(np.array(tokens, np.int32), (num_epochs,)).value
 
     def scorer(self, batch_size: int) -> Callable[[tuple[int, ...]], tuple[float, float]]:
         """Return a function of tokens to the accuracy and the negative loss on the validation part."""
@@ -95,6 +123,11 @@ def describe(name: str, score: np.ndarray, children: list[Child]) -> str:
     return row
 
 
+def ranks_with_prior(score: np.ndarray, costs: list[int]) -> np.ndarray:
+    """Return the ranks by the score plus `_PRIOR` of those by a cost."""
+    return scipy.stats.rankdata(score) + _PRIOR * scipy.stats.rankdata(costs)
+
+
 def main(argv: list[str]) -> None:
     """Train, score, and print a row for each score."""
     run = Run(read_config(), Path("."))
@@ -110,9 +143,24 @@ def main(argv: list[str]) -> None:
         scores = np.array([score(child.tokens) for child in children])
         for place, name in enumerate(("accuracy", "loss")):
             print(describe(f"{words}, {name}", scores[:, place], children), flush=True)
+        if words == "the last weights":
+            _print_more(weights, scores[:, 0], children)
+
+
+def _print_more(weights: Weights, score: np.ndarray, children: list[Child]) -> None:
+    """Print the rows of the last weights that other things than themselves have a share in."""
+    for name, costs in (("FLOPs", [c.flops for c in children]), ("parameters", [c.parameters for c in children])):
+        print(describe(f"accuracy with {name} as a prior", ranks_with_prior(score, costs), children), flush=True)
+    if flags.FLAGS.tuned_epochs:
+        tune = weights.tuner(flags.FLAGS.tuned_epochs, flags.FLAGS.tuned_rate)
+        tuned = np.array([tune(child.tokens) for child in children])
+        print(describe(f"trained on for {flags.FLAGS.tuned_epochs}", tuned, children), flush=True)
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("truth", "benchmarks/ground_truth/macro.csv", "a children.csv of trained architectures")
+    flags.DEFINE_enum("sampling", "uniform", ["uniform", "balanced"], "how children are drawn for the shared weights")
+    flags.DEFINE_integer("tuned_epochs", 0, "epochs that each architecture is trained on for, from shared weights")
+    flags.DEFINE_float("tuned_rate", 0.02, "the learning rate that this begins with")
     define_options()
     app.run(main)

@@ -19,7 +19,7 @@ from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.evaluators.shared import SHARED
-from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
+from enas_tf.search.finalists import Finals, agreement, budgets_for, choose, num_kept, order_all, stage_name
 from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
 from enas_tf.search.states import States
@@ -50,7 +50,8 @@ def choose_finalist(
     """
     config, num, budgets = run.config, run.config[FINALISTS].finalists, budgets_for(run.config[RETRAIN].epochs)
     ranked = _with_controls(run, evaluator, candidates, count, limits)
-    total = _num_trainings(ranked, num, budgets)
+    finalists = choose(ranked, num, config[FINALISTS].least_distance(run.space.num_tokens))
+    total = len(finalists) + min(len(finalists), num_kept(num)) * len(budgets[1:])
     ledger, training = ledger_of(run), finalist_training(config)
     with (
         enough_memory("a finalist", "search", config),
@@ -59,7 +60,7 @@ def choose_finalist(
     ):
         states, report = States(run.workdir.checkpoints("trials")), _reporting(run.reporter, total, advance)
         finals = Finals(executor, ledger, states, budgets, limits.objective, report, purpose_of(training))
-        stages = finals.run(ranked, num)
+        stages = finals.run(finalists, num)
     report_of = _report(run, stages, budgets)
     stages[-1] = _settle(limits.objective, stages[-1], stage_name(ranked[0].metric, budgets[-1]))
     return order_all(ranked, stages), report_of
@@ -99,12 +100,6 @@ def finalist_training(config: Config) -> Training:
 def purpose_of(training: Training) -> str:
     """Return the purpose of finalists' trials: derive may be run again with other options of retraining."""
     return f"finalist {zlib.crc32(repr((training.batch_size, training.sgd)).encode()):08x}"
-
-
-def _num_trainings(ranked: list[Candidate], num: int, budgets: tuple[int, ...]) -> int:
-    """Return how many trainings the best `num` and the controls take."""
-    first = sum("control" in c.more or place < num for place, c in enumerate(ranked))
-    return first + min(first, num_kept(num)) * len(budgets[1:])
 
 
 def _settle(objective: Objective, finalists: list[Candidate], name: str) -> list[Candidate]:

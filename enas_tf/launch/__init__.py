@@ -5,6 +5,8 @@ import os
 import sys
 import warnings
 
+from enas_tf.runtime.light_imports import import_keras_lightly
+
 _HAS_GPU = bool(glob.glob("/dev/nvidia*"))
 # Before TensorFlow is imported: its notes about the CPU and about missing GPUs hide what a run has to say.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1" if _HAS_GPU else "3")
@@ -32,26 +34,12 @@ if sys.excepthook is sys.__excepthook__:
     sys.excepthook = _end_quietly
 
 
-def _import_keras_lightly() -> None:
-    """Import Keras without Matplotlib and scikit-learn, which it imports for plots and wrappers that are not used here.
-
-    They take a third of the time that a launcher takes to start. What needs them imports them itself, later.
-    """
-    hidden = [name for name in ("matplotlib", "sklearn") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail.
-    try:
-        import keras  # noqa: F401
-    finally:
-        for name in hidden:
-            del sys.modules[name]
-
-
 def _import_tensorflow_quietly() -> None:
     """Import TensorFlow without two notes about missing GPUs, which it writes to standard error at any log level."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        _import_keras_lightly()
+        import_keras_lightly()
     finally:
         os.dup2(kept, 2)
         os.close(kept)

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import scipy.stats
 
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.executors.executor import Executor
@@ -31,6 +30,35 @@ def budgets_for(retrain_epochs: int) -> tuple[int, ...]:
 def num_kept(num: int) -> int:
     """Return how many of `num` finalists go on after the first budget."""
     return max(1, math.ceil(num / _KEPT))
+
+
+def choose(candidates: Sequence[Candidate], num: int, distance: int) -> list[Candidate]:
+    """Return those of `candidates` (best first) that are trained: all controls, and the best `num` that are not alike.
+
+    Each of these differs from every better one of them in at least `distance` tokens. Where too few candidates do, a
+    smaller distance is enough.
+    """
+    found = list(candidates[:num])
+    for least in range(distance, 1, -1):
+        apart = _apart(candidates, num, least)
+        if len(apart) == len(found):
+            found = apart
+            break
+    chosen = {candidate.tokens for candidate in found}
+    return [candidate for candidate in candidates if candidate.tokens in chosen or "control" in candidate.more]
+
+
+def _apart(candidates: Sequence[Candidate], num: int, least: int) -> list[Candidate]:
+    """Return the first `num`, or as many as there are, that differ in at least `least` tokens from all before them."""
+    found: list[Candidate] = []
+    for candidate in candidates:
+        if len(found) < num and all(_distance(candidate, other) >= least for other in found):
+            found.append(candidate)
+    return found
+
+
+def _distance(one: Candidate, other: Candidate) -> int:
+    return sum(a != b for a, b in zip(one.tokens, other.tokens, strict=True))
 
 
 @dataclasses.dataclass
@@ -55,14 +83,14 @@ class Finals:
     report: Callable[[Candidate, Trial, Outcome], None]
     purpose: str = "finalist"
 
-    def run(self, candidates: Sequence[Candidate], num: int) -> list[list[Candidate]]:
-        """Train the best `num` of `candidates` (best first) and all that are controls.
+    def run(self, finalists: Sequence[Candidate], num: int) -> list[list[Candidate]]:
+        """Train the finalists, best first: `num` candidates and the controls.
 
         Returns:
           The finalists as each stage has ranked them, best first: by shared weights, then by each budget. Their `more`
           has the metric of each budget.
         """
-        left = [c for place, c in enumerate(candidates) if place < num or "control" in c.more]
+        left = list(finalists)
         stages = [left]
         for number in range(1, len(self.budgets) + 1):
             if number > 1:
@@ -117,12 +145,14 @@ def stage_name(metric: str, epochs: int) -> str:
 
 def agreement(values: Mapping[tuple[int, ...], float], others: Mapping[tuple[int, ...], float]) -> float:
     """Return Kendall's tau-b of two metrics over the architectures that have both; NaN for fewer than three."""
+    from scipy.stats import kendalltau  # Its import takes longer than what most commands do before they report.
+
     both = [tokens for tokens in values if tokens in others]
     if len(both) < 3:
         return math.nan
     pairs = np.array([(values[tokens], others[tokens]) for tokens in both])
     pairs = pairs[np.isfinite(pairs).all(axis=1)]
-    return float(scipy.stats.kendalltau(*pairs.T).statistic) if len(pairs) >= 3 else math.nan
+    return float(kendalltau(*pairs.T).statistic) if len(pairs) >= 3 else math.nan
 
 
 def order_all(candidates: Sequence[Candidate], stages: Sequence[Sequence[Candidate]]) -> list[Candidate]:

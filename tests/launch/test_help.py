@@ -185,4 +185,4 @@ def test_help_imports_nothing_that_is_slow_and_not_needed():
     assert done.returncode == 0, done.stderr
     loaded = set(done.stderr.split())
     assert "keras" in loaded
-    assert not loaded & {"matplotlib", "sklearn", "tensorflow_datasets", "pandas", "pydoc_data.topics"}
+    assert not loaded & {"matplotlib", "sklearn", "scipy.stats", "tensorflow_datasets", "pandas", "pydoc_data.topics"}

@@ -22,6 +22,8 @@ _PATIENCE = 5.0
 _PROGRAM = """
 import sys
 sys.path[:] = sys.argv[2:]
+from enas_tf.runtime.light_imports import import_keras_lightly
+import_keras_lightly()
 from enas_tf.search.executors.worker import main
 main(int(sys.argv[1]))
 """

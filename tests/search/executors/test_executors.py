@@ -20,7 +20,7 @@ from enas_tf.search.executors.processes import ProcessExecutor
 from enas_tf.search.executors.serial import SerialExecutor
 from enas_tf.search.trials import Failure, Job, Measurement, Trial
 from tests.search.executors import fake
-from tests.search.executors.fake import DIE, DIE_ONCE, DIVERGE, FAIL, FILL, REFUSE, STEP, TRAIN, WAIT
+from tests.search.executors.fake import DIE, DIE_ONCE, DIVERGE, FAIL, FILL, LIST, REFUSE, STEP, TRAIN, WAIT
 
 NUM_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 needs_two_cores = pytest.mark.skipif(NUM_CORES < 2, reason="the executor refuses more processes than cores")
@@ -114,6 +114,12 @@ def test_what_goes_wrong_is_a_failed_trial_and_the_others_go_on(executor):
     assert outcomes[3] == Failure("crashed", "RuntimeError: it was 3")
     assert isinstance(outcomes[1], Measurement)
     assert isinstance(outcomes[4], Measurement)
+
+
+def test_a_process_imports_nothing_that_is_slow_and_not_needed(executor, kind):
+    if kind != "processes":
+        pytest.skip("only its processes are started by the package itself")
+    assert run(executor, [job(0, LIST)])[0].outcome == Failure("crashed", "RuntimeError: keras")
 
 
 def test_a_watcher_hears_how_far_a_trial_has_come(executor, kind, monkeypatch):
