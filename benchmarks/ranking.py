@@ -109,12 +109,13 @@ class Weights:
 def describe(name: str, score: np.ndarray, children: list[Child]) -> str:
     """Return a row of the table."""
     test = np.array([np.nanmean(child.test) for child in children])
-    valid = np.array([np.nanmean(child.valid) for child in children])
+    worth = np.array([child.worth for child in children])
+    valid = np.array([child.chosen_by for child in children])
     short = np.array([child.short.get(1, np.nan) for child in children])
 
     def place(nums, scores):
-        found = best_by_stages(nums, scores, test, seed=0, draws=_DRAWS)
-        return np.mean([percentile_of(value, test, is_higher_better=True) for value in found])
+        found = best_by_stages(nums, scores, worth, seed=0, draws=_DRAWS)
+        return np.mean([percentile_of(value, worth, is_higher_better=True) for value in found])
 
     row = f"{name}: tau {rank_agreement(score, test):.2f}, best tenth {precision_at_top(score, test):.2f}"
     row += f", best of {_CHOICE} at percentile {place([_CHOICE], [score]):.0f}"

@@ -60,6 +60,16 @@ class Child:
     score: dict[str, float] = dataclasses.field(default_factory=dict)
     short: dict[int, float] = dataclasses.field(default_factory=dict)
 
+    @property
+    def chosen_by(self) -> float:
+        """The metric on the validation part after the first training, by which who trains once can choose."""
+        return self.valid[0]
+
+    @property
+    def worth(self) -> float:
+        """The mean test metric of the other trainings, whose luck has no part in the choice; of one, its own."""
+        return float(np.nanmean(self.test[1:] or self.test))
+
 
 @dataclasses.dataclass(frozen=True)
 class Search:

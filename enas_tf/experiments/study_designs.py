@@ -16,6 +16,8 @@ from enas_tf.experiments.study import Child
 
 #: One in so many is kept after each stage but the last.
 _FACTOR = 3
+#: Share of the cost of designs that train several of the best whole.
+_SHARE = 0.5
 #: Repetitions of a design.
 _DRAWS = 2000
 
@@ -26,9 +28,11 @@ class Design:
 
     Attributes:
       epochs: of each stage, ascending; the last is a whole training, by whose validation metric the best is chosen.
+      share: of the cost, for the whole trainings of a design of two stages; 0 = one whole training.
     """
 
     epochs: tuple[int, ...]
+    share: float = 0.0
 
     @property
     def name(self) -> str:
@@ -36,14 +40,21 @@ class Design:
         if len(self.epochs) == 1:
             return "whole trainings"
         if len(self.epochs) == 2:
-            return f"{count_of(self.epochs[0], 'epoch')} each, the best one whole"
+            best = f"{self.share:.0%} of the cost for the best ones" if self.share else "the best one"
+            return f"{count_of(self.epochs[0], 'epoch')} each, {best} whole"
         return f"a third goes on after {', '.join(map(str, self.epochs[:-1]))} epochs"
 
     def nums_for(self, cost: float) -> tuple[int, ...]:
         """Return how many architectures each stage trains at a `cost` in whole trainings; all 0 for too little.
 
-        What goes on is not trained again from its beginning. A design of two stages trains one architecture whole.
+        What goes on is not trained again from its beginning. A design of two stages trains one architecture whole, or
+        as many as its share of the cost buys.
         """
+        if self.share:
+            short, whole = self.epochs
+            num = math.floor(cost * self.share * whole / (whole - short) + 1e-9)
+            left = math.floor((cost - num * (whole - short) / whole) * whole / short + 1e-9)
+            return (left, num) if num and left >= num else (0, 0)
         best: tuple[int, ...] = (0,) * len(self.epochs)
         for num in range(1, max(1, math.floor(cost * self.epochs[-1] / self.epochs[0])) + 1):
             nums = self._nums(num)
@@ -70,7 +81,7 @@ def short_epochs_of(children: Sequence[Child]) -> list[int]:
 def designs_of(children: Sequence[Child], epochs: int) -> list[Design]:
     """Return the designs that can be replayed on `children`, whose whole training took `epochs`."""
     short = short_epochs_of(children)
-    found = [Design((epochs,)), *(Design((few, epochs)) for few in short)]
+    found = [Design((epochs,)), *(Design((few, epochs), share) for few in short for share in (0.0, _SHARE))]
     return [*found, Design((*short, epochs))] if len(short) > 1 else found
 
 
@@ -79,29 +90,29 @@ def replay(
 ) -> np.ndarray:
     """Return the test metric of what a design chooses at a `cost`, float64 [draws]; empty where it cannot be replayed.
 
-    Architectures are drawn without repetition: a design that needs more of them than there are is not replayed.
+    It chooses by one whole training of each; the test metric is that of others (`Child.worth`). Architectures are drawn
+    without repetition: a design that needs more of them than there are is not replayed.
     """
     sign = 1.0 if is_higher_better else -1.0
     nums = design.nums_for(cost)
     if not 0 < nums[0] <= len(children):
         return np.zeros(0)
     scores = [sign * np.array([child.short[few] for child in children]) for few in design.epochs[:-1]]
-    scores.append(sign * np.array([np.nanmean(child.valid) for child in children]))
-    test = np.array([np.nanmean(child.test) for child in children])
-    return best_by_stages(nums, scores, test, seed, draws)
+    scores.append(sign * np.array([child.chosen_by for child in children]))
+    return best_by_stages(nums, scores, [child.worth for child in children], seed, draws)
 
 
 def budget_rows(
     children: Sequence[Child], epochs: int, is_higher_better: bool, costs: Sequence[float]
 ) -> list[dict[str, float | str]]:
     """Return a row for each design: its mean percentile among all `children` at each cost."""
-    test = np.array([np.nanmean(child.test) for child in children])
+    worths = [child.worth for child in children]
     rows: list[dict[str, float | str]] = []
     for design in designs_of(children, epochs):
         row: dict[str, float | str] = {"design": design.name}
         for cost in costs:
             found = replay(design, children, cost, is_higher_better)
-            places = [percentile_of(value, test, is_higher_better) for value in found]
+            places = [percentile_of(value, worths, is_higher_better) for value in found]
             row[f"at {cost:g}"] = float(np.mean(places)) if places else math.nan
         rows.append(row)
     return rows

@@ -56,9 +56,7 @@ class Summary:
         self.children, self.random = list(children), list(children[:num_random])
         self._sign = 1.0 if is_higher_better else -1.0
         self._by_tokens = {child.tokens: child for child in children}
-        self.valid, self.test = (
-            np.array([np.nanmean(getattr(child, part)) for child in self.random]) for part in ("valid", "test")
-        )
+        self.test = np.array([np.nanmean(child.test) for child in self.random])
 
     def found(self, search: Search) -> float:
         """Return the mean test metric of what a search has found."""
@@ -69,9 +67,13 @@ class Summary:
         return percentile_of(self.found(search), self.test, self.is_higher_better)
 
     def by_luck(self, cost: float, seed: int, draws: int = _DRAWS) -> np.ndarray:
-        """Return the test metric of the best of as many random children as `cost` buys, chosen by validation."""
-        num = max(1, math.floor(cost))
-        return best_by_stages([num], [self._sign * self.valid], self.test, seed, draws)
+        """Return the test metric of the best of as many random children as `cost` buys.
+
+        They are chosen by the validation part after one training; the test metric is that of others, if there are more.
+        """
+        chosen_by = self._sign * np.array([child.chosen_by for child in self.random])
+        worth = [child.worth for child in self.random]
+        return best_by_stages([max(1, math.floor(cost))], [chosen_by], worth, seed, draws)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row for each search."""

@@ -33,11 +33,30 @@ def test_a_budget_is_spent_and_not_exceeded(epochs, cost, nums):
     assert Design(epochs).nums_for(cost) == nums
 
 
+@pytest.mark.parametrize(
+    ("cost", "nums"),
+    # At 8: 4 * 9 of 80 epochs for the best four, and 44 for one epoch each. Half of 1 is no whole training.
+    [(8, (44, 4)), (4, (22, 2)), (2, (11, 1)), (1, (0, 0))],
+)
+def test_a_share_of_the_cost_trains_several_whole(cost, nums):
+    design = Design((1, 10), 0.5)
+    assert design.nums_for(cost) == nums
+    assert nums[0] + 9 * nums[1] <= 10 * cost
+
+
+def test_who_chooses_sees_one_training_and_is_judged_by_others():
+    """The first training of the child 7 is the luckiest, the others say what it is worth."""
+    trained = [Child((n,), f"arc {n}", 1, 1, (9.0 if n == 7 else n / 9, 5.0), (9.0, n / 2, n)) for n in range(9)]
+    assert trained[7].chosen_by == 9.0
+    assert trained[7].worth == pytest.approx(7 * 0.75)
+    assert replay(Design((4,)), trained, 9, True, draws=10).tolist() == [pytest.approx(5.25)] * 10
+
+
 def test_designs_are_those_that_all_children_know():
     found = [design.epochs for design in designs_of(children(), 10)]
-    assert found == [(10,), (1, 10), (3, 10), (1, 3, 10)]
+    assert found == [(10,), (1, 10), (1, 10), (3, 10), (3, 10), (1, 3, 10)]
     some = [*children(5), *children(5, short=(1,))]
-    assert [design.epochs for design in designs_of(some, 10)] == [(10,), (1, 10)]
+    assert [design.epochs for design in designs_of(some, 10)] == [(10,), (1, 10), (1, 10)]
     assert designs_of([], 10) == [Design((10,))]
 
 
