@@ -220,7 +220,8 @@ def _curve(summary: Summary, metric: str) -> "Figure":
     for design, style in zip(designs_of(summary.random, summary.epochs), itertools.cycle(("-", "--", ":", "-."))):
         found = [replay(design, summary.random, cost, summary.is_higher_better) for cost in costs]
         known = [(cost, values.mean()) for cost, values in zip(costs, found, strict=True) if len(values)]
-        axes.plot(*zip(*known, strict=True), style, color=PALE_GREY, label=f"random children, {design.name}")
+        if known:
+            axes.plot(*zip(*known, strict=True), style, color=PALE_GREY, label=f"random children, {design.name}")
     for name in dict.fromkeys(search.name for search in summary.searches):
         mine = [search for search in summary.searches if search.name == name]
         axes.plot([s.cost for s in mine], [summary.found(s) for s in mine], "o", label=name, alpha=0.8)

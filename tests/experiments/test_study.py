@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from enas_tf.errors import InputError
+from enas_tf.experiments import study_report
 from enas_tf.experiments.config import from_flagfile, read_options, to_flagfile
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.study import Child, Search, Study, read_truth, search_cost
@@ -129,6 +130,15 @@ def test_the_page_is_one_file_without_network():
     assert "http" not in page
     assert "NaN" not in page
     assert "nan" not in page.partition("<svg")[0]
+
+
+def test_a_design_that_no_budget_pays_has_no_curve():
+    """Half of the cost for whole trainings leaves more short ones than there are children."""
+    few = [dataclasses.replace(child, short={1: 0.5}) for child in summary().random[:3]]
+    figure = study_report._curve(Summary([], few, 3, True, 8), "accuracy")
+    names = [line.get_label() for line in figure.axes[0].get_lines()]
+    assert len(names) == len(set(names)) == 2
+    assert "random children, 1 epoch each, the best one whole" in names
 
 
 def test_a_flagfile_is_read_back():
