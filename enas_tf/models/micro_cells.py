@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from enas_tf.layers import collectives, lists
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, masked_squares, sum_of_squares
-from enas_tf.models.micro_edges import EdgeBanks, SampledCell
+from enas_tf.models.micro_edges import EdgeBanks
+from enas_tf.models.sampled_cells import SampledCell
 from enas_tf.ops.reduction import ReductionBank
 from enas_tf.spaces.cells import NUM_INPUTS
 from enas_tf.spaces.micro import MicroSpace

@@ -1,4 +1,4 @@
-"""The edges of sampled cells: which node each reads, by which operation, and the banks of their weights.
+"""The banks of the weights of the edges of micro cells.
 
 A bank has a row for every edge that a token can choose: (cell, block, side, input). The rows of the sampled edges are
 gathered once, before any loop, so that no loop carries a gradient of the whole bank.
@@ -6,45 +6,15 @@ gathered once, before any loop, so that no loop carries a gradient of the whole 
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from enas_tf.models.edge_weights import gather_edges, unpack_edge
-from enas_tf.models.tokens import token_places
+from enas_tf.models.sampled_cells import SIDES, SampledCell
 from enas_tf.ops.op import CELL_OPS
 from enas_tf.spaces.cells import NUM_INPUTS
-from enas_tf.spaces.micro import CELLS, MicroSpace
-
-SIDES = (1, 2)
-
-
-class SampledCell(NamedTuple):
-    """A cell as tensors. Edge 2 b + s is side s of block b, both from 0.
-
-    Attributes:
-      sources: int32 [2 * blocks], the node that each edge reads.
-      ops: int32 [2 * blocks], its operation.
-      is_joined: bool [blocks + 2], whether a node is part of the output.
-    """
-
-    sources: tf.Tensor
-    ops: tf.Tensor
-    is_joined: tf.Tensor
-
-
-def read_cells(space: MicroSpace, tokens: tf.Tensor) -> list[SampledCell]:
-    """Return the normal and the reduction cell of `tokens` int32 [num_tokens]."""
-    cells = []
-    for cell in CELLS:
-        edges = [(block, side) for block in range(1, space.blocks + 1) for side in SIDES]
-        sources = tf.gather(tokens, token_places(space, [f"{cell}/block_{b}/input_{side}" for b, side in edges]))
-        ops = tf.gather(tokens, token_places(space, [f"{cell}/block_{b}/op_{side}" for b, side in edges]))
-        is_used = tf.reduce_any(sources[:, None] == tf.range(space.blocks + NUM_INPUTS), axis=0)
-        is_joined = ~is_used if space.merge == "loose_ends" else tf.ones_like(is_used)
-        cells.append(SampledCell(sources, ops, is_joined))
-    return cells
+from enas_tf.spaces.micro import MicroSpace
 
 
 class EdgeBanks(keras.layers.Layer):

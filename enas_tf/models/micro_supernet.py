@@ -17,7 +17,7 @@ from enas_tf.models.cell_config import NUM_REDUCTIONS, STEMS, CellNetworkConfig,
 from enas_tf.models.image_supernet import ImageSupernet
 from enas_tf.models.images import ImageConfig
 from enas_tf.models.micro_cells import CellStack
-from enas_tf.models.micro_edges import read_cells
+from enas_tf.models.sampled_cells import read_cells
 from enas_tf.ops.convolution import ConvolutionBank
 from enas_tf.ops.reduction import ReductionBank
 from enas_tf.spaces.cells import NUM_INPUTS
@@ -53,17 +53,17 @@ class MicroSupernet(ImageSupernet):
         self.projections = ConvolutionBank(NUM_INPUTS, self.network.channels, 1, inputs, name="projections")
 
     def call(self, images, tokens, dropout_seed=None):
-        normal, reduction = read_cells(self.space, tokens)
+        cells = read_cells(self.space, tokens)
         before, last = self._enter(self.standardize(images))
         squares = self._sum_of_constant_squares()
         for i, stage in enumerate(self.stages):
-            before, last, added = stage(before, last, normal)
+            before, last, added = stage(before, last, cells["normal"])
             squares += added
             if i < NUM_REDUCTIONS:
                 entries, shortcut = self.entries[i], self.shortcuts[i]
                 wide = [entries.compute(x, entries.rows(k)) for k, x in enumerate((before, last))]
                 before = shortcut.compute(last, shortcut.rows(0))
-                _, last, added = self.reductions[i](*wide, reduction)
+                _, last, added = self.reductions[i](*wide, cells["reduction"])
                 squares += added
         return self.classify(tf.nn.relu(last), self.classifier, dropout_seed), squares
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 from enas_tf.layers import collectives, lists
 from enas_tf.layers.functions import batch_normalize, convolve, he_normal, masked_squares, sum_of_squares
 from enas_tf.models.nasnet_config import Place
-from enas_tf.models.nasnet_edges import EdgeBanks, Reading, SampledCell
+from enas_tf.models.nasnet_edges import EdgeBanks, Reading
+from enas_tf.models.sampled_cells import SampledCell
 from enas_tf.ops.bank import Bank
 from enas_tf.ops.narrowing import NarrowingBank
 from enas_tf.ops.reduction import ReductionBank, convolve_halves

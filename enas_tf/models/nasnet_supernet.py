@@ -20,7 +20,7 @@ from enas_tf.models.nasnet_config import (
     place_cells,
     stem_channels,
 )
-from enas_tf.models.nasnet_edges import SampledCell, read_cells
+from enas_tf.models.sampled_cells import SampledCell, read_cells
 from enas_tf.options import require
 from enas_tf.spaces.cell_space import CellSpace
 from enas_tf.spaces.cells import NUM_INPUTS
