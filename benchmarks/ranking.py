@@ -26,6 +26,7 @@ from absl import app, flags
 from enas_tf.experiments.run import Run
 from enas_tf.experiments.statistics import best_by_stages, percentile_of, precision_at_top, rank_agreement
 from enas_tf.experiments.study import Child, read_truth
+from enas_tf.experiments.tables import to_csv
 from enas_tf.launch.flags import define_options, read_config
 from enas_tf.search.config import SEARCH
 from enas_tf.search.evaluators.shared import SHARED, SharedWeightsEvaluator
@@ -136,7 +137,7 @@ def main(argv: list[str]) -> None:
     children = children[:num]
     weights = Weights(run)
     weights.train()
-    step = run.config.option_values()["batch_size"]
+    step, kept = run.config.option_values()["batch_size"], {}
     for words, batch_size in (("the last weights", step), (f"in batches of {_LARGE}", _LARGE), ("mean weights", step)):
         if words == "mean weights":
             weights.average()
@@ -144,24 +145,33 @@ def main(argv: list[str]) -> None:
         scores = np.array([score(child.tokens) for child in children])
         for place, name in enumerate(("accuracy", "loss")):
             print(describe(f"{words}, {name}", scores[:, place], children), flush=True)
+            kept[f"{words}, {name}"] = scores[:, place]
         if words == "the last weights":
-            _print_more(weights, scores[:, 0], children)
+            kept |= _print_more(weights, scores[:, 0], children)
+    if flags.FLAGS.scores:
+        rows = [
+            {"arc": child.arc} | {name: score[i] for name, score in kept.items()} for i, child in enumerate(children)
+        ]
+        Path(flags.FLAGS.scores).write_text(to_csv(rows))
 
 
-def _print_more(weights: Weights, score: np.ndarray, children: list[Child]) -> None:
-    """Print the rows of the last weights that other things than themselves have a share in."""
+def _print_more(weights: Weights, score: np.ndarray, children: list[Child]) -> dict[str, np.ndarray]:
+    """Print the rows of the last weights that other things have a share in; return the scores that are new."""
     for name, costs in (("FLOPs", [c.flops for c in children]), ("parameters", [c.parameters for c in children])):
         print(describe(f"accuracy with {name} as a prior", ranks_with_prior(score, costs), children), flush=True)
-    if flags.FLAGS.tuned_epochs:
-        tune = weights.tuner(flags.FLAGS.tuned_epochs, flags.FLAGS.tuned_rate)
-        tuned = np.array([tune(child.tokens) for child in children])
-        print(describe(f"trained on for {flags.FLAGS.tuned_epochs}", tuned, children), flush=True)
+    if not flags.FLAGS.tuned_epochs:
+        return {}
+    tune, name = weights.tuner(flags.FLAGS.tuned_epochs, flags.FLAGS.tuned_rate), "trained on from shared weights"
+    tuned = np.array([tune(child.tokens) for child in children])
+    print(describe(name, tuned, children), flush=True)
+    return {name: tuned}
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("truth", "benchmarks/ground_truth/macro.csv", "a children.csv of trained architectures")
     flags.DEFINE_enum("sampling", "uniform", ["uniform", "balanced"], "how children are drawn for the shared weights")
     flags.DEFINE_integer("tuned_epochs", 0, "epochs that each architecture is trained on for, from shared weights")
+    flags.DEFINE_string("scores", None, "CSV file for the scores of each architecture")
     flags.DEFINE_float("tuned_rate", 0.02, "the learning rate that this begins with")
     define_options()
     app.run(main)
