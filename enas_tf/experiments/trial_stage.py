@@ -43,6 +43,9 @@ class TrialStage(SearchStage):
                 "trials at once."
             )
         super().__init__(run, is_overwriting)
+        # A size that does not fit the data is refused here, before a worker finds out.
+        first, networks = run.space.decode(np.zeros([run.space.num_tokens], np.int32)), run.networks
+        networks.count(first, networks.as_child(run.config[networks.network]), run.shape)
         searcher = self.searcher
         compares_trials = searcher.learns_from_batches or searcher.proposes_levels
         check_searcher(compares_trials, self.evaluator.config, run.config.run.searcher)

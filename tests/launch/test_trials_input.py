@@ -54,6 +54,11 @@ def test_more_at_once_than_cores(refuse):
     refuse("search", flags, [f"--parallel={NUM_CORES + 1}", f"at most {NUM_CORES}"])
 
 
+def test_images_that_no_child_can_read(refuse):
+    flags = ["--workdir=run", "--dataset=digits", "--space=micro", "--evaluator=scratch", "--searcher=random"]
+    refuse("search", [*flags, "--image_size=2"], ["images of 2x2 pixels do not fit", "--image_size=4"])
+
+
 def test_halving_with_a_searcher_that_compares(refuse):
     flags = [*SCRATCH, "--searcher=reinforce", "--halving=3"]
     refuse("search", flags, ["--halving=3 is not for --searcher=reinforce", "--halving=0"])
