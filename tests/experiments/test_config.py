@@ -230,6 +230,7 @@ WITHOUT_EFFECT = {
     "derive_samples",
     "derive_batches",
     "derive_kept",
+    "finalist_distance",
     "finalists",
     "objective",
     "choose",
