@@ -19,7 +19,7 @@ from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FINALISTS
 from enas_tf.search.evaluators.evaluator import Evaluator
 from enas_tf.search.evaluators.shared import SHARED
-from enas_tf.search.finalists import Finals, agreement, budgets_for, choose, num_kept, order_all, stage_name
+from enas_tf.search.finalists import Finals, agreement, budgets_for, num_kept, order_all, stage_name
 from enas_tf.search.limited import Limits
 from enas_tf.search.objective import PARETO, Objective
 from enas_tf.search.states import States
@@ -50,8 +50,7 @@ def choose_finalist(
     """
     config, num, budgets = run.config, run.config[FINALISTS].finalists, budgets_for(run.config[RETRAIN].epochs)
     ranked = _with_controls(run, evaluator, candidates, count, limits)
-    finalists = choose(ranked, num, config[FINALISTS].least_distance(run.space.num_tokens))
-    total = len(finalists) + min(len(finalists), num_kept(num)) * len(budgets[1:])
+    total = _num_trainings(ranked, num, budgets)
     ledger, training = ledger_of(run), finalist_training(config)
     with (
         enough_memory("a finalist", "search", config),
@@ -60,7 +59,7 @@ def choose_finalist(
     ):
         states, report = States(run.workdir.checkpoints("trials")), _reporting(run.reporter, total, advance)
         finals = Finals(executor, ledger, states, budgets, limits.objective, report, purpose_of(training))
-        stages = finals.run(finalists, num)
+        stages = finals.run(ranked, num)
     report_of = _report(run, stages, budgets)
     stages[-1] = _settle(limits.objective, stages[-1], stage_name(ranked[0].metric, budgets[-1]))
     return order_all(ranked, stages), report_of
@@ -102,6 +101,12 @@ def purpose_of(training: Training) -> str:
     return f"finalist {zlib.crc32(repr((training.batch_size, training.sgd)).encode()):08x}"
 
 
+def _num_trainings(ranked: list[Candidate], num: int, budgets: tuple[int, ...]) -> int:
+    """Return how many trainings the best `num` and the controls take."""
+    first = sum("control" in c.more or place < num for place, c in enumerate(ranked))
+    return first + min(first, num_kept(num)) * len(budgets[1:])
+
+
 def _settle(objective: Objective, finalists: list[Candidate], name: str) -> list[Candidate]:
     """Return those of the last stage, the chosen one first; the Pareto set is that of their metric `name`."""
     trained = [dataclasses.replace(c, value=float(c.more[name])) for c in finalists]
@@ -116,13 +121,14 @@ def _with_controls(
     count: Callable[[Architecture], Cost],
     limits: Limits,
 ) -> list[Candidate]:
-    """Return the candidates, best first, with the controls named among them: two more are random."""
+    """Return the candidates, best first, with the controls named among them: some more are random."""
     named = {
         min(candidates, key=lambda c: (c.cost.flops, c.tokens)).tokens: "fewest FLOPs",
         max(candidates, key=lambda c: (c.cost.flops, c.tokens)).tokens: "most FLOPs",
     }
     found = {candidate.tokens: candidate for candidate in candidates}
-    for tokens in limits.random(run.space, 2, np.random.default_rng([run.seed, _CONTROLS])):
+    random = np.random.default_rng([run.seed, _CONTROLS])
+    for tokens in limits.random(run.space, run.config[FINALISTS].random_finalists, random):
         key, architecture = tuple(tokens.tolist()), run.space.decode(tokens)
         if key not in found:
             value = evaluator.score(tokens)
@@ -163,4 +169,5 @@ def _report(run: Run, stages: list[list[Candidate]], budgets: tuple[int, ...]) -
     words = ", ".join(f"{places[c.tokens]} ({c.more['control']})" for c in controls)
     run.reporter.say(f"finalists: places of the controls among {len(places)} after {names[1]}: {words}")
     random = [places[c.tokens] for c in controls if c.more["control"] == "random"]
-    return found | {"num_finalists": len(places), "mean_place_of_random": float(np.mean(random))}
+    place = {"mean_place_of_random": float(np.mean(random))} if random else {}
+    return found | {"num_finalists": len(places)} | place

@@ -23,7 +23,7 @@ _DESCRIPTIONS = {
     "derive/best_reward": "Largest reward of the search: the mean of an epoch's proposals, or that of a trial.",
     "derive/num_candidates": "Number of different proposals that were ranked.",
     "derive/num_finalists": "Number of architectures that were trained from scratch in derive, controls among them.",
-    "derive/mean_place_of_random": "Mean place of two random architectures among the finalists; 1 is the best.",
+    "derive/mean_place_of_random": "Mean place of the random architectures among the finalists; 1 is the best.",
     "retrain/loss": "Mean cross-entropy on training data, in nats, with dropout and augmentation.",
     "retrain/accuracy": "Share of training images classified correctly, with dropout and augmentation.",
     "retrain/perplexity": "Exponential of the training loss, per token, with dropout.",

@@ -1,7 +1,6 @@
 """How long a search is: epochs, updates of the searcher, proposals of an update; and how many finalists follow it."""
 
 import dataclasses
-import math
 
 from enas_tf.options import Group, option, require
 
@@ -61,19 +60,16 @@ class FinalistsConfig:
         most=100_000,
     )
 
-    finalist_distance: float = option(
-        0.0,
-        "share of its decisions in which a finalist differs at least from each better one, as far as enough candidates "
-        "do; 0 = the best are trained, however alike",
+    random_finalists: int = option(
+        2,
+        "uniform random architectures that are trained beside the finalists: they say whether shared weights have "
+        "found better ones, and win where not",
+        most=100_000,
     )
-
-    def least_distance(self, num_tokens: int) -> int:
-        """Return in how many of so many decisions finalists differ at least."""
-        return math.ceil(self.finalist_distance * num_tokens)
 
     def __post_init__(self):
         require(self.finalists >= 0, "finalists", self.finalists, "0 or more")
-        require(0 <= self.finalist_distance <= 1, "finalist_distance", self.finalist_distance, "a share in [0, 1]")
+        require(self.random_finalists >= 0, "random_finalists", self.random_finalists, "0 or more")
 
 
 #: No stage of its own, as derive has none.

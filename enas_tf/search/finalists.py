@@ -1,7 +1,7 @@
 """The last stages of derive: the best candidates by shared weights are trained from scratch, shortly, and ranked again.
 
 Shared weights rank badly where they are little trained. So a few candidates are trained for a sixteenth of the
-retraining, the best third of them for a quarter, and the best of these is kept. Controls run along: two random
+retraining, the best third of them for a quarter, and the best of these is kept. Controls run along: some random
 architectures, and the candidates with the fewest and the most FLOPs. They say how far shared weights could be trusted.
 """
 
@@ -32,35 +32,6 @@ def num_kept(num: int) -> int:
     return max(1, math.ceil(num / _KEPT))
 
 
-def choose(candidates: Sequence[Candidate], num: int, distance: int) -> list[Candidate]:
-    """Return those of `candidates` (best first) that are trained: all controls, and the best `num` that are not alike.
-
-    Each of these differs from every better one of them in at least `distance` tokens. Where too few candidates do, a
-    smaller distance is enough.
-    """
-    found = list(candidates[:num])
-    for least in range(distance, 1, -1):
-        apart = _apart(candidates, num, least)
-        if len(apart) == len(found):
-            found = apart
-            break
-    chosen = {candidate.tokens for candidate in found}
-    return [candidate for candidate in candidates if candidate.tokens in chosen or "control" in candidate.more]
-
-
-def _apart(candidates: Sequence[Candidate], num: int, least: int) -> list[Candidate]:
-    """Return the first `num`, or as many as there are, that differ in at least `least` tokens from all before them."""
-    found: list[Candidate] = []
-    for candidate in candidates:
-        if len(found) < num and all(_distance(candidate, other) >= least for other in found):
-            found.append(candidate)
-    return found
-
-
-def _distance(one: Candidate, other: Candidate) -> int:
-    return sum(a != b for a, b in zip(one.tokens, other.tokens, strict=True))
-
-
 @dataclasses.dataclass
 class Finals:
     """Trains finalists.
@@ -83,14 +54,14 @@ class Finals:
     report: Callable[[Candidate, Trial, Outcome], None]
     purpose: str = "finalist"
 
-    def run(self, finalists: Sequence[Candidate], num: int) -> list[list[Candidate]]:
-        """Train the finalists, best first: `num` candidates and the controls.
+    def run(self, candidates: Sequence[Candidate], num: int) -> list[list[Candidate]]:
+        """Train the best `num` of `candidates` (best first) and all that are controls.
 
         Returns:
           The finalists as each stage has ranked them, best first: by shared weights, then by each budget. Their `more`
           has the metric of each budget.
         """
-        left = list(finalists)
+        left = [c for place, c in enumerate(candidates) if place < num or "control" in c.more]
         stages = [left]
         for number in range(1, len(self.budgets) + 1):
             if number > 1:

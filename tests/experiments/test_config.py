@@ -230,7 +230,7 @@ WITHOUT_EFFECT = {
     "derive_samples",
     "derive_batches",
     "derive_kept",
-    "finalist_distance",
+    "random_finalists",
     "finalists",
     "objective",
     "choose",

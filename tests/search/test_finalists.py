@@ -1,6 +1,5 @@
 """Finalists: the best by shared weights and the controls are trained, ranked, and trained again, each once."""
 
-import itertools
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ from enas_tf.errors import InputError
 from enas_tf.ops.costs import Cost
 from enas_tf.search.candidates import Candidate
 from enas_tf.search.config import FinalistsConfig
-from enas_tf.search.finalists import Finals, agreement, budgets_for, choose, order_all, stage_name
+from enas_tf.search.finalists import Finals, agreement, budgets_for, order_all, stage_name
 from enas_tf.search.ledger import Ledger
 from enas_tf.search.objective import Objective
 from enas_tf.search.states import States
@@ -49,7 +48,7 @@ def run(place, executor, num=6, budgets=(2, 8), is_higher_better=True):
         Objective(is_higher_better),
         lambda candidate, trial, outcome: reports.append((candidate.tokens, trial.budgets, outcome)),
     )
-    return finals.run(choose(candidates(), num, 0), num), reports
+    return finals.run(candidates(), num), reports
 
 
 def test_the_best_and_the_controls_are_trained_and_the_best_third_again(tmp_path):
@@ -66,45 +65,6 @@ def test_the_best_and_the_controls_are_trained_and_the_best_third_again(tmp_path
     assert winner.more["valid_accuracy_2_epochs"] == VALUES[winner.tokens]
     assert winner.more["valid_accuracy_8_epochs"] == 1 - VALUES[winner.tokens]
     assert not list((tmp_path / "states").glob("*"))
-
-
-def differences(one, other):
-    return sum(a != b for a, b in zip(one.tokens, other.tokens, strict=True))
-
-
-@pytest.mark.parametrize("distance", [1, 2, 3, 4, 5, 6])
-def test_finalists_that_are_apart_are_the_best_that_are(distance):
-    chosen = choose(candidates(controls=()), 4, distance)
-    places = [TOKENS.index(c.tokens) for c in chosen]
-    assert len(chosen) == 4
-    assert places == sorted(places)
-    assert places[0] == 0
-    # Among as many as were asked for, the distance is the largest that leaves enough: no larger one would have.
-    reached = min(differences(a, b) for a, b in itertools.combinations(chosen, 2))
-    for place, candidate in enumerate(candidates(controls=())):
-        better = [c for c, at in zip(chosen, places, strict=True) if at < place]
-        if place not in places and len(better) < 4:
-            assert min(differences(candidate, c) for c in better) < max(distance, reached + 1)
-
-
-def test_too_great_a_distance_is_lowered_until_there_are_enough():
-    assert max(differences(a, b) for a, b in itertools.combinations(candidates(), 2)) < 7
-    assert choose(candidates(), 6, 6) == choose(candidates(), 6, 99)
-    everyone = choose(candidates(), len(TOKENS), 99)
-    assert [c.tokens for c in everyone] == TOKENS, "all are trained where all are asked for"
-
-
-def test_controls_are_trained_however_alike():
-    alike = [c.tokens for c in choose(candidates(controls=(1, 2)), 3, 4)]
-    assert {TOKENS[1], TOKENS[2]} <= set(alike)
-    assert set(alike) - {TOKENS[1], TOKENS[2]} <= {c.tokens for c in choose(candidates(controls=()), 3, 4)}
-    assert len({c.tokens for c in choose(candidates(controls=()), 3, 0)}) == 3
-
-
-def test_the_distance_is_a_share_of_the_decisions():
-    assert [FinalistsConfig(finalist_distance=x).least_distance(11) for x in (0, 0.25, 1)] == [0, 3, 11]
-    with pytest.raises(InputError, match=r"finalist_distance=1.5 is not valid: expected a share in \[0, 1\]"):
-        FinalistsConfig(finalist_distance=1.5)
 
 
 def test_all_candidates_keep_the_place_that_they_have_reached(tmp_path):
