@@ -169,5 +169,6 @@ def _report(run: Run, stages: list[list[Candidate]], budgets: tuple[int, ...]) -
     words = ", ".join(f"{places[c.tokens]} ({c.more['control']})" for c in controls)
     run.reporter.say(f"finalists: places of the controls among {len(places)} after {names[1]}: {words}")
     random = [places[c.tokens] for c in controls if c.more["control"] == "random"]
-    place = {"mean_place_of_random": float(np.mean(random))} if random else {}
-    return found | {"num_finalists": len(places)} | place
+    if random:
+        found["mean_place_of_random"] = float(np.mean(random))
+    return found | {"num_finalists": len(places)}

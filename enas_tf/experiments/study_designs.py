@@ -18,8 +18,8 @@ from enas_tf.experiments.study import Child
 _FACTOR = 3
 #: Share of the cost of designs that train several of the best whole.
 _SHARE = 0.5
-#: Repetitions of a design.
-_DRAWS = 2000
+#: Repetitions of a design, on all children and on each of so many bootstrap samples of them.
+_DRAWS, _FEW_DRAWS, _RESAMPLED = 2000, 50, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,14 +105,29 @@ def replay(
 def budget_rows(
     children: Sequence[Child], epochs: int, is_higher_better: bool, costs: Sequence[float]
 ) -> list[dict[str, float | str]]:
-    """Return a row for each design: its mean percentile among all `children` at each cost."""
-    worths = [child.worth for child in children]
+    """Return a row for each design: its mean percentile among all `children` at each cost, and the standard error.
+
+    The error is a bootstrap over the children (Efron 1979): which architectures a study draws is chance, too, and a
+    design that trains many shortly depends on the few that this puts first.
+    """
+    rng, num = np.random.default_rng(0), len(children)
+    resampled = [[children[i] for i in rng.integers(num, size=num)] for _ in range(_RESAMPLED)]
     rows: list[dict[str, float | str]] = []
     for design in designs_of(children, epochs):
         row: dict[str, float | str] = {"design": design.name}
         for cost in costs:
-            found = replay(design, children, cost, is_higher_better)
-            places = [percentile_of(value, worths, is_higher_better) for value in found]
-            row[f"at {cost:g}"] = float(np.mean(places)) if places else math.nan
+            places = [_mean_percentile(design, some, cost, is_higher_better, _FEW_DRAWS) for some in resampled]
+            row[f"at {cost:g}"] = _mean_percentile(design, children, cost, is_higher_better, _DRAWS)
+            row[f"error at {cost:g}"] = float(np.std(places))
         rows.append(row)
     return rows
+
+
+def _mean_percentile(
+    design: Design, children: Sequence[Child], cost: float, is_higher_better: bool, draws: int
+) -> float:
+    """Return where what a design chooses stands among the children, on average; NaN where it cannot be replayed."""
+    worths = np.array([child.worth for child in children])
+    found, num = np.unique(replay(design, children, cost, is_higher_better, draws=draws), return_counts=True)
+    places = [percentile_of(value, worths, is_higher_better) for value in found]
+    return float(np.average(places, weights=num)) if places else math.nan

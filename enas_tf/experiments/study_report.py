@@ -179,7 +179,8 @@ def to_html(summary: Summary, title: str, metric: str, task: str) -> str:
     )
     budgets = (
         "Mean percentile of what is chosen among the random children at a cost in whole trainings, without shared "
-        "weights; nothing where the design needs more architectures than there are. Each is replayed 2,000 times."
+        "weights; nothing where the design needs more architectures than there are. Each is replayed 2,000 times. "
+        "The error is the standard error, by a bootstrap over the children."
     )
     parts = [
         paragraph(task),

@@ -167,8 +167,8 @@ def _report(run: Run, summary: Summary) -> None:
         numbers = f"tau {row['tau']:.2f}, best tenth {row['top_tenth']:.2f}, best of half {row['best_of_half']:.0f}"
         run.reporter.say(f"{row['score']}: {numbers}")
     for row in summary.budgets():
-        known = {name: value for name, value in row.items() if isinstance(value, float) and math.isfinite(value)}
-        words = ", ".join(f"{value:.1f} {name}" for name, value in known.items())
+        known = {name: value for name, value in row.items() if name.startswith("at ") and math.isfinite(value)}
+        words = ", ".join(f"{value:.0f} +- {row[f'error {name}']:.0f} {name}" for name, value in known.items())
         run.reporter.say(f"{row['design']}: percentile {words}")
     run.reporter.block("done", {name: str(place / name) for name in ("study.html", "study.csv", "children.csv")})
 

@@ -1,5 +1,6 @@
 """Designs that are replayed on children whose trainings are known."""
 
+import dataclasses
 import math
 
 import pytest
@@ -76,3 +77,13 @@ def test_a_design_that_needs_more_children_than_there_are_has_no_result():
     assert rows["whole trainings"]["at 8"] > rows["whole trainings"]["at 2"]
     assert math.isnan(rows["1 epoch each, the best one whole"]["at 8"])
     assert rows["a third goes on after 1, 3 epochs"]["at 2"] > 0
+
+
+def test_the_error_is_that_of_other_children():
+    """One of thirty is far better, and only short trainings find it: whether it was drawn decides."""
+    rows = {row["design"]: row for row in budget_rows(children(30), 10, True, (3,))}
+    whole, short = rows["whole trainings"], rows["1 epoch each, the best one whole"]
+    assert short["at 3"] > whole["at 3"]
+    assert 0 < short["error at 3"] < whole["error at 3"] < 25, "three of thirty are chosen from in one, 21 in the other"
+    same = [dataclasses.replace(child, test=(1.0,)) for child in children(30)]
+    assert budget_rows(same, 10, True, (3,))[0] == {"design": "whole trainings", "at 3": 50.0, "error at 3": 0.0}
