@@ -53,6 +53,14 @@ class BalancedSearcher(RandomSearcher):
         return tf.argsort(draw, axis=0) % tf.constant(self.space.token_ranges)
 
 
+class TunedRunner(SupernetRunner):
+    """Trains architectures on from `values` of the supernet's variables, instead of fresh ones."""
+
+    def __init__(self, run: Run, training: Training, values: list[np.ndarray]):
+        super().__init__(run, training)
+        self._fresh = values
+
+
 class Weights:
     """The shared weights of a run, as they are trained, and their mean since a certain epoch."""
 
@@ -82,8 +90,8 @@ class Weights:
         """Return a function of tokens to the metric of an architecture that was trained on from the shared weights."""
         config, supernet = self.run.config, self.evaluator.judge.supernet
         sgd = dataclasses.replace(config[SGD], learning_rate=rate)
-        runner = SupernetRunner(self.run, Training(config[SHARED].batch_size, sgd))
-        runner.begins_with([variable.numpy() for variable in supernet.variables])
+        values = [variable.numpy() for variable in supernet.variables]
+        runner = TunedRunner(self.run, Training(config[SHARED].batch_size, sgd), values)
         return lambda tokens: runner.train(np.array(tokens, np.int32), (num_epochs,)).value
 
     def scorer(self, batch_size: int) -> Callable[[tuple[int, ...]], tuple[float, float]]:

@@ -178,10 +178,6 @@ class SupernetRunner(Runner):
             self._test_judge = judge(tested, training.batch_size, run.seed, replicas)
         self._step = TrainingStep(problem, training.sgd, replicas, schedule=self.schedule)
 
-    def begins_with(self, values: list[np.ndarray]) -> None:
-        """Let trainings begin with these values of the supernet's variables, instead of fresh ones."""
-        self._fresh = values
-
     def begin(self, tokens, num_epochs):
         _set(self._supernet.variables, self._fresh)
         return self._step
