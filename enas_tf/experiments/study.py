@@ -67,8 +67,9 @@ class Child:
 
     @property
     def worth(self) -> float:
-        """The mean test metric of the other trainings, whose luck has no part in the choice; of one, its own."""
-        return float(np.nanmean(self.test[1:] or self.test))
+        """The mean test metric of the other trainings, whose luck has no part in the choice; without any, of the first."""
+        others = [value for value in self.test[1:] if math.isfinite(value)]
+        return float(np.mean(others or self.test[:1]))
 
 
 @dataclasses.dataclass(frozen=True)

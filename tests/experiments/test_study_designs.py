@@ -50,6 +50,8 @@ def test_who_chooses_sees_one_training_and_is_judged_by_others():
     trained = [Child((n,), f"arc {n}", 1, 1, (9.0 if n == 7 else n / 9, 5.0), (9.0, n / 2, n)) for n in range(9)]
     assert trained[7].chosen_by == 9.0
     assert trained[7].worth == pytest.approx(7 * 0.75)
+    failed = dataclasses.replace(trained[7], test=(9.0, math.nan))
+    assert failed.worth == 9.0, "where the others have failed, its own is all there is"
     assert replay(Design((4,)), trained, 9, True, draws=10).tolist() == [pytest.approx(5.25)] * 10
 
 
