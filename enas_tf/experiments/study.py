@@ -67,7 +67,7 @@ class Child:
 
     @property
     def worth(self) -> float:
-        """The mean test metric of the other trainings, whose luck has no part in the choice; without any, of the first."""
+        """The mean test metric of the other trainings, whose luck has no part in the choice; else of the first."""
         others = [value for value in self.test[1:] if math.isfinite(value)]
         return float(np.mean(others or self.test[:1]))
 
