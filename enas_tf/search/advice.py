@@ -1,9 +1,9 @@
 """Which design suits a budget: weights that all proposals share, or short trainings of each proposal with halving.
 
-On small networks of the macro space, short trainings with halving stand at the 84th percentile of random networks at a
-cost of eight whole trainings, and whole trainings at the 75th. Shared weights with finalists stand at the 63rd, at a
-cost of nine and a half (`benchmarks/README.md`, "Which design at which budget"). Where the line lies was not measured:
-the two numbers below are a choice.
+On small networks of the macro space, replayed trainings with halving stand at the 84th percentile of random networks at
+a cost of eight whole trainings, and whole trainings at the 75th; ten real searches at the 76th at a cost of ten. Shared
+weights with finalists stand at the 63rd, at nine and a half (`benchmarks/README.md`, "Which design at which budget").
+Where the line lies was not measured: the two numbers below are a choice.
 """
 
 import dataclasses
