@@ -11,7 +11,7 @@ and with finalists that were trained for an epoch.
 With `--sampling=balanced` each choice of each decision is trained equally often within an epoch. With
 `--tuned_epochs=1` each architecture is also trained on for an epoch from the shared weights, with a rate that falls
 from `--tuned_rate` to zero, and scored by the metric that it has then. Rows with a prior add 0.3 of the rank by a
-cost to the rank by the score.
+cost to the rank by the score; the row with an epoch from scratch adds the rank by that.
 """
 
 import dataclasses
@@ -133,9 +133,9 @@ def describe(name: str, score: np.ndarray, children: list[Child]) -> str:
     return row
 
 
-def ranks_with_prior(score: np.ndarray, costs: list[int]) -> np.ndarray:
-    """Return the ranks by the score plus `_PRIOR` of those by a cost."""
-    return scipy.stats.rankdata(score) + _PRIOR * scipy.stats.rankdata(costs)
+def sum_of_ranks(score: np.ndarray, other: list[float], weight: float) -> np.ndarray:
+    """Return the ranks by the score plus `weight` of those by another number."""
+    return scipy.stats.rankdata(score) + weight * scipy.stats.rankdata(other)
 
 
 def main(argv: list[str]) -> None:
@@ -165,8 +165,12 @@ def main(argv: list[str]) -> None:
 
 def _print_more(weights: Weights, score: np.ndarray, children: list[Child]) -> dict[str, np.ndarray]:
     """Print the rows of the last weights that other things have a share in; return the scores that are new."""
-    for name, costs in (("FLOPs", [c.flops for c in children]), ("parameters", [c.parameters for c in children])):
-        print(describe(f"accuracy with {name} as a prior", ranks_with_prior(score, costs), children), flush=True)
+    for name, others, weight in (
+        ("FLOPs as a prior", [c.flops for c in children], _PRIOR),
+        ("parameters as a prior", [c.parameters for c in children], _PRIOR),
+        ("an epoch from scratch", [c.short.get(1, np.nan) for c in children], 1.0),
+    ):
+        print(describe(f"accuracy with {name}", sum_of_ranks(score, others, weight), children), flush=True)
     if not flags.FLAGS.tuned_epochs:
         return {}
     tune, name = weights.tuner(flags.FLAGS.tuned_epochs, flags.FLAGS.tuned_rate), "trained on from shared weights"

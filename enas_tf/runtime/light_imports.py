@@ -6,7 +6,7 @@ import sys
 def import_keras_lightly() -> None:
     """Import Keras without Matplotlib and scikit-learn, which it imports for plots and wrappers that are not used here.
 
-    They take a quarter of the time that a process takes to start. What needs them imports them itself, later.
+    They take a third of the time that a process takes to start. What needs them imports them itself, later.
     """
     hidden = [name for name in ("matplotlib", "sklearn") if name not in sys.modules]
     sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None makes an import fail.

@@ -82,7 +82,7 @@ def test_a_design_that_needs_more_children_than_there_are_has_no_result():
 
 
 def test_the_error_is_that_of_other_children():
-    """One of thirty is far better, and only short trainings find it: whether it was drawn decides."""
+    """The fewer are chosen from, the more it matters which they are; children that are all alike leave no error."""
     rows = {row["design"]: row for row in budget_rows(children(30), 10, True, (3,))}
     whole, short = rows["whole trainings"], rows["1 epoch each, the best one whole"]
     assert short["at 3"] > whole["at 3"]
