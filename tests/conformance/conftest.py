@@ -202,7 +202,7 @@ def case(request) -> Case:
 
 
 #: Cases whose networks have many parts: the graph of one takes half a minute. Others try the same layers.
-LARGE = ("micro-paper", "nasnet-imagenet")
+LARGE = ("micro-paper", "nasnet-cifar", "nasnet-imagenet")
 
 
 @pytest.fixture(

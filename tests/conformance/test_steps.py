@@ -108,14 +108,11 @@ def test_search_and_retraining_learn_in_mixed_precision(costly_shared_case, sear
 
 
 #: Cases of which a step can have several children; the loop over these does not know the space.
-SEVERAL = [
-    pytest.param(case, marks=[] if case.name == "macro-layers" else [pytest.mark.slow], id=case.name)
-    for case in CASES
-    if case.name in ("macro-layers", "micro-other")
-]
+SEVERAL = [case for case in CASES if case.name in ("macro-layers", "micro-other")]
 
 
-@pytest.mark.parametrize("case", SEVERAL)
+@pytest.mark.slow
+@pytest.mark.parametrize("case", SEVERAL, ids=lambda case: case.name)
 def test_each_replica_has_children_of_its_own(case):
     """M = the number of replicas: as one device that computes them one after the other, and nothing is synchronised."""
     expected = Search(case, Replicas(), children=2)

@@ -101,6 +101,7 @@ def test_a_damaged_vocabulary(workdir, launch, tmp_path):
     assert "--overwrite" in outcome.err
 
 
+@pytest.mark.slow
 def test_the_document_s_way_to_litert(workdir, command, tmp_path):
     """The child on a device says the most probable words, as the SavedModel does."""
     _, section = DOCUMENT.read_text().split("### On a device: LiteRT\n")
