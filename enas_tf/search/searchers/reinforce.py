@@ -17,6 +17,8 @@ from enas_tf.spaces.space import Space
 
 #: Proposals that the outlook is taken from.
 _NUM_AHEAD = 64
+#: Step sizes that are chosen: the largest one for up to so many updates, the smallest one for the paper's 15,500.
+_LARGEST_RATE, _FEW_UPDATES, _SMALLEST_RATE = 0.02, 100, 0.001
 
 
 REWARD_BASELINES = ("update", "moving_average")
@@ -27,14 +29,19 @@ ENTROPY_PLACES = ("loss", "reward")
 class ReinforceConfig:
     """How the policy is trained. The defaults learn within hundreds of proposals on tables of trained networks.
 
+    The step size follows from the length of the search. A policy that has a hundred updates must hurry; with as large
+    steps in five hundred it settles by the noise of its first rewards (benchmarks/README.md, "A policy and noise").
+
     The paper's way is `reward_baseline` moving_average, `entropy_in` reward and `controller_epsilon` 1e-3, with the
     learning rate and the weights of its scripts. That policy hardly moves in thousands of proposals whose rewards
     differ by a hundredth (benchmarks/README.md, "Searchers"); the paper has 310,000. With `ppo_passes` above 1 it is
     trained by PPO (Schulman et al. 2017), as NASNet's was (Zoph et al. 2018).
     """
 
-    controller_learning_rate: float = option(
-        2e-2, "step size of the controller's Adam (the paper's macro search: 1e-3)"
+    controller_learning_rate: float | None = option(
+        None,
+        "step size of the controller's Adam; 0.02 by default, and 2 / updates in a search of more than 100, but "
+        "at least 0.001 (the paper's macro search: 0.001)",
     )
     controller_epsilon: float = option(1e-8, "epsilon of the controller's Adam (the authors' code: 1e-3)")
     reward_baseline: str = option(
@@ -64,13 +71,20 @@ class ReinforceConfig:
     min_entropy: float = option(0.1, "nats of a policy below which it is reported as collapsed", decides=False)
 
     def __post_init__(self):
-        require(self.controller_learning_rate > 0, "controller_learning_rate", self.controller_learning_rate, "above 0")
+        rate = self.controller_learning_rate
+        require(rate is None or rate > 0, "controller_learning_rate", rate, "above 0")
         require(self.controller_epsilon > 0, "controller_epsilon", self.controller_epsilon, "above 0")
         require(0 <= self.baseline_decay < 1, "baseline_decay", self.baseline_decay, "a share in [0, 1)")
         require(self.ppo_passes >= 1, "ppo_passes", self.ppo_passes, "at least 1")
         require(self.ppo_clip > 0, "ppo_clip", self.ppo_clip, "above 0")
         require(self.ppo_minibatch >= 0, "ppo_minibatch", self.ppo_minibatch, "0 or more")
         require(self.min_entropy >= 0, "min_entropy", self.min_entropy, "0 or more")
+
+    def rate_for(self, num_updates: int) -> float:
+        """Return the step size of a search of so many updates."""
+        if self.controller_learning_rate is not None:
+            return self.controller_learning_rate
+        return min(_LARGEST_RATE, max(_SMALLEST_RATE, _LARGEST_RATE * _FEW_UPDATES / max(1, num_updates)))
 
 
 REINFORCE = Group(ReinforceConfig(), stages=("search",))
@@ -86,7 +100,7 @@ class ReinforceSearcher(Searcher):
     pushes up whatever is proposed first, and reads it in an undefined order.
 
     Args:
-      num_updates: the length of the search, for the schedule of the entropy.
+      num_updates: the length of the search, for the step size and for the schedule of the entropy.
     """
 
     learns_from_batches = can_grow = True
@@ -102,7 +116,7 @@ class ReinforceSearcher(Searcher):
         super().__init__(space)
         self.controller = Controller(space, controller)
         self.optimizer = keras.optimizers.Adam(
-            self.config.controller_learning_rate, beta_1=0.0, epsilon=self.config.controller_epsilon
+            self.config.rate_for(num_updates), beta_1=0.0, epsilon=self.config.controller_epsilon
         )
         self.optimizer.build(self.controller.trainable_variables)
         self.baseline = tf.Variable(np.nan, dtype=tf.float32, trainable=False, name="baseline")

@@ -116,6 +116,33 @@ def test_it_learns_from_rewards_that_differ_by_a_fiftieth(config):
     assert float(said[-1]["entropy"]) < 0.8 < float(said[0]["entropy"])
 
 
+def test_the_longer_the_search_the_smaller_the_steps():
+    """Down to those of the paper's macro search, whose updates are 310 x 50; what is given counts."""
+    rates = [ReinforceConfig().rate_for(num) for num in (0, 1, 50, 100, 101, 480, 2_000, 310 * 50)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[:4] == [0.02] * 4
+    assert rates[4] < 0.02
+    assert rates[5] == pytest.approx(2 / 480)
+    assert rates[6:] == [0.001] * 2
+    assert ReinforceConfig(controller_learning_rate=0.3).rate_for(480) == 0.3
+    assert ReinforceSearcher(ARMS, num_updates=480).optimizer.learning_rate.numpy() == pytest.approx(2 / 480)
+
+
+def test_a_long_search_does_not_settle_by_the_noise_of_its_first_rewards():
+    """Rewards that have nothing to do with the proposals; skip connections share their weights, and move together."""
+    space, random = MacroSpace(num_layers=4), np.random.default_rng(0)
+    kept = {}
+    for rate in (None, 0.02):
+        keras.utils.set_random_seed(0)
+        searcher = ReinforceSearcher(space, config=ReinforceConfig(rate), num_updates=480)
+        for update in range(24):
+            tokens = searcher.propose(tf.constant(8), tf.constant([0, update]))
+            said = searcher.update(tokens, tf.constant(random.normal(size=8), tf.float32))
+            kept.setdefault(rate, []).append(float(said["entropy"]))
+    assert min(kept[None]) > 0.95 * kept[None][0]
+    assert min(kept[0.02]) < 0.85 * kept[0.02][0]
+
+
 def test_the_papers_way_hardly_moves_by_these():
     """It is kept for the presets that claim the paper, whose searches have a thousand times as many proposals."""
     paper = ReinforceConfig(1e-3, 1e-3, "moving_average", 0.99, "reward", 1e-4)
