@@ -149,9 +149,9 @@ def test_a_process_that_is_killed_during_a_trial_loses_nothing(executor, kind, d
     assert [len(beginnings(directory, TRAIN, number)) for number in (20, *range(22, 26))] == [1] * 5
 
 
+@pytest.mark.parametrize("kind", [KINDS[1], pytest.param("ray", marks=[needs_ray, pytest.mark.slow])], indirect=True)
 def test_a_trial_whose_process_always_dies_is_a_failed_trial(executor, kind, directory):
-    if kind == "serial":
-        pytest.skip("its process is that of the search")
+    """On Ray it takes a minute: each of three processes imports all packages anew."""
     results = run(executor, [job(30, DIE), job(31, TRAIN), job(32, TRAIN)])
     assert results[30].outcome.kind == "crashed"
     assert results[30].outcome.reason
