@@ -76,15 +76,14 @@ def main(_):
         for rate in given.rates:
             tried = config.with_values({"controller_learning_rate": float(rate)}) if rate else config
             runs = [learn(tried, noise, seed) for seed in range(given.seeds)]
-            entropy, merit = (
-                np.mean([run.entropy for run in runs], axis=0),
-                np.mean([run.merit for run in runs], axis=0),
-            )
+            entropy = np.mean([run.entropy for run in runs], axis=0)
+            merit = np.mean([run.merit for run in runs], axis=0)
             num = len(entropy)
-            entropies = ", ".join(f"{entropy[place - 1]:.1f}" for place in (num // 30, num // 6, num // 2, num))
+            places = [max(1, num // part) for part in (30, 6, 2, 1)]
+            entropies = ", ".join(f"{entropy[place - 1]:.1f}" for place in places)
             print(
                 f"noise {noise:g}, steps of {tried[REINFORCE].rate_for(num):.4g}: entropy {entropy[0]:.1f}, then "
-                f"{entropies}; merit {merit[-(num // 10) :].mean():.2f}",
+                f"{entropies}; merit {merit[-max(1, num // 10) :].mean():.2f}",
                 flush=True,
             )
 
